@@ -1,0 +1,94 @@
+/*
+ * authkey.h - who may call the gateway, and for what.
+ *
+ * The grammar of AUTH_KEY: definitions separated by ';', each
+ *
+ *     key [ "(" unix-expiry ")" ] [ "=" provider { "," model }
+ *                                   { "&" provider { "," model } } ]
+ *
+ * The key and the models may be percent-encoded ("%3D" for "="). A key
+ * without permissions is unrestricted. Models restrict the provider they
+ * stand behind and no other. What cannot be parsed is an error with its
+ * position: a permission is never opened or dropped silently.
+ *
+ * Pure; read-only after parsing.
+ */
+#ifndef OB_AUTHKEY_H
+#define OB_AUTHKEY_H
+
+#include "base/arena.h"
+#include "base/base.h"
+
+#define OB_AUTHKEY_HASH_SIZE 32
+
+typedef struct ob_permission {
+    ob_slice provider; /* slug */
+    ob_slice *models;  /* decoded */
+    size_t model_count; /* 0: every model of the provider */
+} ob_permission;
+
+typedef struct ob_authkey {
+    /* SHA-256 of the key. The key itself is not kept: what is not held
+     * cannot leak, and hashes of equal length compare in constant time. */
+    uint8_t hash[OB_AUTHKEY_HASH_SIZE];
+    char name[16];       /* for logs: "key-1", its place in AUTH_KEY */
+    int64_t expires_at;  /* unix seconds; 0: never */
+    ob_permission *permissions;
+    size_t permission_count; /* 0: unrestricted */
+} ob_authkey;
+
+typedef struct ob_authkeys {
+    ob_arena arena;
+    ob_authkey *keys;
+    size_t count;
+} ob_authkeys;
+
+typedef struct ob_authkey_error {
+    size_t position; /* byte in the text, from 0 */
+    char message[160]; /* names no part of a key */
+} ob_authkey_error;
+
+/*
+ * Parses `text`. `providers` are the known slugs: an unknown one is an error
+ * that names the nearest.
+ * OB_INVALID: *error is filled. The result of OB_OK is freed with
+ * ob_authkeys_free().
+ */
+OB_MUST_USE ob_status ob_authkeys_parse(ob_slice text,
+                                        const ob_slice *providers,
+                                        size_t provider_count,
+                                        ob_authkeys **keys,
+                                        ob_authkey_error *error);
+/* Keys that are known by hash alone and unrestricted: the one that the first
+ * start makes. */
+OB_MUST_USE ob_status ob_authkeys_from_hash(
+    const uint8_t hash[OB_AUTHKEY_HASH_SIZE], ob_authkeys **keys);
+void ob_authkeys_free(ob_authkeys *keys);
+
+/*
+ * The auth key that the caller showed. Compares with every key in constant
+ * time, so that the answer's timing tells neither which nor how far.
+ * OB_NOT_FOUND: unknown. OB_TIMEOUT: known, but expired at `now_s`.
+ */
+OB_MUST_USE ob_status ob_authkeys_find(const ob_authkeys *keys, ob_slice shown,
+                                       int64_t now_s, const ob_authkey **found);
+
+static inline bool ob_authkey_unrestricted(const ob_authkey *key)
+{
+    return key->permission_count == 0;
+}
+
+/* May the key use this provider at all? */
+bool ob_authkey_allows_provider(const ob_authkey *key, ob_slice provider);
+/*
+ * May the key use this model of the provider? An empty model asks for a route
+ * that names none (files, batches): only where all models are allowed.
+ * A model "models/x" is the model "x".
+ */
+bool ob_authkey_allows(const ob_authkey *key, ob_slice provider,
+                       ob_slice model);
+
+/* SHA-256, here because the core needs it without a library. */
+void ob_sha256(ob_slice data, uint8_t out[OB_AUTHKEY_HASH_SIZE]);
+
+#endif

@@ -1,0 +1,208 @@
+/*
+ * pool.h - choose which provider key serves a request.
+ *
+ *   ob_pool ─▶ groups (one a provider) ─▶ keys
+ *                     └─▶ lanes (one a model in use) ─▶ ready | resting heaps
+ *
+ * A lane holds every key of its group in one of two heaps: `ready`, ordered by
+ * when the key was last used, and `resting`, ordered by when it is back.
+ *
+ * Pure: no I/O, clock, randomness or global state; time is passed in.
+ * Ownership: the pool owns its keys; an ob_key * is valid until the key is
+ * removed, so others keep the id.
+ * Threading: the caller holds the pool's lock for every call.
+ */
+#ifndef OB_POOL_H
+#define OB_POOL_H
+
+#include "base/base.h"
+#include "base/secret.h"
+#include "provider.h"
+#include "verdict.h"
+
+typedef struct ob_pool ob_pool;
+typedef struct ob_lane ob_lane;
+
+typedef enum ob_key_status {
+    OB_KEY_ACTIVE,
+    OB_KEY_COOLING, /* shown, never stored: active with a cool-down running */
+    OB_KEY_BLOCKED,
+} ob_key_status;
+
+const char *ob_key_status_slug(ob_key_status status);
+
+#define OB_MODEL_BYTES_MAX 256
+#define OB_REMARK_BYTES_MAX 1024
+#define OB_WORDS_BYTES_MAX 240
+#define OB_REQUEST_ID_BYTES 24
+#define OB_COOLDOWNS_PER_KEY_MAX 64
+
+/* A rest of one key, for one model or (model empty) for every model. */
+typedef struct ob_cooldown {
+    struct ob_cooldown *next;
+    ob_slice model;      /* owned by the pool */
+    int64_t until_ms;    /* unix; in the past: over, kept for `refusals` */
+    int64_t probe_at_ms; /* a long rest is probed from then on; 0: never */
+    uint32_t refusals;   /* 429s in a row that told nothing */
+    ob_reason reason;
+} ob_cooldown;
+
+typedef struct ob_key {
+    int64_t id; /* the store's */
+    ob_secret secret;
+    char masked[OB_MASK_MAX];
+    ob_slice remark; /* owned */
+    uint32_t group;
+    uint32_t place; /* in the group's array */
+    ob_key_status status; /* ACTIVE or BLOCKED */
+    ob_reason blocked_reason;
+    ob_cooldown *cooldowns;
+    int64_t created_at;   /* unix seconds */
+    int64_t last_used_ms; /* unix; 0: never */
+    uint64_t used_order;  /* rises with every pick in the pool */
+    int64_t total_cooling_ms;
+    uint64_t requests;
+    uint64_t failures;
+    struct ob_key *dirty_next; /* waits for the store */
+    bool dirty;
+} ob_key;
+
+/* What changed about a key and why: the evidence. Strings are cut to fit and
+ * NUL-terminated. */
+typedef struct ob_change {
+    int64_t key_id;
+    int64_t at_ms;
+    ob_action action; /* COOL, EXHAUSTED, DENY_MODEL, BLOCK; DELIVER: set free */
+    ob_reason reason;
+    int status; /* HTTP status of the response; 0: none, or a person */
+    int64_t until_ms;
+    char model[OB_MODEL_BYTES_MAX + 1];
+    char words[OB_WORDS_BYTES_MAX + 1];
+    char request_id[OB_REQUEST_ID_BYTES + 1];
+} ob_change;
+
+ob_pool *ob_pool_new(void);
+void ob_pool_free(ob_pool *pool);
+
+/* The number of the group with that slug, made when it is new. Groups are
+ * never removed. OB_LIMIT beyond 4096 groups. */
+OB_MUST_USE ob_status ob_pool_group(ob_pool *pool, ob_slice slug,
+                                    uint32_t *group);
+/* Slug of a group; lives as long as the pool. */
+ob_slice ob_pool_group_slug(const ob_pool *pool, uint32_t group);
+size_t ob_pool_group_count(const ob_pool *pool);
+
+/* A key as the store has it. Slices are copied. */
+typedef struct ob_key_record {
+    int64_t id;
+    uint32_t group;
+    ob_slice secret;
+    ob_slice remark;
+    ob_key_status status;
+    ob_reason blocked_reason;
+    int64_t created_at;
+    int64_t last_used_ms;
+    int64_t total_cooling_ms;
+    uint64_t requests;
+    uint64_t failures;
+} ob_key_record;
+
+/*
+ * Adds a key, or replaces what is known of the key with that id (its
+ * cool-downs stay). OB_NO_MEMORY leaves the pool as it was.
+ */
+OB_MUST_USE ob_status ob_pool_put(ob_pool *pool, const ob_key_record *record);
+void ob_pool_remove(ob_pool *pool, int64_t id);
+ob_key *ob_pool_find(const ob_pool *pool, int64_t id);
+
+/* The group's keys in no order that lasts; for lists. NULL past the end. */
+ob_key *ob_pool_key_at(const ob_pool *pool, uint32_t group, size_t index);
+size_t ob_pool_key_count(const ob_pool *pool, uint32_t group);
+
+typedef struct ob_pool_counts {
+    size_t active;
+    size_t cooling;
+    size_t blocked;
+} ob_pool_counts;
+
+/* Counts the group's keys by state; linear. */
+ob_pool_counts ob_pool_count(const ob_pool *pool, uint32_t group,
+                             int64_t now_ms);
+
+/*
+ * Finds the key of `group` that is not resting for `model` and was used least
+ * lately, and counts a use of it. Keys in `skip` (ids that this request has
+ * tried already) are passed over. O(log n).
+ *
+ * An empty `model` (a route that names none) asks for a key that rests for no
+ * model at all: only rests of the whole key count.
+ *
+ * OB_AGAIN: every key rests; *retry_at_ms says when the first is back (unix
+ * milliseconds). OB_NOT_FOUND: the group has no key that could be used at
+ * all (none, or all blocked or skipped). Each out-param is written in its own
+ * case only.
+ */
+OB_MUST_USE ob_status ob_pool_pick(ob_pool *pool, uint32_t group,
+                                   ob_slice model, const int64_t *skip,
+                                   size_t skip_count, int64_t now_ms,
+                                   ob_key **key, int64_t *retry_at_ms);
+
+/* Where a change of state comes from. */
+typedef struct ob_cause {
+    int status;
+    ob_slice words;
+    ob_slice request_id;
+    int64_t now_ms;
+} ob_cause;
+
+/* The key answered: its row of 429s for the model ends. */
+void ob_pool_succeeded(ob_pool *pool, ob_key *key, ob_slice model,
+                       int64_t now_ms);
+
+/*
+ * Applies a verdict of COOL, EXHAUSTED or DENY_MODEL to the key. A COOL that
+ * told nothing is counted; from `threshold` in a row on, the rest lasts until
+ * the provider's daily reset (in `zone`), with probes on the way.
+ */
+void ob_pool_rest(ob_pool *pool, ob_key *key, ob_slice model,
+                  const ob_verdict *verdict, uint32_t threshold, ob_zone zone,
+                  const ob_cause *cause);
+
+/*
+ * The key was refused with BLOCK and the request that saw it has ended
+ * without a success elsewhere. Blocks it, unless another key of its group
+ * was refused for the same reason within OB_CORRELATED_MS: then the cause is
+ * not the keys, neither is blocked, and a block of the other that rested on
+ * this alone is taken back. Returns whether the key is blocked now.
+ */
+bool ob_pool_refused(ob_pool *pool, ob_key *key, const ob_verdict *verdict,
+                     const ob_cause *cause);
+/* Blocks it whatever happened to others: another key served the very same
+ * request, so the refusal was this key's own doing. */
+void ob_pool_block(ob_pool *pool, ob_key *key, const ob_verdict *verdict,
+                   const ob_cause *cause);
+
+#define OB_CORRELATED_MS (10 * 1000LL)
+/* A long rest is probed after this long, then at doubled distances. */
+#define OB_PROBE_AFTER_MS (15 * 60 * 1000LL)
+
+/* Sets a key free: no block, no cool-downs. For a person's decision. */
+void ob_pool_activate(ob_pool *pool, ob_key *key, const ob_cause *cause);
+/* Sets or lifts one cool-down as the store has it; an empty model is the
+ * whole key. until_ms in the past lifts it. */
+void ob_pool_set_cooldown(ob_pool *pool, ob_key *key, ob_slice model,
+                          int64_t until_ms, ob_reason reason, int64_t now_ms);
+void ob_pool_set_remark(ob_pool *pool, ob_key *key, ob_slice remark);
+
+/* ACTIVE, COOLING or BLOCKED at `now_ms`. */
+ob_key_status ob_key_status_at(const ob_key *key, int64_t now_ms);
+
+/* Takes one key whose counters, cool-downs or status the store has not seen;
+ * NULL when there is none. */
+ob_key *ob_pool_take_dirty(ob_pool *pool);
+/* Takes the oldest change. False: none waits. The queue holds 4096; older
+ * ones are dropped, and ob_pool_changes_dropped() counts them. */
+bool ob_pool_take_change(ob_pool *pool, ob_change *change);
+uint64_t ob_pool_changes_dropped(const ob_pool *pool);
+
+#endif

@@ -1,0 +1,115 @@
+/*
+ * provider.h - what is known of an API that sells model calls.
+ *
+ * Data, not code: the entries come from providers.jsonc and from the
+ * configuration's "providers", in one format (docs/providers.md). A config
+ * owns its providers; everything here is read-only after loading.
+ */
+#ifndef OB_PROVIDER_H
+#define OB_PROVIDER_H
+
+#include "base/base.h"
+
+/* The wire format of a route or a provider. */
+typedef enum ob_dialect {
+    OB_DIALECT_NONE, /* a provider's own format, errors in OpenAI's form */
+    OB_DIALECT_OPENAI,
+    OB_DIALECT_RESPONSES,
+    OB_DIALECT_ANTHROPIC,
+    OB_DIALECT_GEMINI,
+} ob_dialect;
+
+/* "openai", "responses", "anthropic", "gemini", "none". */
+const char *ob_dialect_name(ob_dialect dialect);
+
+/* Where a day of quota begins for a provider. */
+typedef enum ob_zone {
+    OB_ZONE_UTC,
+    OB_ZONE_PACIFIC, /* America/Los_Angeles with its daylight saving */
+} ob_zone;
+
+/*
+ * How a key travels: "<header>: <scheme> <key>", or without a scheme
+ * "<header>: <key>". In text: "bearer" (Authorization: Bearer), "x-api-key",
+ * "authorization Token".
+ */
+typedef struct ob_auth {
+    ob_slice header; /* lower case */
+    ob_slice scheme; /* may be empty */
+} ob_auth;
+
+typedef enum ob_model_place {
+    OB_MODEL_NOWHERE,
+    OB_MODEL_IN_PATH,
+    OB_MODEL_IN_QUERY,
+    OB_MODEL_IN_BODY, /* JSON member, or the multipart field of that name */
+} ob_model_place;
+
+/*
+ * One way in which a provider's requests name their model. In text:
+ * "path:models/{model}:" (a pattern that is looked for at a segment boundary;
+ * {model} runs up to the character behind it, at the end of the pattern up to
+ * the end of the path, and may hold slashes), "query:model", "body:model_id".
+ */
+typedef struct ob_model_rule {
+    ob_model_place place;
+    ob_slice before; /* path: what stands before the model */
+    ob_slice after;  /* path: what stands behind it, may be empty */
+    ob_slice member; /* query, body: the name */
+} ob_model_rule;
+
+#define OB_MODEL_RULES_MAX 6
+#define OB_SEGMENTS_MAX 4
+
+/* "https://{resource}.openai.azure.com/openai/deployments/{deployment}",
+ * taken apart. The slices are part of `text`. */
+typedef struct ob_url {
+    ob_slice text;
+    bool tls;
+    ob_slice host; /* may hold {names}; an IPv6 address without its brackets */
+    uint16_t port;
+    ob_slice path; /* "" or "/…", without a final slash; may hold {names} */
+} ob_url;
+
+typedef struct ob_named {
+    ob_slice name;
+    ob_slice value;
+} ob_named;
+
+#define OB_PROVIDER_HEADERS_MAX 4
+
+typedef struct ob_provider {
+    ob_slice slug;
+    ob_slice alias; /* another name of it in "alias/model"; may be empty */
+    ob_slice name;  /* for people */
+    ob_dialect dialect;
+    ob_url base; /* replaces /api/<slug> */
+    /* The names behind the slug, in order: /api/<slug>/<segments>/…; a
+     * segment may be literal ("bedrock-runtime") or {named}. */
+    ob_slice segments[OB_SEGMENTS_MAX];
+    size_t segment_count;
+    ob_auth auth;
+    /* Sent where the caller has none of that name. */
+    ob_named headers[OB_PROVIDER_HEADERS_MAX];
+    size_t header_count;
+    ob_model_rule model_rules[OB_MODEL_RULES_MAX];
+    size_t model_rule_count;
+    /* Where its OpenAI-compatible chat completions live: `openai_path` behind
+     * the base URL ("/chat/completions" is appended), with `openai_auth`.
+     * has_openai is false where there is none. */
+    bool has_openai;
+    ob_slice openai_path;
+    ob_auth openai_auth;
+    ob_zone daily_reset;
+    /* The cheapest call that shows whether a key lives: "GET /models". Empty:
+     * there is none. */
+    ob_slice probe_method;
+    ob_slice probe_path;
+    /* Its slug at Cloudflare AI Gateway; empty: not there, always direct. */
+    ob_slice cloudflare_slug;
+    /* Which group of the pool holds its keys; set by the shell once, before
+     * the config is shared. */
+    uint32_t pool_group;
+} ob_provider;
+
+#endif
