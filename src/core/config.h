@@ -57,7 +57,7 @@ typedef struct ob_retry_limits {
 typedef struct ob_config {
     ob_arena arena; /* owns every slice below */
     ob_slice listen;   /* "HOST:PORT" */
-    ob_slice database; /* path or URL */
+    ob_slice database; /* the path of a SQLite file */
     ob_upstream_kind upstream;
     struct {
         ob_url base;
@@ -112,10 +112,30 @@ const ob_model_alias *ob_config_model(const ob_config *config, ob_slice name);
 /*
  * Takes a URL apart. OB_INVALID: *why is a static text that says what is
  * wrong. Only http and https, no user, no query, no fragment; {names} are
- * allowed as whole labels of the host or whole segments of the path.
+ * allowed in the labels of the host ("{region}-aiplatform") and as whole
+ * segments of the path. The slices of *url are part of `text`.
  */
 OB_MUST_USE ob_status ob_url_parse(ob_slice text, ob_url *url,
                                    const char **why);
+
+/* May `value`, named by a caller, stand for a {name} in a host? One label:
+ * letters, digits and inner '-', at most 63, so that it cannot choose another
+ * host. */
+bool ob_host_label_valid(ob_slice value);
+
+/*
+ * Takes "HOST:PORT" apart: an IPv4 address, a name, or an IPv6 address in
+ * brackets, which *host is without. Port 0 asks for any free one.
+ * OB_INVALID: *why as above.
+ */
+OB_MUST_USE ob_status ob_listen_parse(ob_slice text, ob_slice *host,
+                                      uint16_t *port, const char **why);
+
+/* The file that "one-balance.db", "sqlite:one-balance.db" or
+ * "sqlite:///var/lib/one-balance.db" names, a part of `text`. OB_INVALID:
+ * *why as above. */
+OB_MUST_USE ob_status ob_database_parse(ob_slice text, ob_slice *path,
+                                        const char **why);
 
 /* The candidate nearest to `word` (edit distance at most a third of its
  * length, at least 2), for "did you mean"; {NULL, 0} when none is near. */

@@ -43,8 +43,11 @@ typedef struct ob_cooldown {
     ob_slice model;      /* owned by the pool */
     int64_t until_ms;    /* unix; in the past: over, kept for `refusals` */
     int64_t probe_at_ms; /* a long rest is probed from then on; 0: never */
+    int64_t begun_ms;    /* when it was set */
     uint32_t refusals;   /* 429s in a row that told nothing */
     ob_reason reason;
+    bool guessed; /* the length was guessed from a row of refusals */
+    bool probing; /* a request is out, or was, to see whether it is over */
 } ob_cooldown;
 
 typedef struct ob_key {
@@ -147,6 +150,9 @@ OB_MUST_USE ob_status ob_pool_pick(ob_pool *pool, uint32_t group,
                                    size_t skip_count, int64_t now_ms,
                                    ob_key **key, int64_t *retry_at_ms);
 
+/* The key failed for a reason of its own; counted only. */
+void ob_pool_failed(ob_pool *pool, ob_key *key);
+
 /* Where a change of state comes from. */
 typedef struct ob_cause {
     int status;
@@ -173,10 +179,11 @@ void ob_pool_rest(ob_pool *pool, ob_key *key, ob_slice model,
  * without a success elsewhere. Blocks it, unless another key of its group
  * was refused for the same reason within OB_CORRELATED_MS: then the cause is
  * not the keys, neither is blocked, and a block of the other that rested on
- * this alone is taken back. Returns whether the key is blocked now.
+ * this alone is taken back. `alone` is false where the same request saw
+ * another key refused alike. Returns whether the key is blocked now.
  */
 bool ob_pool_refused(ob_pool *pool, ob_key *key, const ob_verdict *verdict,
-                     const ob_cause *cause);
+                     bool alone, const ob_cause *cause);
 /* Blocks it whatever happened to others: another key served the very same
  * request, so the refusal was this key's own doing. */
 void ob_pool_block(ob_pool *pool, ob_key *key, const ob_verdict *verdict,
@@ -192,14 +199,34 @@ void ob_pool_activate(ob_pool *pool, ob_key *key, const ob_cause *cause);
  * whole key. until_ms in the past lifts it. */
 void ob_pool_set_cooldown(ob_pool *pool, ob_key *key, ob_slice model,
                           int64_t until_ms, ob_reason reason, int64_t now_ms);
+/* Forgets every cool-down of the key, before the store's are set. */
+void ob_pool_clear_cooldowns(ob_pool *pool, ob_key *key);
 void ob_pool_set_remark(ob_pool *pool, ob_key *key, ob_slice remark);
 
 /* ACTIVE, COOLING or BLOCKED at `now_ms`. */
 ob_key_status ob_key_status_at(const ob_key *key, int64_t now_ms);
 
-/* Takes one key whose counters, cool-downs or status the store has not seen;
- * NULL when there is none. */
+/* Takes one key whose cool-downs or status the store has not seen; NULL when
+ * there is none. */
 ob_key *ob_pool_take_dirty(ob_pool *pool);
+
+/*
+ * Counters change with every request, so they are stored by the chunk: keys
+ * with the same id / OB_USAGE_CHUNK share one row.
+ */
+#define OB_USAGE_CHUNK 128
+
+typedef struct ob_key_usage {
+    uint64_t requests;
+    uint64_t failures;
+    int64_t last_used_ms;
+} ob_key_usage;
+
+/* Takes a chunk in which a key was used since it was last taken, and fills
+ * `usage` by id % OB_USAGE_CHUNK, with zeros where no key is. False: none. */
+bool ob_pool_take_usage(ob_pool *pool, int64_t *chunk,
+                        ob_key_usage usage[OB_USAGE_CHUNK]);
+
 /* Takes the oldest change. False: none waits. The queue holds 4096; older
  * ones are dropped, and ob_pool_changes_dropped() counts them. */
 bool ob_pool_take_change(ob_pool *pool, ob_change *change);

@@ -43,23 +43,29 @@ typedef enum ob_model_place {
     OB_MODEL_IN_PATH,
     OB_MODEL_IN_QUERY,
     OB_MODEL_IN_BODY, /* JSON member, or the multipart field of that name */
+    OB_MODEL_IN_SEGMENT, /* the {named} segment behind the slug */
 } ob_model_place;
 
 /*
  * One way in which a provider's requests name their model. In text:
- * "path:models/{model}:" (a pattern that is looked for at a segment boundary;
- * {model} runs up to the character behind it, at the end of the pattern up to
- * the end of the path, and may hold slashes), "query:model", "body:model_id".
+ * "path:models/{model}:" (a pattern that is looked for at a segment boundary
+ * of the rewritten path; {model} runs up to the first place where the text
+ * behind it stands, at the end of the pattern up to the end of the path, and
+ * may hold slashes), "query:model", "body:model_id", "segment:deployment".
+ * The first rule that finds a model wins, so what the provider itself looks
+ * at first must stand first: else a permission check sees another model.
  */
 typedef struct ob_model_rule {
     ob_model_place place;
     ob_slice before; /* path: what stands before the model */
     ob_slice after;  /* path: what stands behind it, may be empty */
-    ob_slice member; /* query, body: the name */
+    ob_slice member; /* query, body, segment: the name */
 } ob_model_rule;
 
 #define OB_MODEL_RULES_MAX 6
-#define OB_SEGMENTS_MAX 4
+#define OB_SEGMENTS_MAX 6
+#define OB_VARIANTS_MAX 4
+#define OB_REWRITES_MAX 8
 
 /* "https://{resource}.openai.azure.com/openai/deployments/{deployment}",
  * taken apart. The slices are part of `text`. */
@@ -76,6 +82,29 @@ typedef struct ob_named {
     ob_slice value;
 } ob_named;
 
+/* What stands behind the slug, /api/<slug>/<segments>/…, and where it goes. A
+ * segment is literal ("bedrock-runtime") or {named}, then kept with its
+ * braces; a named one stands for one whole, non-empty path segment. */
+typedef struct ob_place {
+    ob_slice segments[OB_SEGMENTS_MAX];
+    size_t segment_count;
+    /* The segments belong to the native path: they are read, and stay in what
+     * is sent on (Vertex AI's /v1/projects/{project}/locations/{region}). */
+    bool segments_kept;
+    /* Every {name} in it is among the segments. A value that goes into the
+     * host must pass ob_host_label_valid(). */
+    ob_url base;
+} ob_place;
+
+/* A path behind the slug (and its segments) that begins with `from` goes
+ * upstream with `to` in its place: Cloudflare's "/@cf/…" is "/run/@cf/…". The
+ * first one that fits is applied, before the model is looked for; "/v1/" to
+ * "/v1/" keeps a path from the ones behind it. */
+typedef struct ob_rewrite {
+    ob_slice from;
+    ob_slice to;
+} ob_rewrite;
+
 #define OB_PROVIDER_HEADERS_MAX 4
 
 typedef struct ob_provider {
@@ -83,11 +112,21 @@ typedef struct ob_provider {
     ob_slice alias; /* another name of it in "alias/model"; may be empty */
     ob_slice name;  /* for people */
     ob_dialect dialect;
-    ob_url base; /* replaces /api/<slug> */
-    /* The names behind the slug, in order: /api/<slug>/<segments>/…; a
-     * segment may be literal ("bedrock-runtime") or {named}. */
-    ob_slice segments[OB_SEGMENTS_MAX];
+    /* Replaces /api/<slug>, and the segments behind it where they are not
+     * kept. Segments that the end of base.path and the beginning of the path
+     * share stand once: base ".../openai/v1" takes "/chat/…", "/v1/chat/…"
+     * and "/openai/v1/chat/…". */
+    ob_url base;
+    ob_slice segments[OB_SEGMENTS_MAX]; /* as in ob_place */
     size_t segment_count;
+    bool segments_kept;
+    /* Looked at in their order before `base` and `segments`: the first whose
+     * segments fit the path takes the request ("…/locations/global" has a
+     * host of its own). */
+    ob_place variants[OB_VARIANTS_MAX];
+    size_t variant_count;
+    ob_rewrite rewrites[OB_REWRITES_MAX];
+    size_t rewrite_count;
     ob_auth auth;
     /* Sent where the caller has none of that name. */
     ob_named headers[OB_PROVIDER_HEADERS_MAX];
@@ -96,7 +135,8 @@ typedef struct ob_provider {
     size_t model_rule_count;
     /* Where its OpenAI-compatible chat completions live: `openai_path` behind
      * the base URL ("/chat/completions" is appended), with `openai_auth`.
-     * has_openai is false where there is none. */
+     * has_openai is false where there is none. A base with {names} serves no
+     * route that has no segments to fill them from. */
     bool has_openai;
     ob_slice openai_path;
     ob_auth openai_auth;

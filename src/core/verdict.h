@@ -48,7 +48,7 @@ typedef struct ob_response {
 
 /* Cool-downs longer than this are cut to it: a provider's slip (or a clock's)
  * must not bench a key for weeks. */
-#define OB_COOL_MS_MAX (25 * 3600 * 1000LL)
+#define OB_COOL_MS_MAX     (25 * 3600 * 1000LL)
 #define OB_COOL_MS_DEFAULT (60 * 1000LL)
 
 typedef struct ob_verdict {

@@ -23,7 +23,8 @@
 typedef struct ob_server ob_server;
 typedef struct ob_exchange ob_exchange;
 
-#define OB_HEADERS_MAX 128
+#define OB_HEADERS_MAX     128
+#define OB_REQUEST_ID_SIZE 24
 
 /* A caller's request. Slices are valid until the exchange is over. */
 typedef struct ob_request {
@@ -35,12 +36,15 @@ typedef struct ob_request {
     size_t header_count;
     ob_slice body;
     ob_slice peer; /* "127.0.0.1", for throttling and logs */
-    char id[25];   /* x-request-id of the answer, NUL-terminated */
+    char id[OB_REQUEST_ID_SIZE + 1]; /* x-request-id of the answer */
     int64_t received_ms; /* unix */
 } ob_request;
 
 typedef struct ob_service {
     void *context;
+    /* Called when the head is there and before any of the body is read. May
+     * answer at once, so that a stranger's body is never kept: then false. */
+    bool (*admit)(void *context, ob_exchange *exchange);
     /* Must answer, now or later, with exactly one of the calls below. */
     void (*handle)(void *context, ob_exchange *exchange);
     /* Answers a request that the server itself refuses. `message` says what is

@@ -3,12 +3,14 @@
  *
  * Two ways in:
  *   ob_store_*   direct calls, for the command line and for start-up; blocking.
- *   ob_writer_*  a thread of its own that owns a store and takes messages, for
+ *   ob_writer_*  a thread of its own that owns a store and takes jobs, for
  *                the gateway: no loop ever waits for a disk.
  *
  * Key secrets are sealed with AES-256-GCM under the master key; a fingerprint
  * (HMAC-SHA-256 under a key derived from it) finds a known key without
- * opening any.
+ * opening any. docs/internals/store.md tells the rest.
+ *
+ * Threading: a store belongs to one thread at a time.
  */
 #ifndef OB_STORE_H
 #define OB_STORE_H
@@ -30,11 +32,20 @@ typedef struct ob_store_error {
  * "<path>.master.key", a 0600 file made at first start.
  *
  * OB_INVALID: a wrong master key, or not such a database. OB_DENIED: a newer
- * schema, or file permissions. OB_IO.
+ * schema, or file permissions. OB_IO. OB_AGAIN: locked by another process.
  */
 OB_MUST_USE ob_status ob_store_open(ob_slice path, ob_slice master,
                                     ob_store **store, ob_store_error *error);
 void ob_store_close(ob_store *store);
+
+/*
+ * A transaction around several calls. Every call below is one by itself and
+ * nests in this one. Each begin is ended by one commit or one rollback; a
+ * commit that fails has rolled back.
+ */
+OB_MUST_USE ob_status ob_store_begin(ob_store *store, ob_store_error *error);
+OB_MUST_USE ob_status ob_store_commit(ob_store *store, ob_store_error *error);
+void ob_store_rollback(ob_store *store);
 
 /* One key of a load. Slices live until the callback returns; the secret is
  * wiped after it. A cool-down with an empty model is the whole key's. */
@@ -46,22 +57,55 @@ typedef struct ob_stored_cooldown {
 
 typedef struct ob_stored_key {
     ob_slice provider;
-    ob_key_record record; /* `group` is not filled */
-    const ob_stored_cooldown *cooldowns;
+    ob_key_record record;                /* `group` is not filled */
+    const ob_stored_cooldown *cooldowns; /* those that are over, too */
     size_t cooldown_count;
     bool removed; /* only the id counts */
 } ob_stored_key;
 
 typedef void (*ob_store_visit)(void *context, const ob_stored_key *key);
 
-/* Calls `visit` for every key that was changed after `revision` (0: for all),
- * removed ones too, and moves *revision on. */
+/*
+ * Calls `visit` for every key that was changed after `revision` (0: for all),
+ * removed ones too, and moves *revision on. A row that cannot be opened is
+ * passed over; error->message then says how many (empty otherwise).
+ */
 OB_MUST_USE ob_status ob_store_load(ob_store *store, int64_t *revision,
                                     ob_store_visit visit, void *context,
                                     ob_store_error *error);
 
+/* The revision of the last change; rises with every one. */
+OB_MUST_USE ob_status ob_store_revision(ob_store *store, int64_t *revision,
+                                        ob_store_error *error);
+
 /* Has another connection committed since the last call? */
 bool ob_store_changed_elsewhere(ob_store *store);
+
+#define OB_KEY_BYTES_MAX 4096
+
+/* Why `secret` cannot be a provider key, a static text; NULL when it can. */
+const char *ob_key_refusal(ob_slice secret);
+
+/* A key to be added with what is known of it; only provider and secret must
+ * be given. */
+typedef struct ob_new_key {
+    ob_slice provider;
+    ob_slice secret;
+    ob_slice remark;
+    ob_key_status status;
+    ob_reason blocked_reason;
+    int64_t created_at; /* unix seconds; 0: now */
+    int64_t total_cooling_ms;
+    const ob_stored_cooldown *cooldowns;
+    size_t cooldown_count;
+} ob_new_key;
+
+/*
+ * Adds one key. OB_EXISTS: it is known and left as it is, blocked or not,
+ * unless its remark is given anew. OB_INVALID: refused, the message says why.
+ */
+OB_MUST_USE ob_status ob_store_add_key(ob_store *store, const ob_new_key *key,
+                                       int64_t now_ms, ob_store_error *error);
 
 typedef struct ob_refused_key {
     char masked[OB_MASK_MAX];
@@ -80,16 +124,16 @@ typedef struct ob_add_result {
 /*
  * Adds keys of `provider` in one transaction. `text` holds one a line or
  * comma-separated; blanks around them and empty ones are passed over.
- * Refused: longer than 4096 bytes, with control characters or spaces inside.
- * A known key is left as it is, blocked ones included, unless its remark is
- * given anew.
+ * Refused: longer than OB_KEY_BYTES_MAX, with control characters, spaces or
+ * anything but ASCII inside. Known ones as in ob_store_add_key().
  */
 OB_MUST_USE ob_status ob_store_add_keys(ob_store *store, ob_slice provider,
                                         ob_slice text, ob_slice remark,
                                         int64_t now_ms, ob_add_result *result,
                                         ob_store_error *error);
-OB_MUST_USE ob_status ob_store_remove_keys(ob_store *store,
-                                           const int64_t *ids, size_t count,
+/* Ids that are not there are passed over. */
+OB_MUST_USE ob_status ob_store_remove_keys(ob_store *store, const int64_t *ids,
+                                           size_t count, int64_t now_ms,
                                            size_t *removed,
                                            ob_store_error *error);
 
@@ -105,31 +149,47 @@ typedef struct ob_key_patch {
 /* OB_NOT_FOUND: no key has that id. The change is evidence: "by a person". */
 OB_MUST_USE ob_status ob_store_patch_key(ob_store *store, int64_t id,
                                          const ob_key_patch *patch,
-                                         int64_t now_ms,
-                                         ob_store_error *error);
+                                         int64_t now_ms, ob_store_error *error);
 
-/* What the gateway learned of a key: counters, cool-downs, status. */
+/* What the gateway learned of a key: cool-downs and status. */
 typedef struct ob_key_state {
     int64_t id;
     ob_key_status status;
     ob_reason blocked_reason;
-    int64_t last_used_ms;
     int64_t total_cooling_ms;
-    uint64_t requests;
-    uint64_t failures;
-    ob_stored_cooldown *cooldowns; /* owned by the message, models too */
+    /* One block of malloc() that holds the models' bytes as well. */
+    ob_stored_cooldown *cooldowns;
     size_t cooldown_count;
 } ob_key_state;
 
-/* One transaction; keys that have been removed meanwhile are passed over. */
-OB_MUST_USE ob_status ob_store_save_states(ob_store *store,
-                                           const ob_key_state *states,
-                                           size_t count,
-                                           const ob_change *changes,
-                                           size_t change_count,
-                                           ob_store_error *error);
+/* Copies what the pool knows of `key`, without cool-downs that are over at
+ * `now_ms`. The caller holds the pool's lock. OB_NO_MEMORY leaves *state
+ * alone. */
+OB_MUST_USE ob_status ob_key_state_init(ob_key_state *state, const ob_key *key,
+                                        int64_t now_ms);
+void ob_key_state_deinit(ob_key_state *state);
 
-/* Notes an act of an administrator, e.g. "secret" of a key. */
+/*
+ * One transaction; keys that have been removed meanwhile are passed over.
+ * total_cooling_ms only rises. `seen` is the revision up to which the states'
+ * owner had loaded when it collected them: where a person decided about a key
+ * since then, the decision stays.
+ */
+OB_MUST_USE ob_status ob_store_save_states(
+    ob_store *store, int64_t seen, const ob_key_state *states, size_t count,
+    const ob_change *changes, size_t change_count, ob_store_error *error);
+
+/* Stores the counters of the keys of a chunk (pool.h, ob_pool_take_usage());
+ * no change that others are told of. */
+OB_MUST_USE ob_status ob_store_save_usage(
+    ob_store *store, int64_t chunk, const ob_key_usage usage[OB_USAGE_CHUNK],
+    ob_store_error *error);
+
+/* How many changes and lines of the audit log are kept, the newest. */
+#define OB_CHANGES_KEPT 100000
+
+/* Notes an act of an administrator, e.g. "secret" of a key (key_id 0: of
+ * none). */
 OB_MUST_USE ob_status ob_store_audit(ob_store *store, ob_slice act,
                                      int64_t key_id, ob_slice who,
                                      int64_t now_ms, ob_store_error *error);
@@ -145,29 +205,55 @@ OB_MUST_USE ob_status ob_store_set(ob_store *store, const char *name,
 
 typedef struct ob_writer ob_writer;
 
-/* A job runs on the writer's thread with its store; `done` too, so it hands
- * results on itself (uv_async_send, or a lock). Jobs run in order; states
- * between two jobs are grouped into one commit. */
-typedef void (*ob_writer_job)(ob_store *store, void *context);
+/*
+ * Work for the writer's thread. Jobs run in their order; all that are queued
+ * when a commit ends share the next one.
+ *
+ * `run` works inside a transaction. When it does not return OB_OK, what it
+ * changed is undone, and nothing of the other jobs.
+ * `done` is called once for every job taken: after the commit that holds it,
+ * with what `run` returned, or with the failure of the commit (OB_IO,
+ * OB_AGAIN: locked). error->message is filled where status is not OB_OK. It
+ * runs on the writer's thread and hands the result on itself
+ * (uv_async_send, or a lock).
+ */
+typedef struct ob_writer_job {
+    ob_status (*run)(ob_store *store, void *context, ob_store_error *error);
+    void (*done)(void *context, ob_status status, const ob_store_error *error);
+    void *context;
+} ob_writer_job;
 
-/* Called on the writer's thread for every key that another process changed. */
 typedef struct ob_writer_options {
-    ob_store *store; /* owned by the writer from now on */
-    int64_t revision;
+    ob_store *store;  /* owned by the writer from now on */
+    int64_t revision; /* as ob_store_load() left it */
+    /*
+     * Called on the writer's thread for every key that another process
+     * changed, and for every key that a job changed: after its commit and
+     * before its `done`. What was saved by collect_states does not come back.
+     * Must have taken effect in the pool when it returns.
+     */
     ob_store_visit changed;
     void *context;
     /* Collects what the pool has learned, called every 200 ms and at the
-     * end: fills up to `max` states and changes. */
+     * end: fills up to `max` states (ob_key_state_init) and changes. The
+     * writer frees the states. */
     size_t (*collect_states)(void *context, ob_key_state *states, size_t max);
     size_t (*collect_changes)(void *context, ob_change *changes, size_t max);
+    /* Takes the counters of one chunk of keys that were used; false: there
+     * are no more. Called in a row once a second and at the end. */
+    bool (*collect_usage)(void *context, int64_t *chunk,
+                          ob_key_usage usage[OB_USAGE_CHUNK]);
+    /* Disk full, locked, …: once a minute at most, and when it is over. */
     void (*log)(void *context, const char *message);
 } ob_writer_options;
 
+/* On failure the store stays the caller's. */
 OB_MUST_USE ob_status ob_writer_start(const ob_writer_options *options,
                                       ob_writer **writer);
-/* OB_LIMIT: the queue (1024 jobs) is full. */
-OB_MUST_USE ob_status ob_writer_submit(ob_writer *writer, ob_writer_job job,
-                                       void *context);
+/* From any thread. OB_LIMIT: the queue (1024 jobs) is full. OB_CLOSED: the
+ * writer stops. `done` is then not called. */
+OB_MUST_USE ob_status ob_writer_submit(ob_writer *writer,
+                                       const ob_writer_job *job);
 /* Runs what is queued, saves what was learned, closes the store. */
 void ob_writer_stop(ob_writer *writer);
 

@@ -1,4 +1,5 @@
 #include "arena.h"
+#include "secret.h"
 
 struct ob_arena_block {
     ob_arena_block *next;
@@ -19,6 +20,7 @@ static void free_blocks(ob_arena_block *block)
 {
     while (block) {
         ob_arena_block *next = block->next;
+        ob_wipe(block->bytes, block->used);
         free(block);
         block = next;
     }
@@ -37,6 +39,7 @@ void ob_arena_reset(ob_arena *arena)
     if (!keep)
         return;
     free_blocks(keep->next);
+    ob_wipe(keep->bytes, keep->used);
     keep->next = NULL;
     keep->used = 0;
     arena->bytes = keep->size;

@@ -5,7 +5,8 @@
  *
  * Allocation moves a cursor in the newest block; nothing is freed alone.
  * ob_arena_reset() keeps the first block, so that a reused arena stops
- * asking the allocator for more in the steady state.
+ * asking the allocator for more in the steady state. What was allocated is
+ * wiped before it is given back: requests hold keys.
  */
 #ifndef OB_ARENA_H
 #define OB_ARENA_H

@@ -1,0 +1,38 @@
+/*
+ * call.h - one request of an administrator, known and permitted.
+ */
+#ifndef OB_ADMIN_CALL_H
+#define OB_ADMIN_CALL_H
+
+#include "../gateway/gateway.h"
+#include "keylist.h"
+
+/* Valid while the handler runs; what outlives it is copied. */
+typedef struct ob_admin_call {
+    ob_gateway *gateway;
+    ob_exchange *exchange;
+    const ob_request *request;
+    const ob_snapshot *snapshot;
+    const ob_authkey *key; /* who calls */
+    ob_slice session;      /* the session's id; empty: a Bearer key */
+    int64_t key_id;        /* of the provider key in the path */
+} ob_admin_call;
+
+/* Each answers the call's exchange, now or later. */
+void ob_admin_list_providers(const ob_admin_call *call);
+void ob_admin_list_keys(const ob_admin_call *call);
+void ob_admin_add_keys(const ob_admin_call *call);
+void ob_admin_delete_keys(const ob_admin_call *call);
+void ob_admin_patch_key(const ob_admin_call *call);
+void ob_admin_test_key(const ob_admin_call *call);
+void ob_admin_reveal_key(const ob_admin_call *call);
+
+/* /metrics, for anybody. */
+void ob_admin_show_metrics(ob_gateway *gateway, ob_exchange *exchange);
+
+static inline ob_shared_pool ob_shared_pool_of(ob_gateway *gateway)
+{
+    return (ob_shared_pool){gateway->pool, &gateway->pool_lock};
+}
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * keylist.h - lists and counts of keys, without holding the pool's lock long.
+ *
+ *   collect: ids that match, a slice of keys under the lock at a time
+ *   sort:    without the lock
+ *   write:   one page, key by key
+ *
+ * Threading: for threads that may wait; between slices the caller's thread
+ * sleeps a moment, so that the loops get the lock.
+ */
+#ifndef OB_ADMIN_KEYLIST_H
+#define OB_ADMIN_KEYLIST_H
+
+#include <uv.h>
+
+#include "../core/base/buffer.h"
+#include "../core/pool.h"
+#include "query.h"
+
+/* The pool and the lock that its every use needs. */
+typedef struct ob_shared_pool {
+    ob_pool *pool;
+    uv_mutex_t *lock;
+} ob_shared_pool;
+
+/* A key that matched, and where it stands in the order asked for. */
+typedef struct ob_key_entry {
+    int64_t id;
+    int64_t order;
+} ob_key_entry;
+
+typedef struct ob_key_entries {
+    ob_key_entry *items;
+    size_t count;
+    size_t capacity;
+} ob_key_entries;
+
+void ob_key_entries_deinit(ob_key_entries *entries);
+
+/* Collects every key that the query's provider, status and q ask for, each
+ * once, sorted as asked. OB_NO_MEMORY. */
+OB_MUST_USE ob_status ob_keylist_collect(ob_shared_pool shared,
+                                         const ob_key_query *query,
+                                         int64_t now_ms,
+                                         ob_key_entries *entries);
+
+/* Appends the page as {"total","keys":[…]}. Keys that have gone since
+ * they were collected are left out. */
+OB_MUST_USE ob_status ob_keylist_write(ob_shared_pool shared,
+                                       const ob_key_query *query,
+                                       const ob_key_entries *entries,
+                                       int64_t now_ms, ob_buffer *out);
+
+/* Appends one key as it stands in lists. Does not sleep. OB_NOT_FOUND. */
+OB_MUST_USE ob_status ob_keylist_write_key(ob_shared_pool shared, int64_t id,
+                                           int64_t now_ms, ob_buffer *out);
+
+/* Keys of one provider by state. */
+ob_pool_counts ob_keylist_count(ob_shared_pool shared, uint32_t group,
+                                int64_t now_ms);
+
+#endif

@@ -1,0 +1,155 @@
+#include "task.h"
+
+#include <stdio.h>
+
+ob_task *ob_task_new(ob_gateway *gateway, ob_exchange *exchange,
+                     const ob_task_kind *kind)
+{
+    ob_task *task = calloc(1, kind->size);
+    if (!task) {
+        ob_admin_error error;
+        (void)ob_admin_fail(&error, 503, "out of memory");
+        ob_reply_error(exchange, &error);
+        return NULL;
+    }
+    task->kind = kind;
+    task->gateway = gateway;
+    task->exchange = exchange;
+    task->snapshot = ob_gateway_acquire(gateway);
+    task->loop = ob_exchange_loop(exchange);
+    task->now_ms = ob_exchange_now_ms(exchange);
+    ob_arena_init(&task->arena, 0);
+    return task;
+}
+
+void ob_task_free(ob_task *task)
+{
+    if (task->kind->deinit)
+        task->kind->deinit(task);
+    ob_snapshot_release(task->snapshot);
+    ob_arena_deinit(&task->arena);
+    ob_buffer_deinit(&task->out);
+    free(task);
+}
+
+static void gone(void *owner)
+{
+    ob_task *task = owner;
+    task->exchange = NULL;
+}
+
+void ob_task_hold(ob_task *task)
+{
+    ob_exchange_set_owner(task->exchange, task, gone);
+}
+
+/* A failure that nobody has put into words yet. */
+static void explain(ob_task *task, const char *detail)
+{
+    if (task->error.status)
+        return;
+    if (task->status == OB_NO_MEMORY)
+        (void)ob_admin_fail(&task->error, 503, "out of memory");
+    else if (task->status == OB_NOT_FOUND)
+        (void)ob_admin_fail(&task->error, 404, "no key has that id");
+    else if (task->status == OB_LIMIT)
+        (void)ob_admin_fail(&task->error, 503,
+                            "too many changes wait for the database; try "
+                            "again in a moment");
+    else if (task->status == OB_CLOSED)
+        (void)ob_admin_fail(&task->error, 503, "the gateway is stopping");
+    else
+        (void)ob_admin_fail(&task->error, 503, "the database failed: %s",
+                            *detail ? detail : ob_status_text(task->status));
+}
+
+void ob_task_end(ob_task *task)
+{
+    ob_exchange *exchange = task->exchange;
+    if (exchange) {
+        if (task->status)
+            explain(task, "");
+        ob_exchange_set_owner(exchange, NULL, NULL);
+        if (task->status)
+            ob_reply_error(exchange, &task->error);
+        else
+            task->kind->answer(task);
+    }
+    ob_task_free(task);
+}
+
+/* ---- the store's thread ---- */
+
+static void on_closed(uv_handle_t *handle)
+{
+    ob_task_end(handle->data);
+}
+
+static void on_async(uv_async_t *async)
+{
+    uv_close((uv_handle_t *)async, on_closed);
+}
+
+static ob_status run_job(ob_store *store, void *context, ob_store_error *error)
+{
+    ob_task *task = context;
+    return task->kind->job(task, store, error);
+}
+
+static void job_done(void *context, ob_status status,
+                     const ob_store_error *error)
+{
+    ob_task *task = context;
+    task->status = status;
+    if (status)
+        explain(task, error->message);
+    /* The last use of the task on this thread. */
+    uv_async_send(&task->async);
+}
+
+static void submit(ob_task *task)
+{
+    ob_writer_job job = {run_job, job_done, task};
+    if (uv_async_init(task->loop, &task->async, on_async)) {
+        task->status = OB_NO_MEMORY;
+        ob_task_end(task);
+        return;
+    }
+    task->async.data = task;
+    /* Once it is taken, the task's status is the other thread's to write. */
+    ob_status status = ob_writer_submit(task->gateway->writer, &job);
+    if (status) {
+        task->status = status;
+        uv_close((uv_handle_t *)&task->async, on_closed);
+    }
+}
+
+/* ---- the thread pool ---- */
+
+static void work(uv_work_t *request)
+{
+    ob_task *task = request->data;
+    task->status = task->kind->work(task);
+}
+
+static void worked(uv_work_t *request, int canceled)
+{
+    ob_task *task = request->data;
+    if (task->status || !task->kind->job)
+        ob_task_end(task);
+    else
+        submit(task);
+}
+
+void ob_task_start(ob_task *task)
+{
+    ob_task_hold(task);
+    if (!task->kind->work) {
+        submit(task);
+        return;
+    }
+    task->work.data = task;
+    /* Fails only where it is given no function. */
+    int failed = uv_queue_work(task->loop, &task->work, work, worked);
+    OB_ASSERT(!failed);
+}

@@ -1,0 +1,247 @@
+#include "serve.h"
+
+#include "../admin/admin.h"
+
+#include <openssl/rand.h>
+#include <stdio.h>
+
+#define MADE_KEY_SIZE 43 /* "ob-" and 40 characters: 200 bits */
+
+struct ob_serve {
+    ob_gateway gateway;
+    ob_server *server;
+    uint8_t kept_hash[OB_AUTHKEY_HASH_SIZE]; /* of the key made at first */
+    bool has_kept_hash;
+    char made_key[MADE_KEY_SIZE + 1];
+};
+
+/* ---- the key that the first start makes ---- */
+
+static void write_hex(const uint8_t *bytes, size_t count, char *out)
+{
+    for (size_t i = 0; i < count; i++)
+        (void)snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+}
+
+static bool read_hex(const char *text, uint8_t *bytes, size_t count)
+{
+    if (strlen(text) != 2 * count)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        unsigned value;
+        if (sscanf(text + 2 * i, "%2x", &value) != 1)
+            return false;
+        bytes[i] = (uint8_t)value;
+    }
+    return true;
+}
+
+static bool make_key(char key[MADE_KEY_SIZE + 1])
+{
+    static const char letters[] = "abcdefghijkmnpqrstuvwxyz23456789";
+    uint8_t random[MADE_KEY_SIZE - 3];
+    if (RAND_bytes(random, sizeof(random)) != 1)
+        return false;
+    memcpy(key, "ob-", 3);
+    for (size_t i = 0; i < sizeof(random); i++)
+        key[3 + i] = letters[random[i] % 32];
+    key[MADE_KEY_SIZE] = 0;
+    return true;
+}
+
+static ob_status first_key(ob_serve *serve, ob_store *store,
+                           ob_store_error *error)
+{
+    char hex[2 * OB_AUTHKEY_HASH_SIZE + 1];
+    char *stored = NULL;
+    ob_status status = ob_store_get(store, "auth_key_hash", &stored, error);
+    if (status == OB_OK) {
+        bool good = read_hex(stored, serve->kept_hash, OB_AUTHKEY_HASH_SIZE);
+        free(stored);
+        if (good)
+            return OB_OK;
+    } else if (status != OB_NOT_FOUND) {
+        return status;
+    }
+    if (!make_key(serve->made_key))
+        return OB_IO;
+    ob_sha256(ob_slice_str(serve->made_key), serve->kept_hash);
+    write_hex(serve->kept_hash, OB_AUTHKEY_HASH_SIZE, hex);
+    return ob_store_set(store, "auth_key_hash", ob_slice_str(hex), error);
+}
+
+const char *ob_serve_made_auth_key(const ob_serve *serve)
+{
+    return serve->made_key;
+}
+
+void ob_serve_forget_auth_key(ob_serve *serve)
+{
+    ob_wipe(serve->made_key, sizeof(serve->made_key));
+}
+
+/* ---- the administrators' side ---- */
+
+static const ob_local admin_local = {
+    .serves = ob_admin_serves,
+    .admit = ob_admin_admit,
+    .handle = ob_admin_handle,
+};
+
+static bool make_gateway(ob_gateway *gateway)
+{
+    if (ob_gateway_init(gateway) != OB_OK)
+        return false;
+    gateway->admin = ob_admin_new();
+    gateway->local = &admin_local;
+    if (gateway->admin)
+        return true;
+    ob_gateway_deinit(gateway);
+    return false;
+}
+
+/* ---- loading ---- */
+
+ob_status ob_serve_load(ob_gateway *gateway, ob_slice database,
+                        ob_slice master_key, ob_store **store,
+                        int64_t *revision, ob_store_error *error)
+{
+    ob_status status = ob_store_open(database, master_key, store, error);
+    if (status != OB_OK)
+        return status;
+    *revision = 0;
+    status = ob_store_load(*store, revision, ob_gateway_key_changed, gateway,
+                           error);
+    if (status != OB_OK)
+        ob_store_close(*store);
+    return status;
+}
+
+static void log_line(void *context, const char *message)
+{
+    fprintf(stderr, "one-balance: %s\n", message);
+}
+
+static ob_status start_store(ob_serve *serve, const ob_serve_options *options,
+                             bool make_auth_key, ob_store_error *error)
+{
+    ob_store *store;
+    ob_writer_options writer = {.changed = ob_gateway_key_changed,
+                                .context = &serve->gateway,
+                                .collect_states = ob_gateway_collect_states,
+                                .collect_changes = ob_gateway_collect_changes,
+                                .log = log_line};
+    ob_status status =
+        ob_serve_load(&serve->gateway, options->config->database,
+                      options->master_key, &store, &writer.revision, error);
+    if (status != OB_OK)
+        return status;
+    if (make_auth_key)
+        status = first_key(serve, store, error);
+    writer.store = store;
+    if (status == OB_OK)
+        status = ob_writer_start(&writer, &serve->gateway.writer);
+    if (status != OB_OK)
+        ob_store_close(store);
+    return status;
+}
+
+static ob_status start_server(ob_serve *serve, unsigned threads, char *error,
+                              size_t error_size)
+{
+    ob_snapshot *snapshot = ob_gateway_acquire(&serve->gateway);
+    const ob_config *config = snapshot->config;
+    const char *why = "";
+    ob_server_options options = {.threads = threads,
+                                 .limits = config->limits,
+                                 .timeouts = config->timeouts,
+                                 .service =
+                                     ob_gateway_service(&serve->gateway)};
+    ob_status status = ob_listen_parse(config->listen, &options.host,
+                                       &options.port, &why);
+    if (status == OB_OK)
+        status = ob_server_start(&options, &serve->server, &why);
+    if (status != OB_OK)
+        (void)snprintf(error, error_size, "cannot listen on %.*s: %s",
+                       (int)config->listen.len, config->listen.ptr, why);
+    ob_snapshot_release(snapshot);
+    return status;
+}
+
+ob_status ob_serve_reload(ob_serve *serve, ob_config *config,
+                          ob_authkeys *authkeys)
+{
+    if (!authkeys &&
+        ob_authkeys_from_hash(serve->kept_hash, &authkeys) != OB_OK) {
+        ob_config_free(config);
+        return OB_NO_MEMORY;
+    }
+    return ob_gateway_set(&serve->gateway, config, authkeys);
+}
+
+static ob_status start_all(ob_serve *serve, const ob_serve_options *options,
+                           char *error, size_t error_size)
+{
+    ob_store_error store_error = {{0}};
+    ob_status status =
+        start_store(serve, options, !options->authkeys, &store_error);
+    if (status != OB_OK) {
+        (void)snprintf(error, error_size, "%s",
+                       store_error.message[0] ? store_error.message
+                                              : ob_status_text(status));
+        ob_config_free(options->config);
+        ob_authkeys_free(options->authkeys);
+        return status;
+    }
+    status = ob_serve_reload(serve, options->config, options->authkeys);
+    if (status != OB_OK) {
+        (void)snprintf(error, error_size, "%s", ob_status_text(status));
+        return status;
+    }
+    return start_server(serve, options->threads, error, error_size);
+}
+
+ob_status ob_serve_start(const ob_serve_options *options, ob_serve **serve,
+                         char *error, size_t error_size)
+{
+    ob_serve *made = calloc(1, sizeof(*made));
+    if (!made || !make_gateway(&made->gateway)) {
+        free(made);
+        ob_config_free(options->config);
+        ob_authkeys_free(options->authkeys);
+        (void)snprintf(error, error_size, "out of memory");
+        return OB_NO_MEMORY;
+    }
+    ob_status status = start_all(made, options, error, error_size);
+    if (status != OB_OK) {
+        ob_serve_stop(made);
+        return status;
+    }
+    *serve = made;
+    return OB_OK;
+}
+
+uint16_t ob_serve_port(const ob_serve *serve)
+{
+    return ob_server_port(serve->server);
+}
+
+ob_gateway *ob_serve_gateway(ob_serve *serve)
+{
+    return &serve->gateway;
+}
+
+void ob_serve_stop(ob_serve *serve)
+{
+    atomic_store(&serve->gateway.draining, true);
+    if (serve->server) {
+        ob_server_drain(serve->server);
+        ob_server_join(serve->server);
+    }
+    if (serve->gateway.writer)
+        ob_writer_stop(serve->gateway.writer);
+    ob_admin_free(serve->gateway.admin);
+    ob_gateway_deinit(&serve->gateway);
+    ob_serve_forget_auth_key(serve);
+    free(serve);
+}

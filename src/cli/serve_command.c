@@ -1,0 +1,158 @@
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "options.h"
+#include "serve.h"
+#include "settings.h"
+
+static ob_status read_settings(const ob_settings_flags *flags,
+                               ob_settings *settings, ob_authkeys **authkeys)
+{
+    ob_settings_error error = {{0}};
+    ob_status status = ob_settings_load(flags, settings, &error);
+    if (status == OB_OK) {
+        status = ob_settings_auth_keys(settings, authkeys, &error);
+        if (status != OB_OK)
+            ob_settings_deinit(settings);
+    }
+    if (status != OB_OK)
+        fprintf(stderr, "one-balance: %s\n", error.message);
+    return status;
+}
+
+/* A broken configuration is refused, and the old one stays in force. */
+static void reload(ob_serve *serve, const ob_settings_flags *flags)
+{
+    ob_settings settings = {0};
+    ob_authkeys *authkeys = NULL;
+    if (read_settings(flags, &settings, &authkeys) != OB_OK) {
+        fprintf(stderr, "one-balance: the configuration stays as it was\n");
+        return;
+    }
+    ob_config *config = settings.config;
+    settings.config = NULL;
+    ob_settings_deinit(&settings);
+    if (ob_serve_reload(serve, config, authkeys) == OB_OK)
+        fprintf(stderr, "one-balance: configuration reloaded\n");
+    else
+        fprintf(stderr, "one-balance: out of memory; the configuration stays "
+                        "as it was\n");
+}
+
+static void show_made_key(ob_serve *serve)
+{
+    const char *key = ob_serve_made_auth_key(serve);
+    if (!key[0])
+        return;
+    fprintf(stderr,
+            "one-balance: AUTH_KEY is not set, so an auth key was made. It is "
+            "shown only now:\n\n    %s\n\n",
+            key);
+    ob_serve_forget_auth_key(serve);
+}
+
+static void wait_for_signals(ob_serve *serve, const ob_settings_flags *flags,
+                             const sigset_t *signals)
+{
+    for (;;) {
+        int number = 0;
+        if (sigwait(signals, &number) != 0)
+            continue;
+        if (number == SIGTERM || number == SIGINT)
+            return;
+        if (number == SIGHUP)
+            reload(serve, flags);
+    }
+}
+
+static unsigned default_threads(void)
+{
+    unsigned count = uv_available_parallelism();
+    return count ? count : 1;
+}
+
+static int serve(const ob_settings_flags *flags, uint64_t threads)
+{
+    ob_settings settings = {0};
+    ob_authkeys *authkeys = NULL;
+    char error[768] = {0};
+    ob_serve *running;
+    sigset_t signals;
+    if (read_settings(flags, &settings, &authkeys) != OB_OK)
+        return OB_EXIT_FAILED;
+    /* Blocked before any thread is made, so that all inherit it and only
+     * sigwait() sees them. */
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+    ob_serve_options options = {.config = settings.config,
+                                .authkeys = authkeys,
+                                .master_key = settings.master_key,
+                                .threads = threads ? (unsigned)threads
+                                                   : default_threads()};
+    ob_slice host;
+    uint16_t port;
+    const char *why;
+    char shown[256] = "127.0.0.1";
+    if (ob_listen_parse(settings.config->listen, &host, &port, &why) == OB_OK)
+        (void)snprintf(shown, sizeof(shown),
+                       ob_slice_index(host, ':') == OB_NOWHERE ? "%.*s"
+                                                               : "[%.*s]",
+                       (int)host.len, host.ptr);
+    settings.config = NULL;
+    ob_status status =
+        ob_serve_start(&options, &running, error, sizeof(error));
+    ob_settings_deinit(&settings);
+    if (status != OB_OK) {
+        fprintf(stderr, "one-balance: %s\n", error);
+        return OB_EXIT_FAILED;
+    }
+    show_made_key(running);
+    printf("listening on http://%s:%u\n", shown, ob_serve_port(running));
+    (void)fflush(stdout);
+    wait_for_signals(running, flags, &signals);
+    ob_serve_stop(running);
+    return OB_EXIT_OK;
+}
+
+int ob_serve_command(int argc, char **argv)
+{
+    ob_settings_flags flags = {0};
+    uint64_t threads = 0;
+    const ob_option options[] = {
+        {.name = "config",
+         .value = "FILE",
+         .help = "configuration; default ./one-balance.jsonc, if it is there",
+         .text = &flags.config},
+        {.name = "listen",
+         .value = "HOST:PORT",
+         .help = "default 127.0.0.1:8080; port 0 picks a free one",
+         .text = &flags.listen},
+        {.name = "database",
+         .value = "URL",
+         .help = "default ./one-balance.db",
+         .text = &flags.database},
+        {.name = "threads",
+         .value = "N",
+         .help = "loops; default: one a processor",
+         .number = &threads,
+         .min = 1,
+         .max = 256},
+    };
+    const ob_usage usage = {
+        .synopsis = "one-balance serve [options]",
+        .about = "Runs the gateway. SIGTERM and SIGINT let running requests "
+                 "finish; SIGHUP reads the configuration anew.",
+        .options = options,
+        .option_count = OB_LEN(options),
+    };
+    ob_arguments arguments;
+    int exit_code;
+    if (!ob_options_parse(&usage, argc, argv, &arguments, &exit_code))
+        return exit_code;
+    return serve(&flags, threads);
+}

@@ -1,0 +1,46 @@
+/*
+ * store_access.h - what the commands that work on the database share: finding
+ * and opening it, knowing the providers, reading files.
+ */
+#ifndef OB_STORE_ACCESS_H
+#define OB_STORE_ACCESS_H
+
+#include "../core/base/buffer.h"
+#include "../store/store.h"
+#include "options.h"
+#include "settings.h"
+
+/* The two options of every such command, for its table. */
+#define OB_STORE_OPTIONS(flags)                                                \
+    {.name = "database",                                                       \
+     .value = "PATH",                                                          \
+     .help = "the database; default ./one-balance.db",                         \
+     .text = &(flags).database},                                               \
+    {                                                                          \
+        .name = "config", .value = "FILE",                                     \
+        .help = "configuration that names the database",                       \
+        .text = &(flags).config                                                \
+    }
+
+typedef struct ob_access {
+    ob_settings settings;
+    ob_store *store;
+} ob_access;
+
+/* False: the reason is on standard error. Ended by ob_access_close(). */
+bool ob_access_open(const ob_settings_flags *flags, ob_access *access);
+void ob_access_close(ob_access *access);
+
+int64_t ob_now_ms(void);
+
+/* The slug of a provider or its alias; {NULL, 0}: it is not known, and
+ * *nearest is the known slug that is most like it, or empty. */
+ob_slice ob_access_provider(const ob_config *config, ob_slice name,
+                            ob_slice *nearest);
+
+/* Reads a file, or standard input for "-". False: the reason is on standard
+ * error. The caller wipes and frees with ob_text_free(). */
+bool ob_text_read(const char *path, ob_buffer *text);
+void ob_text_free(ob_buffer *text);
+
+#endif

@@ -1,0 +1,565 @@
+#include "pool.h"
+#include "pool_internal.h"
+
+const char *ob_key_status_slug(ob_key_status status)
+{
+    switch (status) {
+    case OB_KEY_ACTIVE:
+        return "active";
+    case OB_KEY_COOLING:
+        return "cooling";
+    case OB_KEY_BLOCKED:
+        return "blocked";
+    }
+    return "unknown";
+}
+
+ob_pool *ob_pool_new(void)
+{
+    ob_pool *pool = calloc(1, sizeof(*pool));
+    return pool;
+}
+
+static void key_free(ob_key *key)
+{
+    ob_cooldown *next;
+    for (ob_cooldown *rest = key->cooldowns; rest; rest = next) {
+        next = rest->next;
+        free(rest);
+    }
+    ob_secret_deinit(&key->secret);
+    free((char *)key->remark.ptr);
+    free(key);
+}
+
+static void group_free(ob_group *group)
+{
+    ob_lane *next;
+    for (ob_lane *lane = group->lanes; lane; lane = next) {
+        next = lane->next;
+        ob_lane_free(lane);
+    }
+    ob_lane_free(group->base);
+    for (uint32_t i = 0; i < group->count; i++)
+        key_free(group->keys[i]);
+    free(group->keys);
+    free(group->slug);
+    free(group);
+}
+
+void ob_pool_free(ob_pool *pool)
+{
+    if (!pool)
+        return;
+    for (uint32_t i = 0; i < pool->group_count; i++)
+        group_free(pool->groups[i]);
+    free(pool->groups);
+    free(pool->table);
+    free(pool->changes);
+    free(pool->used_chunks);
+    free(pool);
+}
+
+/* ---- groups ---- */
+
+static ob_group *group_new(ob_slice slug)
+{
+    ob_group *group = calloc(1, sizeof(*group));
+    char *name = malloc(slug.len + 1);
+    if (!group || !name || ob_lane_new(OB_S(""), 0, &group->base) != OB_OK) {
+        free(group);
+        free(name);
+        return NULL;
+    }
+    if (slug.len)
+        memcpy(name, slug.ptr, slug.len);
+    name[slug.len] = 0;
+    group->slug = name;
+    group->slug_len = slug.len;
+    return group;
+}
+
+ob_status ob_pool_group(ob_pool *pool, ob_slice slug, uint32_t *group)
+{
+    for (uint32_t i = 0; i < pool->group_count; i++)
+        if (ob_slice_eq(ob_pool_group_slug(pool, i), slug)) {
+            *group = i;
+            return OB_OK;
+        }
+    if (pool->group_count == GROUPS_MAX)
+        return OB_LIMIT;
+    ob_group **groups = realloc(pool->groups, (pool->group_count + 1) *
+                                                  sizeof(*groups));
+    if (!groups)
+        return OB_NO_MEMORY;
+    pool->groups = groups;
+    ob_group *made = group_new(slug);
+    if (!made)
+        return OB_NO_MEMORY;
+    *group = pool->group_count;
+    groups[pool->group_count++] = made;
+    return OB_OK;
+}
+
+ob_slice ob_pool_group_slug(const ob_pool *pool, uint32_t group)
+{
+    OB_ASSERT(group < pool->group_count);
+    const ob_group *found = pool->groups[group];
+    return ob_slice_make(found->slug, found->slug_len);
+}
+
+size_t ob_pool_group_count(const ob_pool *pool)
+{
+    return pool->group_count;
+}
+
+static ob_status group_reserve(ob_group *group)
+{
+    if (group->count < group->capacity)
+        return OB_OK;
+    if (group->capacity >= KEYS_MAX)
+        return OB_LIMIT;
+    uint32_t capacity = group->capacity ? group->capacity * 2 : 16;
+    ob_key **keys = realloc(group->keys, capacity * sizeof(*keys));
+    if (!keys)
+        return OB_NO_MEMORY;
+    group->keys = keys;
+    ob_status status = ob_lane_grow(group->base, capacity);
+    for (ob_lane *lane = group->lanes; lane && status == OB_OK;
+         lane = lane->next)
+        status = ob_lane_grow(lane, capacity);
+    if (status == OB_OK)
+        group->capacity = capacity;
+    return status;
+}
+
+/* ---- the table of ids ---- */
+
+static size_t table_slot(const ob_pool *pool, int64_t id)
+{
+    uint64_t hash = (uint64_t)id * 0x9e3779b97f4a7c15ULL;
+    size_t mask = pool->table_size - 1;
+    size_t at = (size_t)(hash >> 32) & mask;
+    while (pool->table[at] && pool->table[at]->id != id)
+        at = (at + 1) & mask;
+    return at;
+}
+
+static ob_status table_reserve(ob_pool *pool)
+{
+    if ((pool->key_count + 1) * 2 <= pool->table_size)
+        return OB_OK;
+    size_t old_size = pool->table_size;
+    ob_key **old = pool->table;
+    size_t size = old_size ? old_size * 2 : 64;
+    ob_key **table = calloc(size, sizeof(*table));
+    if (!table)
+        return OB_NO_MEMORY;
+    pool->table = table;
+    pool->table_size = size;
+    for (size_t i = 0; i < old_size; i++)
+        if (old[i])
+            table[table_slot(pool, old[i]->id)] = old[i];
+    free(old);
+    return OB_OK;
+}
+
+/* Closes the gap, so that no search stops early. */
+static void table_remove(ob_pool *pool, int64_t id)
+{
+    size_t mask = pool->table_size - 1;
+    size_t at = table_slot(pool, id);
+    pool->table[at] = NULL;
+    for (at = (at + 1) & mask; pool->table[at]; at = (at + 1) & mask) {
+        ob_key *key = pool->table[at];
+        pool->table[at] = NULL;
+        pool->table[table_slot(pool, key->id)] = key;
+    }
+}
+
+ob_key *ob_pool_find(const ob_pool *pool, int64_t id)
+{
+    return pool->table_size ? pool->table[table_slot(pool, id)] : NULL;
+}
+
+/* ---- keys ---- */
+
+static ob_status set_text(ob_slice *slot, ob_slice text)
+{
+    char *copy = NULL;
+    if (text.len) {
+        copy = malloc(text.len);
+        if (!copy)
+            return OB_NO_MEMORY;
+        memcpy(copy, text.ptr, text.len);
+    }
+    free((char *)slot->ptr);
+    *slot = ob_slice_make(copy, text.len);
+    return OB_OK;
+}
+
+static void key_update(ob_key *key, const ob_key_record *record)
+{
+    key->status = record->status;
+    key->blocked_reason = record->blocked_reason;
+    key->created_at = record->created_at;
+    key->last_used_ms = record->last_used_ms;
+    key->total_cooling_ms = record->total_cooling_ms;
+    key->requests = record->requests;
+    key->failures = record->failures;
+}
+
+/* Time first, so that what the store remembers sorts with what is picked. */
+static uint64_t order_at(ob_pool *pool, int64_t now_ms)
+{
+    uint64_t order = (uint64_t)(now_ms > 0 ? now_ms : 0) << 20;
+    return order > pool->order ? order : pool->order + 1;
+}
+
+static ob_status key_add(ob_pool *pool, const ob_key_record *record)
+{
+    ob_group *group = pool->groups[record->group];
+    ob_status status = group_reserve(group);
+    if (status == OB_OK)
+        status = table_reserve(pool);
+    if (status == OB_OK)
+        status = ob_pool_reserve_usage(pool, record->id);
+    if (status != OB_OK)
+        return status;
+    ob_key *key = calloc(1, sizeof(*key));
+    if (!key)
+        return OB_NO_MEMORY;
+    if (ob_secret_init(&key->secret, record->secret) != OB_OK ||
+        set_text(&key->remark, record->remark) != OB_OK) {
+        key_free(key);
+        return OB_NO_MEMORY;
+    }
+    key->id = record->id;
+    key->group = record->group;
+    ob_secret_mask(record->secret, key->masked);
+    key_update(key, record);
+    key->used_order =
+        (uint64_t)(key->last_used_ms > 0 ? key->last_used_ms : 0) << 20;
+    key->place = group->count;
+    group->keys[group->count++] = key;
+    pool->table[table_slot(pool, key->id)] = key;
+    pool->key_count++;
+    ob_pool_place(pool, key);
+    return OB_OK;
+}
+
+ob_status ob_pool_put(ob_pool *pool, const ob_key_record *record)
+{
+    OB_ASSERT(record->group < pool->group_count);
+    ob_key *key = ob_pool_find(pool, record->id);
+    if (key && key->group != record->group) {
+        ob_pool_remove(pool, key->id);
+        key = NULL;
+    }
+    if (!key)
+        return key_add(pool, record);
+    ob_secret secret;
+    if (ob_secret_init(&secret, record->secret) != OB_OK)
+        return OB_NO_MEMORY;
+    if (set_text(&key->remark, record->remark) != OB_OK) {
+        ob_secret_deinit(&secret);
+        return OB_NO_MEMORY;
+    }
+    ob_secret_deinit(&key->secret);
+    key->secret = secret;
+    ob_secret_mask(record->secret, key->masked);
+    key_update(key, record);
+    ob_pool_place(pool, key);
+    return OB_OK;
+}
+
+static void dirty_remove(ob_pool *pool, ob_key *key)
+{
+    ob_key **at = &pool->dirty;
+    while (*at && *at != key)
+        at = &(*at)->dirty_next;
+    if (*at)
+        *at = key->dirty_next;
+}
+
+static void group_remove(ob_group *group, ob_key *key)
+{
+    uint32_t last = --group->count;
+    uint32_t place = key->place;
+    ob_lane_drop(group->base, place);
+    for (ob_lane *lane = group->lanes; lane; lane = lane->next)
+        ob_lane_drop(lane, place);
+    if (place == last)
+        return;
+    group->keys[place] = group->keys[last];
+    group->keys[place]->place = place;
+    ob_lane_rename(group->base, last, place);
+    for (ob_lane *lane = group->lanes; lane; lane = lane->next)
+        ob_lane_rename(lane, last, place);
+}
+
+void ob_pool_remove(ob_pool *pool, int64_t id)
+{
+    ob_key *key = ob_pool_find(pool, id);
+    if (!key)
+        return;
+    if (key->dirty)
+        dirty_remove(pool, key);
+    group_remove(pool->groups[key->group], key);
+    table_remove(pool, id);
+    pool->key_count--;
+    key_free(key);
+}
+
+ob_key *ob_pool_key_at(const ob_pool *pool, uint32_t group, size_t index)
+{
+    OB_ASSERT(group < pool->group_count);
+    const ob_group *found = pool->groups[group];
+    return index < found->count ? found->keys[index] : NULL;
+}
+
+size_t ob_pool_key_count(const ob_pool *pool, uint32_t group)
+{
+    OB_ASSERT(group < pool->group_count);
+    return pool->groups[group]->count;
+}
+
+ob_pool_counts ob_pool_count(const ob_pool *pool, uint32_t group,
+                             int64_t now_ms)
+{
+    ob_pool_counts counts = {0};
+    for (size_t i = 0; i < ob_pool_key_count(pool, group); i++) {
+        ob_key *key = ob_pool_key_at(pool, group, i);
+        ob_key_status status = ob_key_status_at(key, now_ms);
+        counts.active += status == OB_KEY_ACTIVE;
+        counts.cooling += status == OB_KEY_COOLING;
+        counts.blocked += status == OB_KEY_BLOCKED;
+    }
+    return counts;
+}
+
+void ob_pool_set_remark(ob_pool *pool, ob_key *key, ob_slice remark)
+{
+    /* Without memory the old remark stays; the store has the new one. */
+    if (set_text(&key->remark, remark) != OB_OK)
+        return;
+}
+
+/* ---- lanes ---- */
+
+static bool applies(const ob_cooldown *rest, const ob_lane *lane)
+{
+    return rest->model.len == 0 ||
+           ob_slice_eq(rest->model,
+                       ob_slice_make(lane->model, lane->model_len));
+}
+
+static void lane_place(ob_lane *lane, const ob_key *key)
+{
+    if (key->status == OB_KEY_BLOCKED) {
+        ob_lane_drop(lane, key->place);
+        return;
+    }
+    int64_t back_ms = 0;
+    for (const ob_cooldown *rest = key->cooldowns; rest; rest = rest->next)
+        if (applies(rest, lane) && ob_cooldown_back_ms(rest) > back_ms)
+            back_ms = ob_cooldown_back_ms(rest);
+    if (back_ms)
+        ob_lane_put(lane, key->place, OB_LANE_RESTING, (uint64_t)back_ms);
+    else
+        ob_lane_put(lane, key->place, OB_LANE_READY, key->used_order);
+}
+
+static ob_lane *lane_find(const ob_group *group, ob_slice model)
+{
+    for (ob_lane *lane = group->lanes; lane; lane = lane->next)
+        if (ob_slice_eq(model, ob_slice_make(lane->model, lane->model_len)))
+            return lane;
+    return NULL;
+}
+
+void ob_pool_place(ob_pool *pool, ob_key *key)
+{
+    ob_group *group = pool->groups[key->group];
+    lane_place(group->base, key);
+    for (ob_lane *lane = group->lanes; lane; lane = lane->next)
+        lane_place(lane, key);
+}
+
+void ob_pool_place_model(ob_pool *pool, ob_key *key, ob_slice model)
+{
+    if (model.len == 0) {
+        ob_pool_place(pool, key);
+        return;
+    }
+    ob_lane *lane = lane_find(pool->groups[key->group], model);
+    if (lane)
+        lane_place(lane, key);
+}
+
+static void lane_evict_oldest(ob_group *group)
+{
+    ob_lane **oldest = &group->lanes;
+    for (ob_lane **at = &group->lanes; *at; at = &(*at)->next)
+        if ((*at)->picked_order < (*oldest)->picked_order)
+            oldest = at;
+    ob_lane *gone = *oldest;
+    *oldest = gone->next;
+    group->lane_count--;
+    ob_lane_free(gone);
+}
+
+/* Linear, once a model; a lane that was evicted comes back complete, since
+ * the cool-downs stand with the keys. */
+static ob_lane *lane_make(ob_group *group, ob_slice model)
+{
+    if (group->lane_count == LANES_MAX)
+        lane_evict_oldest(group);
+    ob_lane *lane;
+    if (ob_lane_new(model, group->capacity, &lane) != OB_OK)
+        return NULL;
+    for (uint32_t i = 0; i < group->count; i++)
+        lane_place(lane, group->keys[i]);
+    lane->next = group->lanes;
+    group->lanes = lane;
+    group->lane_count++;
+    return lane;
+}
+
+/* ---- the pick ---- */
+
+/* How many keys that other lanes have used since are looked at before one is
+ * taken all the same: a bound on the work, at the price of a perfect order. */
+#define STALE_MAX 64
+
+static void wake(ob_group *group, ob_lane *lane, int64_t now_ms)
+{
+    while (lane->resting.count) {
+        uint32_t place = lane->resting.places[0];
+        if (lane->value[place] > (uint64_t)now_ms)
+            return;
+        ob_lane_put(lane, place, OB_LANE_READY,
+                    group->keys[place]->used_order);
+    }
+}
+
+static bool contains(const int64_t *ids, size_t count, int64_t id)
+{
+    for (size_t i = 0; i < count; i++)
+        if (ids[i] == id)
+            return true;
+    return false;
+}
+
+#define SKIP_MAX 64
+
+/* The least lately used ready key that is not in `skip`, or NULL. */
+static ob_key *lane_take(ob_group *group, ob_lane *lane, const int64_t *skip,
+                         size_t skip_count)
+{
+    uint32_t aside[SKIP_MAX];
+    size_t aside_count = 0;
+    ob_key *found = NULL;
+    for (size_t stale = 0; lane->ready.count && !found;) {
+        uint32_t place = lane->ready.places[0];
+        ob_key *key = group->keys[place];
+        if (lane->value[place] < key->used_order && stale++ < STALE_MAX) {
+            ob_lane_put(lane, place, OB_LANE_READY, key->used_order);
+        } else if (aside_count < SKIP_MAX &&
+                   contains(skip, skip_count, key->id)) {
+            aside[aside_count++] = place;
+            ob_lane_drop(lane, place);
+        } else {
+            found = key;
+        }
+    }
+    for (size_t i = 0; i < aside_count; i++)
+        ob_lane_put(lane, aside[i], OB_LANE_READY,
+                    group->keys[aside[i]]->used_order);
+    return found;
+}
+
+/* A key whose long rest is not over may be due for a probe: one request goes
+ * out with it, and the next probe is put off. */
+static void probe_begin(ob_cooldown *rest, int64_t now_ms)
+{
+    if (!rest->probe_at_ms)
+        return;
+    int64_t distance_ms = rest->probe_at_ms - rest->begun_ms;
+    if (distance_ms < OB_PROBE_AFTER_MS)
+        distance_ms = OB_PROBE_AFTER_MS;
+    rest->probe_at_ms = now_ms + 2 * distance_ms;
+    rest->probing = true;
+}
+
+static void key_use(ob_pool *pool, ob_lane *lane, ob_key *key, ob_slice model,
+                    int64_t now_ms)
+{
+    key->used_order = pool->order = order_at(pool, now_ms);
+    key->last_used_ms = now_ms;
+    key->requests++;
+    lane->picked_order = pool->order;
+    ob_lane_put(lane, key->place, OB_LANE_READY, key->used_order);
+    bool probed = false;
+    for (ob_cooldown *rest = key->cooldowns; rest; rest = rest->next) {
+        bool concerned = rest->model.len == 0 || ob_slice_eq(rest->model, model);
+        if (!concerned || rest->until_ms <= now_ms)
+            continue;
+        probe_begin(rest, now_ms);
+        probed = true;
+    }
+    if (probed)
+        ob_pool_place(pool, key);
+    ob_pool_mark_used(pool, key);
+}
+
+static bool rests_for(const ob_key *key, ob_slice model, int64_t now_ms)
+{
+    const ob_cooldown *rest =
+        model.len && key->cooldowns ? ob_key_cooldown(key, model) : NULL;
+    return rest && ob_cooldown_back_ms(rest) > now_ms;
+}
+
+/*
+ * A model for which no key rests shares the group's base lane. The first pick
+ * that meets a key resting for its model makes the model a lane of its own.
+ */
+static ob_status lane_pick(ob_group *group, ob_slice model,
+                           const int64_t *skip, size_t skip_count,
+                           int64_t now_ms, ob_lane **lane, ob_key **key)
+{
+    ob_lane *own = model.len ? lane_find(group, model) : NULL;
+    *lane = own ? own : group->base;
+    wake(group, *lane, now_ms);
+    *key = lane_take(group, *lane, skip, skip_count);
+    if (own || !*key || !rests_for(*key, model, now_ms))
+        return OB_OK;
+    *lane = lane_make(group, model);
+    if (!*lane)
+        return OB_NO_MEMORY;
+    wake(group, *lane, now_ms);
+    *key = lane_take(group, *lane, skip, skip_count);
+    return OB_OK;
+}
+
+ob_status ob_pool_pick(ob_pool *pool, uint32_t group, ob_slice model,
+                       const int64_t *skip, size_t skip_count, int64_t now_ms,
+                       ob_key **key, int64_t *retry_at_ms)
+{
+    OB_ASSERT(group < pool->group_count);
+    ob_lane *lane;
+    ob_key *found;
+    ob_status status = lane_pick(pool->groups[group], model, skip, skip_count,
+                                 now_ms, &lane, &found);
+    if (status != OB_OK)
+        return status;
+    if (found) {
+        key_use(pool, lane, found, model, now_ms);
+        *key = found;
+        return OB_OK;
+    }
+    if (!lane->resting.count)
+        return OB_NOT_FOUND;
+    *retry_at_ms = (int64_t)lane->value[lane->resting.places[0]];
+    return OB_AGAIN;
+}

@@ -1,0 +1,70 @@
+/* pool_internal.h - the pool's memory, shared by pool*.c alone. */
+#ifndef OB_POOL_INTERNAL_H
+#define OB_POOL_INTERNAL_H
+
+#include "lane.h"
+#include "pool.h"
+
+#define GROUPS_MAX    4096
+#define LANES_MAX     64
+#define CHANGES_MAX   4096
+#define REFUSALS_MAX  64
+#define KEYS_MAX      (1u << 24)
+
+/* A refusal that may turn out not to be the key's doing. */
+typedef struct ob_refusal {
+    int64_t key_id;
+    int64_t at_ms;
+    ob_reason reason;
+    int status;
+    bool blocked; /* it blocked its key, and nothing has proved it right */
+} ob_refusal;
+
+typedef struct ob_group {
+    char *slug;
+    size_t slug_len;
+    ob_key **keys; /* by place */
+    uint32_t count;
+    uint32_t capacity;
+    ob_lane *base;
+    ob_lane *lanes; /* of models for which some key rests */
+    uint32_t lane_count;
+    ob_refusal refusals[REFUSALS_MAX]; /* a ring */
+    uint32_t refusal_next;
+} ob_group;
+
+struct ob_pool {
+    ob_group **groups;
+    uint32_t group_count;
+    /* id → key: open addressing, a power of two, at most half full. */
+    ob_key **table;
+    size_t table_size;
+    size_t key_count;
+    uint64_t order;
+    ob_key *dirty;
+    uint64_t *used_chunks; /* a bit a chunk of ids */
+    size_t used_words;
+    ob_change *changes; /* a ring */
+    uint32_t change_first;
+    uint32_t change_count;
+    uint64_t changes_dropped;
+};
+
+/* Tells every lane of the key's group (or the one of `model`) where the key
+ * stands now. */
+void ob_pool_place(ob_pool *pool, ob_key *key);
+void ob_pool_place_model(ob_pool *pool, ob_key *key, ob_slice model);
+/* The store is to learn of the key's state, or of its counters. */
+void ob_pool_mark(ob_pool *pool, ob_key *key);
+void ob_pool_mark_used(ob_pool *pool, const ob_key *key);
+OB_MUST_USE ob_status ob_pool_reserve_usage(ob_pool *pool, int64_t id);
+void ob_pool_note(ob_pool *pool, const ob_key *key, ob_action action,
+                  ob_reason reason, ob_slice model, int64_t until_ms,
+                  const ob_cause *cause);
+
+/* The key's cool-down for exactly that model ("" is the whole key). */
+ob_cooldown *ob_key_cooldown(const ob_key *key, ob_slice model);
+/* When a cool-down lets its key go, for a while at least. */
+int64_t ob_cooldown_back_ms(const ob_cooldown *cooldown);
+
+#endif

@@ -1,0 +1,442 @@
+/* pool_state.c - what changes a key: verdicts, people, time. */
+#include "pool_internal.h"
+
+/* ---- what the store is told ---- */
+
+void ob_pool_mark(ob_pool *pool, ob_key *key)
+{
+    if (key->dirty)
+        return;
+    key->dirty = true;
+    key->dirty_next = pool->dirty;
+    pool->dirty = key;
+}
+
+ob_key *ob_pool_take_dirty(ob_pool *pool)
+{
+    ob_key *key = pool->dirty;
+    if (!key)
+        return NULL;
+    pool->dirty = key->dirty_next;
+    key->dirty_next = NULL;
+    key->dirty = false;
+    return key;
+}
+
+/* The store hands ids out from 1 up; ones beyond this are not its own and
+ * their counters stay in memory. */
+#define USAGE_ID_MAX ((int64_t)1 << 31)
+
+static int64_t chunk_of(int64_t id)
+{
+    return id >= 0 && id < USAGE_ID_MAX ? id / OB_USAGE_CHUNK : -1;
+}
+
+ob_status ob_pool_reserve_usage(ob_pool *pool, int64_t id)
+{
+    int64_t chunk = chunk_of(id);
+    size_t words = chunk < 0 ? 0 : (size_t)chunk / 64 + 1;
+    if (words <= pool->used_words)
+        return OB_OK;
+    words *= 2;
+    uint64_t *grown = realloc(pool->used_chunks, words * sizeof(*grown));
+    if (!grown)
+        return OB_NO_MEMORY;
+    memset(grown + pool->used_words, 0,
+           (words - pool->used_words) * sizeof(*grown));
+    pool->used_chunks = grown;
+    pool->used_words = words;
+    return OB_OK;
+}
+
+void ob_pool_mark_used(ob_pool *pool, const ob_key *key)
+{
+    int64_t chunk = chunk_of(key->id);
+    if (chunk >= 0)
+        pool->used_chunks[chunk / 64] |= (uint64_t)1 << (chunk % 64);
+}
+
+static void usage_fill(const ob_pool *pool, int64_t chunk, ob_key_usage *usage)
+{
+    for (int64_t i = 0; i < OB_USAGE_CHUNK; i++) {
+        const ob_key *key = ob_pool_find(pool, chunk * OB_USAGE_CHUNK + i);
+        usage[i] = key ? (ob_key_usage){key->requests, key->failures,
+                                    key->last_used_ms}
+                       : (ob_key_usage){0};
+    }
+}
+
+bool ob_pool_take_usage(ob_pool *pool, int64_t *chunk,
+                        ob_key_usage usage[OB_USAGE_CHUNK])
+{
+    for (size_t word = 0; word < pool->used_words; word++) {
+        uint64_t bits = pool->used_chunks[word];
+        if (!bits)
+            continue;
+        pool->used_chunks[word] = bits & (bits - 1);
+        *chunk = (int64_t)(word * 64) + __builtin_ctzll(bits);
+        usage_fill(pool, *chunk, usage);
+        return true;
+    }
+    return false;
+}
+
+static void copy_text(char *out, size_t room, ob_slice text)
+{
+    text = ob_slice_head(text, room - 1);
+    if (text.len)
+        memcpy(out, text.ptr, text.len);
+    out[text.len] = 0;
+}
+
+void ob_pool_note(ob_pool *pool, const ob_key *key, ob_action action,
+                  ob_reason reason, ob_slice model, int64_t until_ms,
+                  const ob_cause *cause)
+{
+    if (!pool->changes)
+        pool->changes = calloc(CHANGES_MAX, sizeof(*pool->changes));
+    if (!pool->changes || pool->change_count == CHANGES_MAX) {
+        /* Evidence is dropped before a request is: the oldest first. */
+        pool->changes_dropped++;
+        if (!pool->changes)
+            return;
+        pool->change_first = (pool->change_first + 1) % CHANGES_MAX;
+        pool->change_count--;
+    }
+    uint32_t at = (pool->change_first + pool->change_count++) % CHANGES_MAX;
+    ob_change *change = &pool->changes[at];
+    *change = (ob_change){.key_id = key->id,
+                          .at_ms = cause->now_ms,
+                          .action = action,
+                          .reason = reason,
+                          .status = cause->status,
+                          .until_ms = until_ms};
+    copy_text(change->model, sizeof(change->model), model);
+    copy_text(change->words, sizeof(change->words), cause->words);
+    copy_text(change->request_id, sizeof(change->request_id),
+              cause->request_id);
+}
+
+bool ob_pool_take_change(ob_pool *pool, ob_change *change)
+{
+    if (!pool->change_count)
+        return false;
+    *change = pool->changes[pool->change_first];
+    pool->change_first = (pool->change_first + 1) % CHANGES_MAX;
+    pool->change_count--;
+    return true;
+}
+
+uint64_t ob_pool_changes_dropped(const ob_pool *pool)
+{
+    return pool->changes_dropped;
+}
+
+/* ---- cool-downs ---- */
+
+ob_cooldown *ob_key_cooldown(const ob_key *key, ob_slice model)
+{
+    for (ob_cooldown *rest = key->cooldowns; rest; rest = rest->next)
+        if (ob_slice_eq(rest->model, model))
+            return rest;
+    return NULL;
+}
+
+int64_t ob_cooldown_back_ms(const ob_cooldown *rest)
+{
+    if (rest->probe_at_ms && rest->probe_at_ms < rest->until_ms)
+        return rest->probe_at_ms;
+    return rest->until_ms;
+}
+
+ob_key_status ob_key_status_at(const ob_key *key, int64_t now_ms)
+{
+    if (key->status == OB_KEY_BLOCKED)
+        return OB_KEY_BLOCKED;
+    for (const ob_cooldown *rest = key->cooldowns; rest; rest = rest->next)
+        if (rest->until_ms > now_ms)
+            return OB_KEY_COOLING;
+    return OB_KEY_ACTIVE;
+}
+
+static void cooldown_remove(ob_key *key, ob_cooldown *gone)
+{
+    ob_cooldown **at = &key->cooldowns;
+    while (*at != gone)
+        at = &(*at)->next;
+    *at = gone->next;
+    free(gone);
+}
+
+/* Over the limit the one that ends first goes: it costs the least to be wrong
+ * about. */
+static void cooldowns_trim(ob_key *key)
+{
+    size_t count = 0;
+    ob_cooldown *first = NULL;
+    for (ob_cooldown *rest = key->cooldowns; rest; rest = rest->next) {
+        count++;
+        if (rest->model.len && (!first || rest->until_ms < first->until_ms))
+            first = rest;
+    }
+    if (count >= OB_COOLDOWNS_PER_KEY_MAX && first)
+        cooldown_remove(key, first);
+}
+
+static ob_cooldown *cooldown_get(ob_key *key, ob_slice model)
+{
+    ob_cooldown *rest = ob_key_cooldown(key, model);
+    if (rest)
+        return rest;
+    cooldowns_trim(key);
+    rest = calloc(1, sizeof(*rest) + model.len + 1);
+    if (!rest)
+        return NULL;
+    char *name = (char *)(rest + 1);
+    if (model.len)
+        memcpy(name, model.ptr, model.len);
+    rest->model = ob_slice_make(name, model.len);
+    rest->next = key->cooldowns;
+    key->cooldowns = rest;
+    return rest;
+}
+
+static void cooldown_extend(ob_key *key, ob_cooldown *rest, int64_t until_ms,
+                            int64_t now_ms)
+{
+    int64_t from_ms = rest->until_ms > now_ms ? rest->until_ms : now_ms;
+    if (until_ms > from_ms)
+        key->total_cooling_ms += until_ms - from_ms;
+    rest->until_ms = until_ms;
+    if (!rest->probing)
+        rest->begun_ms = now_ms;
+    if (until_ms - now_ms <= OB_PROBE_AFTER_MS)
+        rest->probe_at_ms = 0;
+    else if (!rest->probing || rest->probe_at_ms <= now_ms)
+        rest->probe_at_ms = now_ms + OB_PROBE_AFTER_MS;
+    rest->probing = false;
+}
+
+/* A row of refusals that tell nothing: from `threshold` on, the whole day is
+ * taken to be used up. Those that were under way while the key rested already
+ * say nothing new. */
+static bool counts_as_used_up(ob_cooldown *rest, const ob_verdict *verdict,
+                              uint32_t threshold, int64_t now_ms)
+{
+    if (verdict->action != OB_ACTION_COOL)
+        return false;
+    if (verdict->told) {
+        rest->refusals = 0;
+        return false;
+    }
+    if (rest->until_ms <= now_ms || rest->probing)
+        rest->refusals++;
+    return threshold && rest->refusals >= threshold;
+}
+
+static int64_t rest_length_ms(const ob_verdict *verdict, ob_slice model)
+{
+    int64_t rest_ms = verdict->cool_ms;
+    /* A limit of a model that nobody named must not bench the whole key. */
+    if (verdict->scope == OB_SCOPE_MODEL && model.len == 0 &&
+        rest_ms > OB_COOL_MS_DEFAULT)
+        rest_ms = OB_COOL_MS_DEFAULT;
+    if (rest_ms < 0)
+        rest_ms = 0;
+    return rest_ms > OB_COOL_MS_MAX ? OB_COOL_MS_MAX : rest_ms;
+}
+
+void ob_pool_rest(ob_pool *pool, ob_key *key, ob_slice model,
+                  const ob_verdict *verdict, uint32_t threshold, ob_zone zone,
+                  const ob_cause *cause)
+{
+    int64_t now_ms = cause->now_ms;
+    ob_slice of = verdict->scope == OB_SCOPE_KEY ? OB_S("") : model;
+    ob_pool_failed(pool, key);
+    if (verdict->action == OB_ACTION_DENY_MODEL && of.len == 0)
+        return;
+    of = ob_slice_head(of, OB_MODEL_BYTES_MAX);
+    ob_cooldown *rest = cooldown_get(key, of);
+    if (!rest)
+        return; /* out of memory: the key will be refused again, no worse */
+    int64_t until_ms = now_ms + rest_length_ms(verdict, model);
+    bool guessed = counts_as_used_up(rest, verdict, threshold, now_ms);
+    if (guessed && model.len)
+        until_ms = now_ms + ob_until_midnight_ms(zone, now_ms);
+    /* A guess gives way to what the provider says; else the longer wins. */
+    bool corrected = rest->guessed && verdict->told;
+    if (!corrected && until_ms < rest->until_ms)
+        until_ms = rest->until_ms;
+    rest->guessed = guessed || (rest->guessed && !corrected);
+    rest->reason = verdict->reason;
+    cooldown_extend(key, rest, until_ms, now_ms);
+    ob_pool_place_model(pool, key, of);
+    ob_pool_mark(pool, key);
+    ob_pool_note(pool, key, verdict->action, verdict->reason, of, until_ms,
+                 cause);
+}
+
+void ob_pool_failed(ob_pool *pool, ob_key *key)
+{
+    key->failures++;
+    ob_pool_mark_used(pool, key);
+}
+
+static void cooldown_prove_over(ob_pool *pool, ob_key *key, ob_slice model,
+                                int64_t now_ms)
+{
+    ob_cooldown *rest = ob_key_cooldown(key, model);
+    if (!rest)
+        return;
+    rest->refusals = 0;
+    if (rest->until_ms > now_ms && !rest->probing)
+        return; /* an answer that was under way when the rest began */
+    bool was_resting = rest->until_ms > now_ms;
+    cooldown_remove(key, rest);
+    ob_pool_place_model(pool, key, model);
+    ob_pool_mark(pool, key);
+    if (was_resting)
+        ob_pool_note(pool, key, OB_ACTION_DELIVER, OB_REASON_OK, model, 0,
+                     &(ob_cause){.status = 200, .now_ms = now_ms});
+}
+
+void ob_pool_succeeded(ob_pool *pool, ob_key *key, ob_slice model,
+                       int64_t now_ms)
+{
+    if (OB_LIKELY(!key->cooldowns))
+        return;
+    /* The model's name may be the cool-down's own memory. */
+    ob_slice of = ob_slice_head(model, OB_MODEL_BYTES_MAX);
+    cooldown_prove_over(pool, key, OB_S(""), now_ms);
+    if (of.len)
+        cooldown_prove_over(pool, key, of, now_ms);
+}
+
+void ob_pool_set_cooldown(ob_pool *pool, ob_key *key, ob_slice model,
+                          int64_t until_ms, ob_reason reason, int64_t now_ms)
+{
+    model = ob_slice_head(model, OB_MODEL_BYTES_MAX);
+    ob_cooldown *rest = ob_key_cooldown(key, model);
+    if (until_ms <= now_ms) {
+        if (rest)
+            cooldown_remove(key, rest);
+        ob_pool_place_model(pool, key, model);
+        return;
+    }
+    rest = cooldown_get(key, model);
+    if (!rest)
+        return;
+    rest->until_ms = until_ms;
+    rest->begun_ms = now_ms;
+    rest->reason = reason;
+    rest->probing = false;
+    rest->probe_at_ms = until_ms - now_ms > OB_PROBE_AFTER_MS
+                            ? now_ms + OB_PROBE_AFTER_MS
+                            : 0;
+    ob_pool_place_model(pool, key, model);
+}
+
+/* ---- blocks ---- */
+
+static void set_blocked(ob_pool *pool, ob_key *key, const ob_verdict *verdict,
+                        const ob_cause *cause)
+{
+    if (key->status == OB_KEY_BLOCKED)
+        return;
+    key->status = OB_KEY_BLOCKED;
+    key->blocked_reason = verdict->reason;
+    ob_pool_place(pool, key);
+    ob_pool_mark(pool, key);
+    ob_pool_note(pool, key, OB_ACTION_BLOCK, verdict->reason, OB_S(""), 0,
+                 cause);
+}
+
+static void set_free(ob_pool *pool, ob_key *key, ob_reason reason,
+                     const ob_cause *cause)
+{
+    key->status = OB_KEY_ACTIVE;
+    key->blocked_reason = OB_REASON_OK;
+    ob_pool_place(pool, key);
+    ob_pool_mark(pool, key);
+    ob_pool_note(pool, key, OB_ACTION_DELIVER, reason, OB_S(""), 0, cause);
+}
+
+static ob_refusal *refusal_note(ob_group *group, const ob_key *key,
+                                const ob_verdict *verdict,
+                                const ob_cause *cause)
+{
+    ob_refusal *refusal = NULL;
+    for (size_t i = 0; i < REFUSALS_MAX && !refusal; i++)
+        if (group->refusals[i].key_id == key->id &&
+            group->refusals[i].reason == verdict->reason)
+            refusal = &group->refusals[i];
+    if (!refusal)
+        refusal = &group->refusals[group->refusal_next++ % REFUSALS_MAX];
+    *refusal = (ob_refusal){.key_id = key->id,
+                            .at_ms = cause->now_ms,
+                            .reason = verdict->reason,
+                            .status = cause->status};
+    return refusal;
+}
+
+/* Was another key refused for the same reason just now? Takes back blocks
+ * that rested on such a refusal alone. */
+static bool correlated(ob_pool *pool, ob_group *group, const ob_key *key,
+                       const ob_verdict *verdict, const ob_cause *cause)
+{
+    bool found = false;
+    for (size_t i = 0; i < REFUSALS_MAX; i++) {
+        ob_refusal *other = &group->refusals[i];
+        if (!other->key_id || other->key_id == key->id ||
+            other->reason != verdict->reason ||
+            other->status != cause->status ||
+            cause->now_ms - other->at_ms > OB_CORRELATED_MS)
+            continue;
+        found = true;
+        ob_key *blamed =
+            other->blocked ? ob_pool_find(pool, other->key_id) : NULL;
+        other->blocked = false;
+        if (blamed && blamed->status == OB_KEY_BLOCKED)
+            set_free(pool, blamed, verdict->reason, cause);
+    }
+    return found;
+}
+
+bool ob_pool_refused(ob_pool *pool, ob_key *key, const ob_verdict *verdict,
+                     bool alone, const ob_cause *cause)
+{
+    ob_group *group = pool->groups[key->group];
+    bool shared = correlated(pool, group, key, verdict, cause);
+    ob_refusal *refusal = refusal_note(group, key, verdict, cause);
+    ob_pool_failed(pool, key);
+    if (shared || !alone)
+        return key->status == OB_KEY_BLOCKED;
+    refusal->blocked = true;
+    set_blocked(pool, key, verdict, cause);
+    return true;
+}
+
+void ob_pool_block(ob_pool *pool, ob_key *key, const ob_verdict *verdict,
+                   const ob_cause *cause)
+{
+    ob_group *group = pool->groups[key->group];
+    for (size_t i = 0; i < REFUSALS_MAX; i++)
+        if (group->refusals[i].key_id == key->id)
+            group->refusals[i] = (ob_refusal){0}; /* proved, no longer doubted */
+    ob_pool_failed(pool, key);
+    set_blocked(pool, key, verdict, cause);
+}
+
+void ob_pool_clear_cooldowns(ob_pool *pool, ob_key *key)
+{
+    while (key->cooldowns)
+        cooldown_remove(key, key->cooldowns);
+    ob_pool_place(pool, key);
+}
+
+void ob_pool_activate(ob_pool *pool, ob_key *key, const ob_cause *cause)
+{
+    while (key->cooldowns)
+        cooldown_remove(key, key->cooldowns);
+    set_free(pool, key, OB_REASON_OK, cause);
+}

@@ -1,0 +1,180 @@
+/*
+ * relay.h - one request of a caller, from its arrival to its answer.
+ *
+ *   begin ─▶ SEND ─▶ head/body/end/failed ─▶ READ … ─▶ COMMIT or DELIVER
+ *     │        ▲                 │
+ *     │        └── WAIT ◀── (verdict: another key, a pause, the next model)
+ *     └──────────────────────────┴─────────────────────────▶ REJECT
+ *
+ * The machine decides and does nothing else: the shell sends, reads, waits
+ * and answers as the actions say, and tells what happened.
+ *
+ * Committing to an answer: an error status is read and judged before any of
+ * it is sent on; a JSON answer is held until it is whole (up to
+ * OB_HELD_BYTES_MAX), an event stream until its first real event. From
+ * COMMIT on the caller has begun to receive, and no other attempt is made.
+ *
+ * Blame: a key that was refused as dead is a suspect until the request ends.
+ * Another key's success proves the suspicion; otherwise the pool looks
+ * whether others were refused alike (pool.h).
+ *
+ * Threading: calls that take a pool are made under its lock.
+ */
+#ifndef OB_RELAY_H
+#define OB_RELAY_H
+
+#include "authkey.h"
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "config.h"
+#include "pool.h"
+#include "route.h"
+#include "sse.h"
+#include "verdict.h"
+
+#define OB_HELD_BYTES_MAX ((size_t)256 * 1024)
+#define OB_TRIED_MAX 64
+#define OB_SUSPECTS_MAX 32
+
+typedef enum ob_relay_state {
+    OB_RELAY_IDLE,      /* between attempts */
+    OB_RELAY_SENT,      /* the attempt's head is awaited */
+    OB_RELAY_HOLDING,   /* its body is read and kept back */
+    OB_RELAY_COMMITTED, /* the caller receives it */
+    OB_RELAY_OVER,
+} ob_relay_state;
+
+typedef enum ob_relay_do {
+    OB_DO_READ,    /* nothing: read on */
+    OB_DO_SEND,    /* abandon what is under way, send `upstream` */
+    OB_DO_WAIT,    /* abandon it, call ob_relay_wake() at `wake_at_ms` */
+    OB_DO_COMMIT,  /* answer with status and headers, then `body`, then
+                      whatever follows from upstream */
+    OB_DO_DELIVER, /* answer with status, headers and `body`: that is all */
+    OB_DO_REJECT,  /* answer with an error of our own */
+} ob_relay_do;
+
+/* What to do next. Slices live until the next call or ob_relay_deinit(). */
+typedef struct ob_relay_action {
+    ob_relay_do what;
+    ob_upstream_request *upstream; /* SEND: the room the shell gave */
+    int64_t wake_at_ms;
+    int status;
+    const ob_header *headers; /* the provider's, filtered; x-one-balance-* */
+    size_t header_count;
+    ob_slice body;
+    ob_slice message;      /* REJECT */
+    int64_t retry_after_s; /* REJECT with 429: at least 1 */
+} ob_relay_action;
+
+/* Why an attempt got no answer, or not a whole one. */
+typedef enum ob_failure {
+    OB_FAILURE_CONNECT, /* no connection, TLS or name: nothing was sent */
+    OB_FAILURE_SILENT,  /* connected, and no byte within first_byte_ms */
+    OB_FAILURE_CUT,     /* closed, reset, malformed or stalled */
+} ob_failure;
+
+typedef struct ob_suspect {
+    int64_t key_id;
+    ob_verdict verdict; /* without words */
+    int status;
+    char words[OB_WORDS_BYTES_MAX + 1];
+} ob_suspect;
+
+/* An answer of a provider, kept in case nothing better comes. */
+typedef struct ob_kept_answer {
+    int status; /* 0: none */
+    const ob_header *headers;
+    size_t header_count;
+    ob_buffer body;
+    bool whole;
+    const ob_header *raw; /* unfiltered, for the verdict; errors only */
+    size_t raw_count;
+} ob_kept_answer;
+
+typedef struct ob_relay {
+    const ob_config *config;
+    const ob_authkey *authkey;
+    ob_call call;
+    ob_slice request_id;
+    ob_arena *arena;
+    ob_route route;
+    ob_relay_state state;
+    size_t target;
+    uint32_t attempts;
+    uint32_t trouble; /* at this target */
+    int64_t begun_ms;
+    int64_t key_id; /* of the attempt under way */
+    bool repeatable; /* may be sent again although it was received once */
+    bool failed_silent; /* the last attempt, by first_byte_ms */
+    ob_action last_action; /* of the last verdict */
+    /* Keys that are passed over: first those that cannot serve this request,
+     * then those that met trouble and are taken again if there is no other. */
+    int64_t tried[OB_TRIED_MAX];
+    size_t refused_count;
+    size_t tried_count;
+    ob_suspect *suspects; /* in the arena, made when the first one comes */
+    size_t suspect_count;
+    ob_kept_answer now; /* the attempt's, while it is held */
+    ob_kept_answer last;
+    ob_sse_peek peek;
+    ob_slice secret; /* copy of the attempt's key, in the arena, for masking */
+    bool is_stream;  /* of the answer under way */
+    bool is_json;
+    uint32_t verdict_counts[OB_ACTION_RETRY + 1];
+} ob_relay;
+
+/*
+ * `call`, `config`, `authkey`, `request_id` and `arena` outlive the relay.
+ * `seed` spreads the pauses. *error is filled on OB_INVALID, OB_NOT_FOUND
+ * (bad or unknown route) and OB_DENIED (403); then there is nothing to
+ * deinit. A route of kind OB_ROUTE_MODELS is the shell's to answer.
+ */
+OB_MUST_USE ob_status ob_relay_init(ob_relay *relay, const ob_config *config,
+                                    const ob_authkey *authkey,
+                                    const ob_call *call, ob_slice request_id,
+                                    ob_arena *arena, int64_t now_ms,
+                                    ob_route_error *error);
+/* Frees and wipes; not the arena. */
+void ob_relay_deinit(ob_relay *relay);
+
+/* The first attempt, or the next one after WAIT. `room` is where SEND writes
+ * the request; it must live until it has been sent. */
+void ob_relay_wake(ob_relay *relay, ob_pool *pool, int64_t now_ms,
+                   ob_upstream_request *room, ob_relay_action *action);
+
+/* The head of the attempt's answer (a final one: no 1xx). Slices are copied.
+ * `has_body` is false where HTTP says that none follows. */
+void ob_relay_head(ob_relay *relay, ob_pool *pool, int status,
+                   const ob_header *headers, size_t header_count,
+                   bool has_body, int64_t now_ms, ob_upstream_request *room,
+                   ob_relay_action *action);
+/* A piece of its body, before the commit. */
+void ob_relay_body(ob_relay *relay, ob_pool *pool, ob_slice bytes,
+                   int64_t now_ms, ob_upstream_request *room,
+                   ob_relay_action *action);
+/* Its proper end. After the commit this needs no call. */
+void ob_relay_end(ob_relay *relay, ob_pool *pool, int64_t now_ms,
+                  ob_upstream_request *room, ob_relay_action *action);
+/* The attempt broke. Before the commit only. */
+void ob_relay_failed(ob_relay *relay, ob_pool *pool, ob_failure failure,
+                     int64_t now_ms, ob_upstream_request *room,
+                     ob_relay_action *action);
+/* first_byte_ms is over. An attempt whose stream has sent preamble alone is
+ * alive: the answer is COMMIT; else as ob_relay_failed(SILENT). */
+void ob_relay_late(ob_relay *relay, ob_pool *pool, int64_t now_ms,
+                   ob_upstream_request *room, ob_relay_action *action);
+/* The caller has gone: nothing more will be asked of the relay. */
+void ob_relay_gone(ob_relay *relay, ob_pool *pool, int64_t now_ms);
+
+/* Overwrites the attempt's key, should the provider echo it, in bytes that go
+ * to the caller. In place, the length stays. */
+void ob_relay_mask(const ob_relay *relay, char *bytes, size_t len);
+
+/* After the commit: frees what was held, once it has been sent. */
+void ob_relay_drop_held(ob_relay *relay);
+
+/* The target in use, for logs and headers. */
+const ob_target *ob_relay_target(const ob_relay *relay);
+
+#endif

@@ -1,0 +1,385 @@
+/* relay_answer.c - holds an attempt's answer, judges it, lets it go. */
+#include "relay_internal.h"
+#include "scan.h"
+
+static bool is_type(ob_slice content_type, const char *type)
+{
+    ob_slice name = ob_slice_trim(ob_slice_cut(&content_type, ';'));
+    return ob_slice_eq_nocase(name, ob_slice_str(type));
+}
+
+static size_t count_passing(const ob_header *headers, size_t count)
+{
+    size_t passing = 0;
+    for (size_t i = 0; i < count; i++)
+        passing += ob_route_passes_response_header(headers[i].name);
+    return passing;
+}
+
+static bool add_own_headers(ob_relay *relay, ob_header *headers, size_t *count)
+{
+    const ob_target *target = ob_relay_target(relay);
+    char *digits = ob_arena_alloc(relay->arena, 20);
+    if (!digits)
+        return false;
+    size_t length = ob_write_u64(digits, relay->attempts);
+    headers[(*count)++] = (ob_header){OB_S("x-one-balance-provider"),
+                                      target->provider->slug};
+    if (target->model.len)
+        headers[(*count)++] =
+            (ob_header){OB_S("x-one-balance-model"), target->model};
+    headers[(*count)++] = (ob_header){OB_S("x-one-balance-attempts"),
+                                      ob_slice_make(digits, length)};
+    return true;
+}
+
+/* A model's name is the caller's text: it goes into a header only when it is
+ * visible ASCII. */
+static bool is_header_safe(ob_slice value)
+{
+    for (size_t i = 0; i < value.len; i++)
+        if (value.ptr[i] < 0x20 || value.ptr[i] > 0x7e)
+            return false;
+    return true;
+}
+
+/* All of the head: a verdict may turn on what the caller never sees. */
+static const ob_header *keep_raw(ob_relay *relay, const ob_header *headers,
+                                 size_t count)
+{
+    ob_header *raw = ob_arena_alloc(relay->arena, count * sizeof(*raw));
+    for (size_t i = 0; raw && i < count; i++) {
+        raw[i].name = ob_arena_dup(relay->arena, headers[i].name);
+        raw[i].value = ob_arena_dup(relay->arena, headers[i].value);
+    }
+    return raw;
+}
+
+/* Copies what the caller may see of the provider's head. */
+static bool keep_head(ob_relay *relay, int status, const ob_header *headers,
+                      size_t count)
+{
+    size_t passing = count_passing(headers, count);
+    ob_header *kept =
+        ob_arena_alloc(relay->arena, (passing + 3) * sizeof(*kept));
+    if (!kept)
+        return false;
+    size_t at = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!ob_route_passes_response_header(headers[i].name))
+            continue;
+        kept[at].name = ob_arena_dup(relay->arena, headers[i].name);
+        kept[at].value = ob_arena_dup(relay->arena, headers[i].value);
+        if (!kept[at].name.ptr || !kept[at].value.ptr)
+            return false;
+        ob_relay_mask(relay, (char *)kept[at].value.ptr, kept[at].value.len);
+        at++;
+    }
+    if (!add_own_headers(relay, kept, &at))
+        return false;
+    relay->now.raw = status >= 400 ? keep_raw(relay, headers, count) : NULL;
+    relay->now.raw_count = relay->now.raw ? count : 0;
+    relay->now.headers = kept;
+    relay->now.header_count = at;
+    relay->now.status = status;
+    relay->now.whole = false;
+    ob_buffer_clear(&relay->now.body);
+    return true;
+}
+
+static const ob_header *safe_headers(ob_relay *relay, ob_kept_answer *answer)
+{
+    ob_header *headers = (ob_header *)answer->headers;
+    size_t kept = 0;
+    for (size_t i = 0; i < answer->header_count; i++)
+        if (is_header_safe(headers[i].value) ||
+            !ob_slice_starts(headers[i].name, OB_S("x-one-balance-")))
+            headers[kept++] = headers[i];
+    answer->header_count = kept;
+    return headers;
+}
+
+void relay_answer(ob_relay *relay, ob_kept_answer *answer, ob_relay_do what,
+                  ob_relay_action *action)
+{
+    ob_slice body = ob_buffer_slice(&answer->body);
+    ob_relay_mask(relay, (char *)body.ptr, body.len);
+    const ob_header *headers = safe_headers(relay, answer);
+    *action = (ob_relay_action){.what = what,
+                                .status = answer->status,
+                                .headers = headers,
+                                .header_count = answer->header_count,
+                                .body = body};
+}
+
+void relay_commit(ob_relay *relay, ob_pool *pool, int64_t now_ms,
+                  ob_relay_action *action)
+{
+    relay_close(relay, pool, relay->now.status < 400, now_ms);
+    relay->state = OB_RELAY_COMMITTED;
+    relay_answer(relay, &relay->now, OB_DO_COMMIT, action);
+}
+
+static void deliver(ob_relay *relay, ob_pool *pool, int64_t now_ms,
+                    ob_relay_action *action)
+{
+    relay_close(relay, pool, relay->now.status < 400, now_ms);
+    relay->state = OB_RELAY_OVER;
+    relay_answer(relay, &relay->now, OB_DO_DELIVER, action);
+}
+
+/* ---- judging ---- */
+
+static void keep_as_last(ob_relay *relay, bool whole)
+{
+    ob_kept_answer last = relay->last;
+    relay->last = relay->now;
+    relay->last.whole = whole;
+    ob_slice body = ob_buffer_slice(&relay->last.body);
+    ob_relay_mask(relay, (char *)body.ptr, body.len);
+    relay->now = (ob_kept_answer){.body = last.body};
+    ob_buffer_clear(&relay->now.body);
+    relay->failed_silent = false;
+}
+
+static bool is_worth_the_next_target(ob_reason reason)
+{
+    return reason == OB_REASON_PROMPT_TOO_LONG || reason == OB_REASON_REGION ||
+           reason == OB_REASON_FIREWALL || reason == OB_REASON_GATEWAY ||
+           reason == OB_REASON_MODEL_UNKNOWN;
+}
+
+static void apply_to_key(ob_relay *relay, ob_pool *pool,
+                         const ob_verdict *verdict, int status, int64_t now_ms)
+{
+    ob_key *key = ob_pool_find(pool, relay->key_id);
+    const ob_target *target = ob_relay_target(relay);
+    if (verdict->action == OB_ACTION_BLOCK) {
+        relay_suspect(relay, verdict, status);
+        relay_pass_over(relay);
+        return;
+    }
+    if (verdict->action == OB_ACTION_RETRY) {
+        relay_avoid(relay);
+        return;
+    }
+    /* A rest without a model to rest for does not keep the key from being
+     * picked again at once. */
+    if (target->model.len == 0 || verdict->cool_ms <= 0)
+        relay_pass_over(relay);
+    if (!key)
+        return;
+    ob_cause cause = relay_cause(relay, status, verdict->words, now_ms);
+    ob_pool_rest(pool, key, target->model, verdict,
+                 relay->config->consecutive_429_threshold,
+                 target->provider->daily_reset, &cause);
+}
+
+/* May the request be sent again after this verdict? A refusal was not
+ * carried out; trouble may have come after the work was done. */
+static bool carries_on(const ob_verdict *verdict)
+{
+    return verdict->action != OB_ACTION_DELIVER &&
+           verdict->action != OB_ACTION_DELIVER_NETWORK;
+}
+
+static void judged(ob_relay *relay, ob_pool *pool, const ob_verdict *verdict,
+                   bool whole, int64_t now_ms, ob_upstream_request *room,
+                   ob_relay_action *action)
+{
+    int status = relay->now.status;
+    relay->verdict_counts[verdict->action]++;
+    relay->last_action = verdict->action;
+    if (!carries_on(verdict)) {
+        if (status >= 400 && is_worth_the_next_target(verdict->reason) &&
+            relay_go_on_with_next_target(relay)) {
+            keep_as_last(relay, whole);
+            relay->state = OB_RELAY_IDLE;
+            relay_next(relay, pool, now_ms, room, action);
+        } else if (whole) {
+            deliver(relay, pool, now_ms, action);
+        } else {
+            relay_commit(relay, pool, now_ms, action);
+        }
+        return;
+    }
+    apply_to_key(relay, pool, verdict, status, now_ms);
+    keep_as_last(relay, whole);
+    relay->state = OB_RELAY_IDLE;
+    if (verdict->action == OB_ACTION_RETRY)
+        relay_trouble(relay, pool, now_ms, action);
+    else
+        relay_next(relay, pool, now_ms, room, action);
+}
+
+static ob_verdict judge(const ob_relay *relay, int64_t now_ms)
+{
+    bool raw = relay->now.raw != NULL;
+    const ob_target *target = ob_relay_target(relay);
+    ob_response response = {.provider = target->provider->slug,
+                            .model = target->model,
+                            .daily_reset = target->provider->daily_reset,
+                            .status = relay->now.status,
+                            .headers = raw ? relay->now.raw
+                                           : relay->now.headers,
+                            .header_count = raw ? relay->now.raw_count
+                                                : relay->now.header_count,
+                            .body = ob_buffer_slice(&relay->now.body)};
+    return ob_verdict_judge(&response, now_ms);
+}
+
+static void judge_held(ob_relay *relay, ob_pool *pool, bool whole,
+                       int64_t now_ms, ob_upstream_request *room,
+                       ob_relay_action *action)
+{
+    ob_verdict verdict = judge(relay, now_ms);
+    judged(relay, pool, &verdict, whole, now_ms, room, action);
+}
+
+static void came_to_nothing(ob_relay *relay, ob_pool *pool, int64_t now_ms,
+                            ob_upstream_request *room, ob_relay_action *action)
+{
+    ob_verdict verdict = {.action = OB_ACTION_RETRY,
+                          .reason = OB_REASON_EMPTY};
+    /* Not whole: an empty success must never be handed on as an answer. */
+    judged(relay, pool, &verdict, false, now_ms, room, action);
+}
+
+/* Is an answer without content a failure? Only where a model was to speak. */
+static bool must_have_content(const ob_relay *relay)
+{
+    return relay->route.asked.len && relay->now.status == 200 &&
+           ob_slice_eq(relay->call.method, OB_S("POST"));
+}
+
+void ob_relay_head(ob_relay *relay, ob_pool *pool, int status,
+                   const ob_header *headers, size_t header_count,
+                   bool has_body, int64_t now_ms, ob_upstream_request *room,
+                   ob_relay_action *action)
+{
+    OB_ASSERT(relay->state == OB_RELAY_SENT);
+    if (!keep_head(relay, status, headers, header_count)) {
+        ob_relay_failed(relay, pool, OB_FAILURE_CUT, now_ms, room, action);
+        return;
+    }
+    ob_slice type =
+        ob_headers_get(headers, header_count, OB_S("content-type"));
+    relay->is_stream = is_type(type, "text/event-stream");
+    relay->is_json = is_type(type, "application/json");
+    relay->state = OB_RELAY_HOLDING;
+    *action = (ob_relay_action){.what = OB_DO_READ};
+    if (!has_body)
+        ob_relay_end(relay, pool, now_ms, room, action);
+}
+
+/* An array at the top level is a stream of Gemini's without alt=sse: its first
+ * element tells. 0: not to be told yet. */
+static int first_byte(ob_slice body)
+{
+    ob_slice rest = ob_slice_trim(body);
+    return rest.len ? (unsigned char)rest.ptr[0] : 0;
+}
+
+static bool array_begins_with_error(ob_slice body)
+{
+    ob_slice rest = ob_slice_trim(ob_slice_from(ob_slice_trim(body), 1));
+    if (!ob_slice_starts(rest, OB_S("{")))
+        return false;
+    rest = ob_slice_trim(ob_slice_from(rest, 1));
+    return ob_slice_starts(rest, OB_S("\"error\""));
+}
+
+/* Enough of an array to see the name of its first member. */
+#define ARRAY_LOOK_BYTES 64
+
+static void look_at_json(ob_relay *relay, ob_pool *pool, int64_t now_ms,
+                         ob_relay_action *action)
+{
+    ob_slice held = ob_buffer_slice(&relay->now.body);
+    int first = first_byte(held);
+    bool full = held.len >= OB_HELD_BYTES_MAX;
+    bool is_array = first == '[' && held.len >= ARRAY_LOOK_BYTES &&
+                    !array_begins_with_error(held);
+    if (full || is_array || (first && first != '{' && first != '['))
+        relay_commit(relay, pool, now_ms, action);
+}
+
+static void look_at_stream(ob_relay *relay, ob_pool *pool, int64_t now_ms,
+                           ob_upstream_request *room, ob_relay_action *action)
+{
+    ob_slice held = ob_buffer_slice(&relay->now.body);
+    ob_sse_found found = ob_sse_look(&relay->peek, held);
+    if (found == OB_SSE_ERROR)
+        judge_held(relay, pool, true, now_ms, room, action);
+    else if (found == OB_SSE_DONE)
+        came_to_nothing(relay, pool, now_ms, room, action);
+    else if (found == OB_SSE_REAL || held.len >= OB_HELD_BYTES_MAX)
+        relay_commit(relay, pool, now_ms, action);
+}
+
+void ob_relay_body(ob_relay *relay, ob_pool *pool, ob_slice bytes,
+                   int64_t now_ms, ob_upstream_request *room,
+                   ob_relay_action *action)
+{
+    OB_ASSERT(relay->state == OB_RELAY_HOLDING);
+    *action = (ob_relay_action){.what = OB_DO_READ};
+    ob_buffer_append(&relay->now.body, bytes);
+    if (relay->now.body.failed) {
+        ob_relay_failed(relay, pool, OB_FAILURE_CUT, now_ms, room, action);
+        return;
+    }
+    if (relay->now.status >= 400) {
+        if (ob_buffer_slice(&relay->now.body).len >= OB_HELD_BYTES_MAX)
+            judge_held(relay, pool, false, now_ms, room, action);
+    } else if (relay->is_stream) {
+        look_at_stream(relay, pool, now_ms, room, action);
+    } else if (relay->is_json) {
+        look_at_json(relay, pool, now_ms, action);
+    } else {
+        relay_commit(relay, pool, now_ms, action);
+    }
+}
+
+static bool is_set(ob_slice raw)
+{
+    return raw.len && !ob_slice_eq(raw, OB_S("null")) &&
+           !ob_slice_eq(raw, OB_S("[]")) && !ob_slice_eq(raw, OB_S("{}")) &&
+           !ob_slice_eq(raw, OB_S("\"\"")) && !ob_slice_eq(raw, OB_S("false"));
+}
+
+/* Does a JSON answer behind a 200 speak of an error? A scan of its members:
+ * a tree of every good answer would cost more than all else. */
+static bool tells_an_error(ob_slice body)
+{
+    if (first_byte(body) == '[')
+        return array_begins_with_error(body);
+    ob_member members[] = {{.name = OB_S("error")},
+                           {.name = OB_S("errors")},
+                           {.name = OB_S("success")},
+                           {.name = OB_S("type")}};
+    const char *why;
+    size_t at;
+    if (ob_scan_members(body, members, OB_LEN(members), &why, &at) != OB_OK)
+        return false;
+    return is_set(members[0].raw) || is_set(members[1].raw) ||
+           ob_slice_eq(members[2].raw, OB_S("false")) ||
+           ob_slice_eq(members[3].raw, OB_S("\"error\""));
+}
+
+void ob_relay_end(ob_relay *relay, ob_pool *pool, int64_t now_ms,
+                  ob_upstream_request *room, ob_relay_action *action)
+{
+    OB_ASSERT(relay->state == OB_RELAY_HOLDING);
+    ob_slice held = ob_buffer_slice(&relay->now.body);
+    if (relay->now.status >= 400) {
+        judge_held(relay, pool, true, now_ms, room, action);
+    } else if (must_have_content(relay) &&
+               (first_byte(held) == 0 || relay->is_stream)) {
+        came_to_nothing(relay, pool, now_ms, room, action);
+    } else if (relay->is_json && relay->now.status == 200 &&
+               tells_an_error(held)) {
+        judge_held(relay, pool, true, now_ms, room, action);
+    } else {
+        deliver(relay, pool, now_ms, action);
+    }
+}

@@ -1,0 +1,28 @@
+/* relay_internal.h - between relay.c and relay_answer.c alone. */
+#ifndef OB_RELAY_INTERNAL_H
+#define OB_RELAY_INTERNAL_H
+
+#include "relay.h"
+
+/* Picks a key and sends, or waits, or ends. */
+void relay_next(ob_relay *relay, ob_pool *pool, int64_t now_ms,
+                ob_upstream_request *room, ob_relay_action *action);
+void relay_trouble(ob_relay *relay, ob_pool *pool, int64_t now_ms,
+                   ob_relay_action *action);
+void relay_suspect(ob_relay *relay, const ob_verdict *verdict, int status);
+/* The attempt's key is not taken again for this request. */
+void relay_pass_over(ob_relay *relay);
+/* It is taken again at this target only where there is no other. */
+void relay_avoid(ob_relay *relay);
+bool relay_go_on_with_next_target(ob_relay *relay);
+/* Settles blame; `proved` when the attempt's key has served the request. */
+void relay_close(ob_relay *relay, ob_pool *pool, bool proved, int64_t now_ms);
+ob_cause relay_cause(const ob_relay *relay, int status, ob_slice words,
+                     int64_t now_ms);
+/* Fills an action that answers with what was kept. */
+void relay_answer(ob_relay *relay, ob_kept_answer *answer, ob_relay_do what,
+                  ob_relay_action *action);
+void relay_commit(ob_relay *relay, ob_pool *pool, int64_t now_ms,
+                  ob_relay_action *action);
+
+#endif

@@ -1,0 +1,356 @@
+#include "route_internal.h"
+#include "uri.h"
+
+typedef struct unified_path {
+    ob_slice path;
+    ob_operation operation;
+} unified_path;
+
+static const unified_path unified_paths[] = {
+    {OB_S_INIT("/v1/chat/completions"), OB_OPERATION_CHAT},
+    {OB_S_INIT("/v1/messages"), OB_OPERATION_MESSAGES},
+    {OB_S_INIT("/v1/responses"), OB_OPERATION_RESPONSES},
+    {OB_S_INIT("/v1/embeddings"), OB_OPERATION_EMBEDDINGS},
+    {OB_S_INIT("/v1/messages/count_tokens"), OB_OPERATION_COUNT_TOKENS},
+    {OB_S_INIT("/api/compat/chat/completions"), OB_OPERATION_CHAT},
+    {OB_S_INIT("/api/compat/v1/chat/completions"), OB_OPERATION_CHAT},
+};
+
+/* Methods that name one model, in the path. */
+static const ob_slice gemini_methods[] = {
+    OB_S_INIT("generateContent"),    OB_S_INIT("streamGenerateContent"),
+    OB_S_INIT("countTokens"),        OB_S_INIT("embedContent"),
+    OB_S_INIT("batchEmbedContents"), OB_S_INIT("predict"),
+    OB_S_INIT("predictLongRunning"),
+};
+
+ob_status ob_route_refuse(ob_route_error *error, int status, const char *text)
+{
+    return ob_route_refuse_word(error, status, text, (ob_slice){NULL, 0}, "");
+}
+
+ob_status ob_route_refuse_word(ob_route_error *error, int status,
+                               const char *before, ob_slice word,
+                               const char *after)
+{
+    ob_message m = ob_message_make(error->message, sizeof(error->message));
+    error->status = status;
+    ob_message_str(&m, before);
+    if (word.ptr)
+        ob_message_word(&m, word);
+    ob_message_str(&m, after);
+    return status == 404 ? OB_NOT_FOUND : OB_INVALID;
+}
+
+ob_status ob_route_refuse_provider(const ob_finder *f, ob_slice name)
+{
+    const ob_config *config = f->config;
+    f->error->status = 404;
+    ob_message m =
+        ob_message_make(f->error->message, sizeof(f->error->message));
+    ob_message_str(&m, "there is no provider ");
+    ob_message_word(&m, name);
+    ob_slice *slugs =
+        ob_arena_alloc(f->arena, (config->provider_count + 1) * sizeof(*slugs));
+    if (!slugs)
+        return OB_NO_MEMORY;
+    for (size_t i = 0; i < config->provider_count; i++)
+        slugs[i] = config->providers[i].slug;
+    if (name.len <= 64)
+        ob_message_nearest(&m, ob_nearest(name, slugs, config->provider_count));
+    return OB_NOT_FOUND;
+}
+
+bool ob_route_suits(const ob_provider *p, ob_operation operation)
+{
+    /* Without a path behind a slug there is nothing to fill {names} from. */
+    if (ob_slice_index(p->base.host, '{') != OB_NOWHERE ||
+        ob_slice_index(p->base.path, '{') != OB_NOWHERE)
+        return false;
+    bool openai =
+        p->dialect == OB_DIALECT_OPENAI || p->dialect == OB_DIALECT_RESPONSES;
+    switch (operation) {
+    case OB_OPERATION_CHAT:
+        return p->has_openai;
+    case OB_OPERATION_EMBEDDINGS:
+        return p->has_openai && p->dialect != OB_DIALECT_ANTHROPIC;
+    case OB_OPERATION_RESPONSES:
+        return p->has_openai && openai;
+    case OB_OPERATION_MESSAGES:
+    case OB_OPERATION_COUNT_TOKENS:
+        return p->dialect == OB_DIALECT_ANTHROPIC;
+    case OB_OPERATION_GEMINI:
+        return p->dialect == OB_DIALECT_GEMINI;
+    case OB_OPERATION_NONE:
+        break;
+    }
+    return false;
+}
+
+static const char *operation_name(ob_operation operation)
+{
+    switch (operation) {
+    case OB_OPERATION_CHAT:
+        return "chat completions";
+    case OB_OPERATION_EMBEDDINGS:
+        return "embeddings";
+    case OB_OPERATION_RESPONSES:
+        return "OpenAI responses";
+    case OB_OPERATION_MESSAGES:
+        return "Anthropic messages";
+    case OB_OPERATION_COUNT_TOKENS:
+        return "Anthropic count_tokens";
+    case OB_OPERATION_GEMINI:
+        return "Gemini's methods";
+    case OB_OPERATION_NONE:
+        break;
+    }
+    return "this";
+}
+
+/* The provider of a bare model name. */
+static ob_slice default_provider(ob_operation operation)
+{
+    switch (operation) {
+    case OB_OPERATION_MESSAGES:
+    case OB_OPERATION_COUNT_TOKENS:
+        return OB_S("anthropic");
+    case OB_OPERATION_GEMINI:
+        return OB_S("google-ai-studio");
+    default:
+        return OB_S("openai");
+    }
+}
+
+/* Adds a target unless its provider cannot do the operation. */
+static void add_target(ob_route *route, ob_target target)
+{
+    if (!ob_route_suits(target.provider, route->operation))
+        return;
+    target.model = ob_route_plain_model(target.model);
+    route->targets[route->target_count++] = target;
+}
+
+static ob_status add_named(const ob_finder *f, ob_slice asked)
+{
+    ob_slice slug = default_provider(f->route->operation), model = asked;
+    size_t slash = ob_slice_index(asked, '/');
+    if (slash != OB_NOWHERE) {
+        slug = ob_slice_head(asked, slash);
+        model = ob_slice_from(asked, slash + 1);
+    }
+    const ob_provider *provider = ob_config_provider_or_alias(f->config, slug);
+    if (!provider)
+        return ob_route_refuse_provider(f, slug);
+    if (!model.len)
+        return ob_route_check_model(f, model);
+    add_target(f->route, (ob_target){provider, model});
+    return OB_OK;
+}
+
+/* Finds the targets of the model asked for: a name under "models" first, since
+ * the operator chose it. */
+static ob_status find_targets(const ob_finder *f)
+{
+    ob_route *route = f->route;
+    const ob_model_alias *alias = ob_config_model(f->config, route->asked);
+    ob_status status = alias ? OB_OK : add_named(f, route->asked);
+    for (size_t i = 0; alias && i < alias->target_count; i++)
+        add_target(route, alias->targets[i]);
+    if (status != OB_OK || route->target_count)
+        return status;
+    f->error->status = 400;
+    ob_message m =
+        ob_message_make(f->error->message, sizeof(f->error->message));
+    ob_message_str(&m, "no provider of the model ");
+    ob_message_word(&m, route->asked);
+    ob_message_str(&m, " serves ");
+    ob_message_str(&m, operation_name(route->operation));
+    ob_message_str(&m, "; use the provider's own route under /api/");
+    return OB_INVALID;
+}
+
+static ob_status require_method(const ob_finder *f, const char *method)
+{
+    if (ob_slice_eq(f->call->method, ob_slice_str(method)))
+        return OB_OK;
+    return ob_route_refuse_word(f->error, 404, "this route takes ",
+                                ob_slice_str(method), " only");
+}
+
+static ob_status find_unified(const ob_finder *f, ob_operation operation)
+{
+    f->route->kind = OB_ROUTE_UNIFIED;
+    f->route->operation = operation;
+    ob_status status = require_method(f, "POST");
+    if (status == OB_OK)
+        status = ob_route_body_model(f, true);
+    return status == OB_OK ? find_targets(f) : status;
+}
+
+/* Takes "/v1beta/models/{model}:{method}" apart; false: the path is none. */
+static bool split_gemini(ob_slice path, ob_slice *version, ob_slice *model,
+                         ob_slice *method)
+{
+    *version =
+        ob_slice_starts(path, OB_S("/v1beta/")) ? OB_S("/v1beta") : OB_S("/v1");
+    if (!ob_slice_starts(path, *version) || path.len <= version->len ||
+        path.ptr[version->len] != '/')
+        return false;
+    ob_slice rest = ob_slice_from(path, version->len + 1);
+    for (size_t i = 0; i < OB_LEN(gemini_methods); i++) {
+        *method = gemini_methods[i];
+        if (!ob_slice_ends(rest, *method) || rest.len <= method->len)
+            continue;
+        *model = ob_slice_head(rest, rest.len - method->len - 1);
+        if (rest.ptr[model->len] == ':')
+            return true;
+    }
+    return false;
+}
+
+/* The path names the model. A body may name it too (embedContent), but no
+ * other one. */
+static ob_status find_gemini(const ob_finder *f, ob_slice version,
+                             ob_slice model, ob_slice method)
+{
+    ob_route *route = f->route;
+    route->kind = OB_ROUTE_UNIFIED;
+    route->operation = OB_OPERATION_GEMINI;
+    route->path = version;
+    route->gemini_method = method;
+    ob_status status = require_method(f, "POST");
+    if (status == OB_OK)
+        status = ob_route_body_model(f, false);
+    if (status != OB_OK)
+        return status;
+    ob_slice decoded, in_body = ob_route_plain_model(route->asked);
+    status = ob_uri_decode(model, f->arena, &decoded);
+    if (status != OB_OK)
+        return status;
+    route->asked = ob_route_plain_model(decoded);
+    if (route->value_len && !ob_slice_eq(route->asked, in_body))
+        return ob_route_refuse(f->error, 400,
+                               "the path and the body name two models");
+    route->place = OB_MODEL_IN_PATH;
+    route->streams = ob_slice_eq(method, OB_S("streamGenerateContent"));
+    status = ob_route_check_model(f, route->asked);
+    return status == OB_OK ? find_targets(f) : status;
+}
+
+static bool is_model_list(ob_slice path)
+{
+    return ob_slice_eq(path, OB_S("/v1/models")) ||
+           ob_slice_eq(path, OB_S("/v1beta/models"));
+}
+
+static ob_status find_by_path(const ob_finder *f)
+{
+    ob_slice path = f->call->path, version, model, method;
+    for (size_t i = 0; i < OB_LEN(unified_paths); i++)
+        if (ob_slice_eq(path, unified_paths[i].path))
+            return find_unified(f, unified_paths[i].operation);
+    if (is_model_list(path)) {
+        f->route->kind = OB_ROUTE_MODELS;
+        return ob_slice_eq(f->call->method, OB_S("HEAD"))
+                   ? OB_OK
+                   : require_method(f, "GET");
+    }
+    if (ob_slice_starts(path, OB_S("/api/")) && path.len > 5)
+        return ob_route_find_native(f, ob_slice_from(path, 5));
+    if (split_gemini(path, &version, &model, &method))
+        return find_gemini(f, version, model, method);
+    return ob_route_refuse_word(
+        f->error, 404, "there is no route ", path,
+        "; known are /api/{provider}/..., /v1/chat/completions, "
+        "/v1/responses, /v1/embeddings, /v1/messages, /v1/models and "
+        "/v1beta/models/{model}:{method}");
+}
+
+/* Whose client sent this, by the headers that only one of them sends? */
+static ob_dialect dialect_of_headers(const ob_header *headers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (ob_slice_eq_nocase(headers[i].name, OB_S("x-goog-api-key")))
+            return OB_DIALECT_GEMINI;
+        if (ob_slice_eq_nocase(headers[i].name, OB_S("anthropic-version")))
+            return OB_DIALECT_ANTHROPIC;
+    }
+    return OB_DIALECT_OPENAI;
+}
+
+static ob_dialect native_dialect(const ob_config *config, ob_slice behind,
+                                 const ob_header *headers, size_t count)
+{
+    size_t end = ob_slice_index(behind, '/');
+    ob_slice path = ob_slice_from(behind, end);
+    const ob_provider *p =
+        ob_config_provider_or_alias(config, ob_slice_head(behind, end));
+    if (ob_slice_starts(behind, OB_S("compat/")))
+        return OB_DIALECT_OPENAI;
+    if (!p)
+        return dialect_of_headers(headers, count);
+    if (ob_route_is_openai(p, path))
+        return OB_DIALECT_OPENAI;
+    if (p->dialect == OB_DIALECT_OPENAI &&
+        ob_slice_ends(path, OB_S("/responses")))
+        return OB_DIALECT_RESPONSES;
+    return p->dialect;
+}
+
+ob_dialect ob_route_dialect(const ob_config *config, ob_slice path,
+                            const ob_header *headers, size_t header_count)
+{
+    ob_slice version, model, method;
+    if (ob_slice_starts(path, OB_S("/api/")))
+        return native_dialect(config, ob_slice_from(path, 5), headers,
+                              header_count);
+    if (ob_slice_starts(path, OB_S("/v1/messages")))
+        return OB_DIALECT_ANTHROPIC;
+    if (ob_slice_eq(path, OB_S("/v1/responses")))
+        return OB_DIALECT_RESPONSES;
+    if (ob_slice_starts(path, OB_S("/v1beta/")) ||
+        split_gemini(path, &version, &model, &method))
+        return OB_DIALECT_GEMINI;
+    if (ob_slice_starts(path, OB_S("/v1/")) && !is_model_list(path))
+        return OB_DIALECT_OPENAI;
+    return dialect_of_headers(headers, header_count);
+}
+
+/* Google's older clients show their key as ?key=. */
+static bool has_key_parameter(ob_slice query)
+{
+    ob_query_field field;
+    while (ob_query_next(&query, &field))
+        if (ob_uri_is(field.name, OB_S("key")))
+            return true;
+    return false;
+}
+
+static void find_dialect(const ob_finder *f)
+{
+    const ob_call *call = f->call;
+    ob_dialect dialect = ob_route_dialect(f->config, call->path, call->headers,
+                                          call->header_count);
+    if (dialect == OB_DIALECT_OPENAI && is_model_list(call->path) &&
+        has_key_parameter(call->query))
+        dialect = OB_DIALECT_GEMINI;
+    f->error->dialect = f->route->dialect = dialect;
+}
+
+ob_status ob_route_find(const ob_config *config, const ob_call *call,
+                        ob_arena *arena, ob_route *route, ob_route_error *error)
+{
+    ob_finder f = {config, call, arena, route, error};
+    memset(route, 0, sizeof(*route));
+    error->status = 0;
+    error->message[0] = 0;
+    find_dialect(&f);
+    const char *fault = ob_uri_path_fault(call->path);
+    if (!fault)
+        fault = ob_uri_query_fault(call->query);
+    if (fault)
+        return ob_route_refuse(error, 400, fault);
+    ob_status status = ob_query_strip(call->query, arena, &route->query);
+    return status == OB_OK ? find_by_path(&f) : status;
+}

@@ -1,0 +1,126 @@
+#include "sse.h"
+
+#include "scan.h"
+
+typedef struct event {
+    ob_slice name;
+    ob_slice data; /* the first data line: enough to tell what it is */
+    bool has_data;
+} event;
+
+/* One line at `*at` without its end. False: the line is not complete. A CR at
+ * the very end may be half of a CRLF, but ends its line all the same. */
+static bool next_line(ob_slice text, size_t *at, ob_slice *line)
+{
+    size_t from = *at;
+    for (size_t i = from; i < text.len; i++) {
+        if (text.ptr[i] != '\n' && text.ptr[i] != '\r')
+            continue;
+        *line = ob_slice_make(text.ptr + from, i - from);
+        bool pair = text.ptr[i] == '\r' && i + 1 < text.len &&
+                    text.ptr[i + 1] == '\n';
+        *at = i + (pair ? 2 : 1);
+        return true;
+    }
+    return false;
+}
+
+static ob_slice field_value(ob_slice line, size_t colon)
+{
+    ob_slice value = ob_slice_from(line, colon + 1);
+    return ob_slice_starts(value, OB_S(" ")) ? ob_slice_from(value, 1) : value;
+}
+
+static void take_field(event *e, ob_slice line)
+{
+    size_t colon = ob_slice_index(line, ':');
+    if (colon == OB_NOWHERE || colon == 0)
+        return;
+    ob_slice name = ob_slice_head(line, colon);
+    if (ob_slice_eq(name, OB_S("event"))) {
+        e->name = field_value(line, colon);
+    } else if (ob_slice_eq(name, OB_S("data")) && !e->has_data) {
+        e->data = field_value(line, colon);
+        e->has_data = true;
+    }
+}
+
+/* The event that begins at `*at`. False: it is not complete. */
+static bool next_event(ob_slice text, size_t *at, event *e)
+{
+    size_t cursor = *at;
+    ob_slice line;
+    *e = (event){0};
+    while (next_line(text, &cursor, &line)) {
+        if (line.len == 0) {
+            *at = cursor;
+            return true;
+        }
+        take_field(e, line);
+    }
+    return false;
+}
+
+static bool is_preamble(ob_slice type)
+{
+    static const ob_slice openings[] = {
+        OB_S_INIT("\"message_start\""),        OB_S_INIT("\"ping\""),
+        OB_S_INIT("\"response.created\""),     OB_S_INIT("\"response.queued\""),
+        OB_S_INIT("\"response.in_progress\""),
+    };
+    for (size_t i = 0; i < OB_LEN(openings); i++)
+        if (ob_slice_eq(type, openings[i]))
+            return true;
+    return false;
+}
+
+static bool is_set(ob_slice raw)
+{
+    return raw.len && !ob_slice_eq(raw, OB_S("null")) &&
+           !ob_slice_eq(raw, OB_S("{}")) && !ob_slice_eq(raw, OB_S("\"\"")) &&
+           !ob_slice_eq(raw, OB_S("false"));
+}
+
+/* JSON that goes on in further data lines cannot be scanned here; an error
+ * tells itself by its first member. */
+static ob_sse_found classify_part(ob_slice data)
+{
+    data = ob_slice_trim(data);
+    if (!ob_slice_starts(data, OB_S("{")))
+        return OB_SSE_REAL;
+    data = ob_slice_trim(ob_slice_from(data, 1));
+    return ob_slice_starts(data, OB_S("\"error\"")) ? OB_SSE_ERROR
+                                                    : OB_SSE_REAL;
+}
+
+static ob_sse_found classify(const event *e)
+{
+    if (ob_slice_eq(e->name, OB_S("error")))
+        return OB_SSE_ERROR;
+    if (!e->has_data || ob_slice_trim(e->data).len == 0)
+        return OB_SSE_NOTHING;
+    if (ob_slice_eq(ob_slice_trim(e->data), OB_S("[DONE]")))
+        return OB_SSE_DONE;
+    ob_member members[] = {{.name = OB_S("type")}, {.name = OB_S("error")}};
+    const char *why;
+    size_t at;
+    if (ob_scan_members(e->data, members, OB_LEN(members), &why, &at) != OB_OK)
+        return classify_part(e->data);
+    ob_slice type = members[0].raw;
+    if (is_set(members[1].raw) || ob_slice_eq(type, OB_S("\"error\"")) ||
+        ob_slice_eq(type, OB_S("\"response.failed\"")))
+        return OB_SSE_ERROR;
+    return is_preamble(type) ? OB_SSE_NOTHING : OB_SSE_REAL;
+}
+
+ob_sse_found ob_sse_look(ob_sse_peek *peek, ob_slice held)
+{
+    event e;
+    while (next_event(held, &peek->at, &e)) {
+        ob_sse_found found = classify(&e);
+        if (found != OB_SSE_NOTHING)
+            return found;
+        peek->preamble = peek->preamble || e.has_data;
+    }
+    return OB_SSE_NOTHING;
+}

@@ -1,0 +1,412 @@
+#include "route_internal.h"
+#include "uri.h"
+
+/* Everything that writing a request needs, passed around as one. */
+typedef struct writer {
+    const ob_config *config;
+    const ob_route *route;
+    const ob_target *target;
+    const ob_call *call;
+    ob_arena *arena;
+    ob_upstream_request *request;
+    ob_route_error *error;
+    ob_slice path;    /* behind the base URL, before the query */
+    bool openai_auth; /* the path is an OpenAI-compatible one */
+} writer;
+
+#define PIECES_MAX 32
+
+static ob_status refuse_operation(const writer *w)
+{
+    return ob_route_refuse_word(w->error, 400, "the provider ",
+                                w->target->provider->slug,
+                                " does not serve this operation");
+}
+
+/* "/v1beta/models/{model}:{method}"; a tuned model has a collection of its
+ * own. */
+static ob_status gemini_path(writer *w)
+{
+    static const ob_slice tuned = OB_S_INIT("tunedModels/");
+    ob_slice model = w->target->model;
+    char *encoded = ob_arena_alloc(w->arena, model.len * 3 + 1);
+    if (!encoded)
+        return OB_NO_MEMORY;
+    ob_slice pieces[] = {
+        w->route->path,
+        ob_slice_starts(model, tuned) ? OB_S("/") : OB_S("/models/"),
+        ob_slice_make(encoded, ob_uri_encode_path(encoded, model)),
+        OB_S(":"),
+        w->route->gemini_method,
+    };
+    ob_status status =
+        ob_slice_join(pieces, OB_LEN(pieces), w->arena, &w->path);
+    if (status == OB_OK && ob_uri_path_fault(w->path))
+        return ob_route_refuse_word(w->error, 400, "the model ", model,
+                                    " cannot stand in a path");
+    return status;
+}
+
+static ob_status openai_path(writer *w, ob_slice behind)
+{
+    ob_slice pieces[2] = {w->target->provider->openai_path, behind};
+    w->openai_auth = true;
+    return ob_slice_join(pieces, 2, w->arena, &w->path);
+}
+
+/* The path behind the base URL, as the target's own API has it. */
+static ob_status find_path(writer *w)
+{
+    const ob_route *route = w->route;
+    if (route->kind == OB_ROUTE_NATIVE) {
+        w->path = route->path;
+        w->openai_auth = ob_route_is_openai(w->target->provider, w->path);
+        return OB_OK;
+    }
+    if (route->kind != OB_ROUTE_UNIFIED ||
+        !ob_route_suits(w->target->provider, route->operation))
+        return refuse_operation(w);
+    switch (route->operation) {
+    case OB_OPERATION_CHAT:
+        return openai_path(w, OB_S("/chat/completions"));
+    case OB_OPERATION_RESPONSES:
+        return openai_path(w, OB_S("/responses"));
+    case OB_OPERATION_EMBEDDINGS:
+        return openai_path(w, OB_S("/embeddings"));
+    case OB_OPERATION_MESSAGES:
+        w->path = OB_S("/v1/messages");
+        return OB_OK;
+    case OB_OPERATION_COUNT_TOKENS:
+        w->path = OB_S("/v1/messages/count_tokens");
+        return OB_OK;
+    case OB_OPERATION_GEMINI:
+        return gemini_path(w);
+    case OB_OPERATION_NONE:
+        break;
+    }
+    return refuse_operation(w);
+}
+
+static bool find_segment(const ob_route *route, ob_slice name, ob_slice *value)
+{
+    for (size_t i = 0; i < route->segment_count; i++) {
+        if (!ob_slice_eq(route->segments[i].name, name))
+            continue;
+        *value = route->segments[i].value;
+        return true;
+    }
+    return false;
+}
+
+/* Writes `text` with its {names} replaced as pieces. */
+static ob_status fill_names(const writer *w, ob_slice text, bool in_host,
+                            ob_slice *pieces, size_t *count)
+{
+    while (text.len) {
+        size_t open = ob_slice_index(text, '{');
+        if (*count + 2 > PIECES_MAX)
+            return ob_route_refuse(w->error, 400,
+                                   "the base_url has too many {names}");
+        pieces[(*count)++] = ob_slice_head(text, open);
+        if (open == OB_NOWHERE)
+            return OB_OK;
+        text = ob_slice_from(text, open);
+        size_t len = ob_slice_index(text, '}');
+        ob_slice name = ob_slice_head(text, len == OB_NOWHERE ? len : len + 1);
+        ob_slice value;
+        if (!find_segment(w->route, name, &value) ||
+            (in_host && !ob_host_label_valid(value)))
+            return ob_route_refuse_word(w->error, 400,
+                                        "nothing in the path stands for ", name,
+                                        " of the provider's base_url");
+        pieces[(*count)++] = value;
+        text = ob_slice_from(text, name.len);
+    }
+    return OB_OK;
+}
+
+static ob_status write_authority(writer *w, const ob_url *url)
+{
+    ob_upstream_request *r = w->request;
+    bool v6 = ob_slice_index(r->host, ':') != OB_NOWHERE;
+    bool plain_port = url->port == (url->tls ? 443 : 80);
+    char port[20];
+    ob_slice pieces[] = {
+        v6 ? OB_S("[") : OB_S(""),
+        r->host,
+        v6 ? OB_S("]") : OB_S(""),
+        plain_port ? OB_S("") : OB_S(":"),
+        {port, plain_port ? 0 : ob_write_u64(port, url->port)},
+    };
+    r->tls = url->tls;
+    r->port = url->port;
+    return ob_slice_join(pieces, OB_LEN(pieces), w->arena, &r->authority);
+}
+
+static ob_status write_host(writer *w, const ob_url *url)
+{
+    ob_slice pieces[PIECES_MAX];
+    size_t count = 0;
+    ob_status status = OB_OK;
+    w->request->host = url->host;
+    if (ob_slice_index(url->host, '{') != OB_NOWHERE)
+        status = fill_names(w, url->host, true, pieces, &count);
+    if (status == OB_OK && count)
+        status = ob_slice_join(pieces, count, w->arena, &w->request->host);
+    return status == OB_OK ? write_authority(w, url) : status;
+}
+
+/* Adds "?query" to the pieces and joins them to the target. */
+static ob_status join_target(writer *w, ob_slice *pieces, size_t count)
+{
+    ob_slice query = w->route->query;
+    pieces[count++] = query.len ? OB_S("?") : OB_S("");
+    pieces[count++] = query;
+    ob_slice target = {0};
+    ob_status status = ob_slice_join(pieces, count, w->arena, &target);
+    w->request->target = target.len ? target : OB_S("/");
+    return status;
+}
+
+static ob_status write_direct(writer *w)
+{
+    const ob_route *route = w->route;
+    const ob_url *base = route->kind == OB_ROUTE_NATIVE
+                             ? route->base
+                             : &w->target->provider->base;
+    ob_slice pieces[PIECES_MAX + 4];
+    size_t count = 0;
+    ob_status status = fill_names(w, base->path, false, pieces, &count);
+    if (status != OB_OK)
+        return status;
+    pieces[count++] =
+        ob_slice_from(w->path, ob_route_overlap(base->path, w->path));
+    status = join_target(w, pieces, count);
+    if (status == OB_OK && w->request->target.ptr[0] != '/') {
+        ob_slice slash[2] = {OB_S("/"), w->request->target};
+        status = ob_slice_join(slash, 2, w->arena, &w->request->target);
+    }
+    return status == OB_OK ? write_host(w, base) : status;
+}
+
+/*
+ * {base_url}/{account_id}/{gateway}/{provider} stands for the provider's own
+ * base URL, version included, so what the path repeats of that is left out.
+ * Cloudflare has its own forms of some paths, and so gets them as the caller
+ * wrote them.
+ */
+static ob_status write_cloudflare(writer *w)
+{
+    const ob_config *config = w->config;
+    const ob_provider *provider = w->target->provider;
+    ob_slice path =
+        w->route->kind == OB_ROUTE_NATIVE ? w->route->outer : w->path;
+    ob_slice pieces[10] = {
+        config->cloudflare.base.path,
+        OB_S("/"),
+        config->cloudflare.account_id,
+        OB_S("/"),
+        config->cloudflare.gateway,
+        OB_S("/"),
+        provider->cloudflare_slug,
+        ob_slice_from(path, ob_route_overlap(provider->base.path, path)),
+    };
+    w->request->through_cloudflare = true;
+    ob_status status = join_target(w, pieces, 8);
+    return status == OB_OK ? write_host(w, &config->cloudflare.base) : status;
+}
+
+static ob_status add_header(writer *w, ob_slice name, ob_slice value)
+{
+    ob_upstream_request *r = w->request;
+    if (r->header_count == OB_UPSTREAM_HEADERS_MAX)
+        return ob_route_refuse(w->error, 400,
+                               "the request has too many headers");
+    r->headers[r->header_count++] = (ob_header){name, value};
+    return OB_OK;
+}
+
+static bool is_connection(const ob_header *h)
+{
+    return h->name.len == 10 && ob_slice_eq_nocase(h->name, OB_S("connection"));
+}
+
+/* Do the caller's `connection` headers name any others? */
+static bool names_others(const ob_call *call)
+{
+    for (size_t i = 0; i < call->header_count; i++) {
+        ob_slice value = call->headers[i].value;
+        if (is_connection(&call->headers[i]) &&
+            !ob_slice_eq_nocase(value, OB_S("keep-alive")) &&
+            !ob_slice_eq_nocase(value, OB_S("close")))
+            return true;
+    }
+    return false;
+}
+
+/* What the caller's `connection` headers name is for this hop only. */
+static bool is_named_by_connection(const ob_call *call, ob_slice name)
+{
+    for (size_t i = 0; i < call->header_count; i++) {
+        if (!is_connection(&call->headers[i]))
+            continue;
+        ob_slice rest = call->headers[i].value;
+        while (rest.ptr)
+            if (ob_slice_eq_nocase(ob_slice_trim(ob_slice_cut(&rest, ',')),
+                                   name))
+                return true;
+    }
+    return false;
+}
+
+static ob_status copy_headers(writer *w)
+{
+    const ob_call *call = w->call;
+    bool aig = w->request->through_cloudflare, hop = names_others(call);
+    ob_status status = OB_OK;
+    for (size_t i = 0; i < call->header_count && status == OB_OK; i++) {
+        const ob_header *h = &call->headers[i];
+        if (ob_route_passes_header(h->name, aig) &&
+            !(hop && is_named_by_connection(call, h->name)))
+            status = add_header(w, h->name, h->value);
+    }
+    return status;
+}
+
+static ob_status add_provider_headers(writer *w)
+{
+    const ob_provider *p = w->target->provider;
+    ob_status status = OB_OK;
+    for (size_t i = 0; i < p->header_count && status == OB_OK; i++) {
+        const ob_named *h = &p->headers[i];
+        if (!ob_headers_get(w->request->headers, w->request->header_count,
+                            h->name)
+                 .ptr)
+            status = add_header(w, h->name, h->value);
+    }
+    return status;
+}
+
+static bool is_header_value(ob_slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if ((uint8_t)s.ptr[i] < 0x20 || s.ptr[i] == 0x7f)
+            return false;
+    return s.len > 0;
+}
+
+/* A credential under `name`. The caller's own field of that name, if one
+ * passed, gives way. */
+static ob_status add_credential(writer *w, ob_slice name, ob_slice scheme,
+                                ob_slice secret)
+{
+    ob_upstream_request *r = w->request;
+    ob_slice pieces[3] = {scheme, scheme.len ? OB_S(" ") : OB_S(""), secret};
+    ob_slice value;
+    size_t kept = 0;
+    if (!is_header_value(secret))
+        return ob_route_refuse(w->error, 400,
+                               "a credential for the upstream is empty or "
+                               "holds characters that no header may carry");
+    ob_status status = ob_slice_join(pieces, 3, w->arena, &value);
+    if (status != OB_OK)
+        return status;
+    for (size_t i = 0; i < r->header_count; i++)
+        if (!ob_slice_eq_nocase(r->headers[i].name, name))
+            r->headers[kept++] = r->headers[i];
+    r->header_count = kept;
+    return add_header(w, name, value);
+}
+
+static ob_status write_headers(writer *w, const ob_secret *key)
+{
+    const ob_provider *p = w->target->provider;
+    const ob_auth *auth = w->openai_auth ? &p->openai_auth : &p->auth;
+    const ob_secret *token = &w->config->cloudflare.token;
+    ob_status status = copy_headers(w);
+    if (status == OB_OK)
+        status = add_provider_headers(w);
+    if (status == OB_OK)
+        status = add_credential(w, auth->header, auth->scheme,
+                                ob_secret_reveal(key));
+    if (status == OB_OK && w->request->through_cloudflare && token->len)
+        status = add_credential(w, OB_S("cf-aig-authorization"), OB_S("Bearer"),
+                                ob_secret_reveal(token));
+    return status;
+}
+
+/* `prefix` and `text` as one JSON string. */
+static ob_status quote(ob_arena *arena, ob_slice prefix, ob_slice text,
+                       ob_slice *quoted)
+{
+    static const char hex[] = "0123456789abcdef";
+    char *out = ob_arena_alloc(arena, prefix.len + text.len * 6 + 2);
+    if (!out)
+        return OB_NO_MEMORY;
+    size_t len = 0;
+    out[len++] = '"';
+    memcpy(out + len, prefix.ptr, prefix.len);
+    len += prefix.len;
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t c = (uint8_t)text.ptr[i];
+        if (c < 0x20) {
+            memcpy(out + len, "\\u00", 4);
+            out[len + 4] = hex[c >> 4];
+            out[len + 5] = hex[c & 15];
+            len += 6;
+            continue;
+        }
+        if (c == '"' || c == '\\')
+            out[len++] = '\\';
+        out[len++] = (char)c;
+    }
+    out[len++] = '"';
+    *quoted = ob_slice_make(out, len);
+    return OB_OK;
+}
+
+/* The body in pieces around the model, which alone is written anew. */
+static ob_status write_body(writer *w)
+{
+    const ob_route *route = w->route;
+    ob_slice body = w->call->body;
+    ob_slice *out = w->request->body;
+    out[0] = body;
+    out[1] = out[2] = ob_slice_make("", 0);
+    if (route->kind != OB_ROUTE_UNIFIED || !route->value_len)
+        return OB_OK;
+    ob_slice raw =
+        ob_slice_head(ob_slice_from(body, route->value_at), route->value_len);
+    bool prefixed = route->operation == OB_OPERATION_GEMINI &&
+                    ob_slice_starts(raw, OB_S("\"models/"));
+    out[0] = ob_slice_head(body, route->value_at);
+    out[2] = ob_slice_from(body, route->value_at + route->value_len);
+    return quote(w->arena, prefixed ? OB_S("models/") : OB_S(""),
+                 w->target->model, &out[1]);
+}
+
+ob_status ob_route_upstream(const ob_config *config, const ob_route *route,
+                            const ob_target *target, const ob_call *call,
+                            const ob_secret *key, ob_arena *arena,
+                            ob_upstream_request *request, ob_route_error *error)
+{
+    writer w = {.config = config,
+                .route = route,
+                .target = target,
+                .call = call,
+                .arena = arena,
+                .request = request,
+                .error = error};
+    error->dialect = route->dialect;
+    request->header_count = 0;
+    request->through_cloudflare = false;
+    request->method = call->method;
+    bool cloudflare = config->upstream == OB_UPSTREAM_CLOUDFLARE &&
+                      target->provider->cloudflare_slug.len;
+    ob_status status = find_path(&w);
+    if (status == OB_OK)
+        status = cloudflare ? write_cloudflare(&w) : write_direct(&w);
+    if (status == OB_OK)
+        status = write_headers(&w, key);
+    return status == OB_OK ? write_body(&w) : status;
+}

@@ -1,0 +1,74 @@
+/* downstream.h - between downstream.c (reading) and exchange.c (answering). */
+#ifndef OB_DOWNSTREAM_H
+#define OB_DOWNSTREAM_H
+
+#include "../core/base/buffer.h"
+#include "exchange.h"
+#include "socket.h"
+
+typedef enum ob_connection_state {
+    OB_CONNECTION_HEAD,    /* waits for a request, or reads its head */
+    OB_CONNECTION_BODY,    /* reads a body that will be used */
+    OB_CONNECTION_BUSY,    /* the request is being answered */
+    OB_CONNECTION_DISCARD, /* answered; reads a body that nobody wants */
+    OB_CONNECTION_LINGER,  /* answered for the last time; reads on for a while,
+                              so that the answer is not lost to a reset */
+    OB_CONNECTION_CLOSED,
+} ob_connection_state;
+
+struct ob_connection {
+    ob_socket socket;
+    ob_loop *loop;
+    ob_connection *next;
+    ob_connection *prev;
+    ob_deadline deadline;
+    ob_connection_state state;
+    ob_parse parse;
+    ob_buffer in;  /* received, not yet taken: part of a head, or requests
+                      that came early */
+    ob_buffer out; /* to be sent */
+    size_t fed;    /* bytes of `in` that the parser has seen */
+    uint64_t body_left; /* of a body with a length */
+    bool chunked;       /* of the body that is read */
+    bool blocked;       /* the socket takes no more for now */
+    bool keep_alive;
+    bool consuming; /* in the loop over `in`: no second one */
+    bool pause_reading;
+    ob_exchange *exchange;
+    char peer[48];
+};
+
+struct ob_exchange {
+    ob_connection *connection;
+    ob_request request;
+    ob_header *headers;
+    ob_arena arena;
+    ob_buffer body;
+    size_t body_counted; /* towards the server's total */
+    void *owner;
+    void (*gone)(void *owner);
+    void (*drained)(void *owner);
+    uint64_t length_left; /* of an answer with a length */
+    bool begun;
+    bool chunked;
+    bool by_length;
+    bool by_close;  /* the answer ends with the connection */
+    bool body_pending; /* the request's body has not been read */
+    bool head_only; /* HEAD: no body goes out */
+    bool minor_0;   /* the caller speaks HTTP/1.0 */
+};
+
+/* Sends, keeps what is not taken. False: the connection has failed. */
+void ob_connection_send(ob_connection *connection, struct iovec *parts,
+                        int count);
+/* The exchange has been answered completely. */
+void ob_connection_answered(ob_connection *connection);
+void ob_connection_close(ob_connection *connection, bool reset);
+void ob_exchange_free(ob_exchange *exchange);
+
+/* server.c: may the server keep so many more bytes of bodies? */
+bool ob_server_count_body(struct ob_server *server, size_t bytes);
+void ob_server_uncount_body(struct ob_server *server, size_t bytes);
+const ob_server_options *ob_server_get_options(const struct ob_server *server);
+
+#endif

@@ -1,0 +1,345 @@
+/* gateway.c - what all loops share, and which request goes where. */
+#include "gateway.h"
+
+#include "../core/dialect/error.h"
+#include "../core/route.h"
+#include "relay_driver.h"
+#include "throttle.h"
+
+ob_status ob_gateway_init(ob_gateway *gateway)
+{
+    *gateway = (ob_gateway){0};
+    gateway->pool = ob_pool_new();
+    gateway->throttle = ob_throttle_new();
+    bool ready = gateway->pool && gateway->throttle &&
+                 uv_mutex_init(&gateway->snapshot_lock) == 0 &&
+                 uv_mutex_init(&gateway->pool_lock) == 0;
+    return ready ? OB_OK : OB_NO_MEMORY;
+}
+
+void ob_gateway_deinit(ob_gateway *gateway)
+{
+    if (gateway->snapshot)
+        ob_snapshot_release(gateway->snapshot);
+    ob_throttle_free(gateway->throttle);
+    ob_pool_free(gateway->pool);
+    uv_mutex_destroy(&gateway->pool_lock);
+    uv_mutex_destroy(&gateway->snapshot_lock);
+}
+
+/* ---- snapshots ---- */
+
+ob_snapshot *ob_gateway_acquire(ob_gateway *gateway)
+{
+    uv_mutex_lock(&gateway->snapshot_lock);
+    ob_snapshot *snapshot = gateway->snapshot;
+    atomic_fetch_add_explicit(&snapshot->references, 1, memory_order_relaxed);
+    uv_mutex_unlock(&gateway->snapshot_lock);
+    return snapshot;
+}
+
+void ob_snapshot_release(ob_snapshot *snapshot)
+{
+    if (atomic_fetch_sub_explicit(&snapshot->references, 1,
+                                  memory_order_acq_rel) != 1)
+        return;
+    ob_config_free(snapshot->config);
+    ob_authkeys_free(snapshot->authkeys);
+    free(snapshot);
+}
+
+static ob_status bind_groups(ob_gateway *gateway, ob_config *config)
+{
+    ob_status status = OB_OK;
+    uv_mutex_lock(&gateway->pool_lock);
+    for (size_t i = 0; i < config->provider_count && status == OB_OK; i++) {
+        ob_provider *provider = &config->providers[i];
+        status = ob_pool_group(gateway->pool, provider->slug,
+                               &provider->pool_group);
+    }
+    uv_mutex_unlock(&gateway->pool_lock);
+    return status;
+}
+
+ob_status ob_gateway_set(ob_gateway *gateway, ob_config *config,
+                         ob_authkeys *authkeys)
+{
+    ob_snapshot *snapshot = calloc(1, sizeof(*snapshot));
+    ob_status status =
+        snapshot ? bind_groups(gateway, config) : OB_NO_MEMORY;
+    if (status != OB_OK) {
+        free(snapshot);
+        ob_config_free(config);
+        ob_authkeys_free(authkeys);
+        return status;
+    }
+    snapshot->config = config;
+    snapshot->authkeys = authkeys;
+    atomic_init(&snapshot->references, 1);
+    uv_mutex_lock(&gateway->snapshot_lock);
+    ob_snapshot *old = gateway->snapshot;
+    gateway->snapshot = snapshot;
+    uv_mutex_unlock(&gateway->snapshot_lock);
+    if (old)
+        ob_snapshot_release(old);
+    return OB_OK;
+}
+
+/* ---- the store and the pool ---- */
+
+static void put_cooldowns(ob_gateway *gateway, ob_key *key,
+                          const ob_stored_key *stored, int64_t now_ms)
+{
+    ob_pool_clear_cooldowns(gateway->pool, key);
+    for (size_t i = 0; i < stored->cooldown_count; i++) {
+        const ob_stored_cooldown *rest = &stored->cooldowns[i];
+        ob_pool_set_cooldown(gateway->pool, key, rest->model, rest->until_ms,
+                             rest->reason, now_ms);
+    }
+}
+
+void ob_gateway_key_changed(void *context, const ob_stored_key *stored)
+{
+    ob_gateway *gateway = context;
+    uv_timeval64_t clock = {0};
+    (void)uv_gettimeofday(&clock);
+    int64_t now_ms = clock.tv_sec * 1000 + clock.tv_usec / 1000;
+    ob_key_record record = stored->record;
+    uv_mutex_lock(&gateway->pool_lock);
+    if (stored->removed) {
+        ob_pool_remove(gateway->pool, record.id);
+    } else if (ob_pool_group(gateway->pool, stored->provider,
+                             &record.group) == OB_OK &&
+               ob_pool_put(gateway->pool, &record) == OB_OK) {
+        put_cooldowns(gateway, ob_pool_find(gateway->pool, record.id), stored,
+                      now_ms);
+    }
+    uv_mutex_unlock(&gateway->pool_lock);
+}
+
+size_t ob_gateway_collect_states(void *context, ob_key_state *states,
+                                 size_t max)
+{
+    ob_gateway *gateway = context;
+    uv_timeval64_t clock = {0};
+    (void)uv_gettimeofday(&clock);
+    int64_t now_ms = clock.tv_sec * 1000 + clock.tv_usec / 1000;
+    size_t count = 0;
+    uv_mutex_lock(&gateway->pool_lock);
+    while (count < max) {
+        ob_key *key = ob_pool_take_dirty(gateway->pool);
+        if (!key)
+            break;
+        if (ob_key_state_init(&states[count], key, now_ms) == OB_OK)
+            count++;
+    }
+    uv_mutex_unlock(&gateway->pool_lock);
+    return count;
+}
+
+size_t ob_gateway_collect_changes(void *context, ob_change *changes,
+                                  size_t max)
+{
+    ob_gateway *gateway = context;
+    size_t count = 0;
+    uv_mutex_lock(&gateway->pool_lock);
+    while (count < max && ob_pool_take_change(gateway->pool, &changes[count]))
+        count++;
+    uv_mutex_unlock(&gateway->pool_lock);
+    return count;
+}
+
+/* ---- who is there ---- */
+
+ob_status ob_gateway_find_key(const ob_snapshot *snapshot,
+                              ob_exchange *exchange, const ob_authkey **key)
+{
+    const ob_request *request = ob_exchange_request(exchange);
+    ob_call call = {.method = request->method,
+                    .path = request->path,
+                    .query = request->query,
+                    .headers = request->headers,
+                    .header_count = request->header_count};
+    ob_slice shown[OB_CREDENTIALS_MAX];
+    size_t count =
+        ob_route_credentials(&call, ob_exchange_arena(exchange), shown);
+    int64_t now_s = ob_exchange_now_ms(exchange) / 1000;
+    ob_status worst = OB_NOT_FOUND;
+    for (size_t i = 0; i < count; i++) {
+        ob_status status =
+            ob_authkeys_find(snapshot->authkeys, shown[i], now_s, key);
+        if (status == OB_OK)
+            return OB_OK;
+        if (status == OB_TIMEOUT)
+            worst = OB_TIMEOUT;
+    }
+    return worst;
+}
+
+ob_status ob_gateway_check(ob_gateway *gateway, const ob_snapshot *snapshot,
+                           const ob_exchange *exchange, ob_slice shown,
+                           const ob_authkey **key, unsigned *retry_after_s)
+{
+    const ob_request *request = ob_exchange_request(exchange);
+    int64_t now_ms = ob_exchange_now_ms(exchange);
+    *retry_after_s =
+        ob_throttle_waits(gateway->throttle, request->peer, now_ms);
+    if (*retry_after_s)
+        return OB_AGAIN;
+    ob_status status =
+        ob_authkeys_find(snapshot->authkeys, shown, now_ms / 1000, key);
+    if (status == OB_NOT_FOUND)
+        (void)ob_throttle_wrong(gateway->throttle, request->peer, now_ms);
+    return status;
+}
+
+/* ---- errors of our own ---- */
+
+void ob_gateway_refuse_with(ob_gateway *gateway, ob_exchange *exchange,
+                            int status, ob_dialect dialect, ob_slice message,
+                            int64_t retry_after_s)
+{
+    const ob_request *request = ob_exchange_request(exchange);
+    ob_buffer body = {0};
+    char digits[20];
+    ob_header headers[5 + OB_CORS_HEADERS_MAX] = {
+        {OB_S("content-type"), OB_S("application/json")},
+    };
+    size_t count = 1;
+    ob_error_write(&body, dialect, status, message,
+                   ob_slice_make(request->id, OB_REQUEST_ID_SIZE));
+    if (retry_after_s > 0)
+        headers[count++] = (ob_header){
+            OB_S("retry-after"),
+            ob_slice_make(digits, ob_write_u64(digits, (uint64_t)retry_after_s))};
+    /* Clients that retry a refused key do it for a minute and more. */
+    if (status < 429 && status != 408)
+        headers[count++] =
+            (ob_header){OB_S("x-should-retry"), OB_S("false")};
+    count += ob_cors_headers(request, headers + count);
+    ob_exchange_respond(exchange, status, headers, count,
+                        ob_buffer_slice(&body));
+    ob_buffer_deinit(&body);
+}
+
+void ob_gateway_refuse(ob_gateway *gateway, ob_exchange *exchange, int status,
+                       ob_slice message)
+{
+    const ob_request *request = ob_exchange_request(exchange);
+    ob_snapshot *snapshot = ob_gateway_acquire(gateway);
+    ob_dialect dialect =
+        ob_route_dialect(snapshot->config, request->path, request->headers,
+                         request->header_count);
+    ob_snapshot_release(snapshot);
+    ob_gateway_refuse_with(gateway, exchange, status, dialect, message, 0);
+}
+
+/* ---- routes that are not the relay's ---- */
+
+static void answer_text(ob_exchange *exchange, int status, ob_slice text)
+{
+    ob_header headers[1 + OB_CORS_HEADERS_MAX] = {
+        {OB_S("content-type"), OB_S("text/plain; charset=utf-8")}};
+    ob_exchange_respond(exchange, status, headers, 1, text);
+}
+
+static void answer_preflight(ob_exchange *exchange)
+{
+    static const ob_header headers[] = {
+        {OB_S_INIT("access-control-allow-origin"), OB_S_INIT("*")},
+        {OB_S_INIT("access-control-allow-methods"),
+         OB_S_INIT("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")},
+        {OB_S_INIT("access-control-max-age"), OB_S_INIT("86400")},
+        {OB_S_INIT("vary"), OB_S_INIT("access-control-request-headers")},
+    };
+    const ob_request *request = ob_exchange_request(exchange);
+    ob_header all[OB_LEN(headers) + 1];
+    size_t count = OB_LEN(headers);
+    memcpy(all, headers, sizeof(headers));
+    /* "*" would leave Authorization out, so what is asked for is allowed. */
+    ob_slice asked =
+        ob_headers_get(request->headers, request->header_count,
+                       OB_S("access-control-request-headers"));
+    all[count++] = (ob_header){OB_S("access-control-allow-headers"),
+                               asked.len ? asked : OB_S("*")};
+    ob_exchange_respond(exchange, 204, all, count, OB_S(""));
+}
+
+static bool is_relayed(ob_slice path)
+{
+    return ob_slice_starts(path, OB_S("/api/")) ||
+           ob_slice_starts(path, OB_S("/v1/")) ||
+           ob_slice_starts(path, OB_S("/v1beta/"));
+}
+
+static bool answer_probe(ob_gateway *gateway, ob_exchange *exchange,
+                         ob_slice path)
+{
+    if (ob_slice_eq(path, OB_S("/healthz"))) {
+        answer_text(exchange, 200, OB_S("ok\n"));
+        return true;
+    }
+    if (ob_slice_eq(path, OB_S("/readyz"))) {
+        bool draining = atomic_load(&gateway->draining);
+        answer_text(exchange, draining ? 503 : 200,
+                    draining ? OB_S("draining\n") : OB_S("ready\n"));
+        return true;
+    }
+    /* Clients look whether the host is there before they send anything. */
+    const ob_request *request = ob_exchange_request(exchange);
+    if (ob_slice_eq(request->method, OB_S("HEAD")) &&
+        (ob_slice_eq(path, OB_S("/api/hello")) ||
+         ob_slice_eq(path, OB_S("/")))) {
+        answer_text(exchange, 200, OB_S(""));
+        return true;
+    }
+    return false;
+}
+
+static bool on_admit(void *context, ob_exchange *exchange)
+{
+    ob_gateway *gateway = context;
+    const ob_request *request = ob_exchange_request(exchange);
+    ob_slice path = request->path;
+    if (answer_probe(gateway, exchange, path))
+        return false;
+    if (gateway->local && gateway->local->serves(path))
+        return gateway->local->admit(gateway, exchange);
+    if (!is_relayed(path)) {
+        ob_gateway_refuse(gateway, exchange, 404,
+                          OB_S("There is no such route. Providers are under "
+                               "/api/<provider>/, the unified routes under "
+                               "/v1/ and /v1beta/."));
+        return false;
+    }
+    if (ob_slice_eq(request->method, OB_S("OPTIONS"))) {
+        answer_preflight(exchange);
+        return false;
+    }
+    return ob_drive_admit(gateway, exchange);
+}
+
+static void on_handle(void *context, ob_exchange *exchange)
+{
+    ob_gateway *gateway = context;
+    ob_slice path = ob_exchange_request(exchange)->path;
+    if (gateway->local && gateway->local->serves(path))
+        gateway->local->handle(gateway, exchange);
+    else
+        ob_drive_run(exchange);
+}
+
+static void on_refuse(void *context, ob_exchange *exchange, int status,
+                      ob_slice message)
+{
+    ob_drive_forget(exchange);
+    ob_gateway_refuse(context, exchange, status, message);
+}
+
+ob_service ob_gateway_service(ob_gateway *gateway)
+{
+    return (ob_service){.context = gateway,
+                        .admit = on_admit,
+                        .handle = on_handle,
+                        .refuse = on_refuse};
+}

@@ -1,0 +1,113 @@
+/*
+ * gateway.h - what the loops, the admin API and the store's thread share.
+ *
+ *   config snapshot (read-only, counted)   pool (one lock)   writer (messages)
+ *
+ * Lock order: the pool's lock is a leaf; nothing is called under it but
+ * ob_pool_*.
+ */
+#ifndef OB_GATEWAY_H
+#define OB_GATEWAY_H
+
+#include <stdatomic.h>
+#include <uv.h>
+
+#include "../core/authkey.h"
+#include "../core/config.h"
+#include "../core/pool.h"
+#include "../store/store.h"
+#include "server.h"
+
+/* Configuration and auth keys as they were when a request began. */
+typedef struct ob_snapshot {
+    atomic_uint references;
+    ob_config *config;
+    ob_authkeys *authkeys;
+} ob_snapshot;
+
+typedef struct ob_throttle ob_throttle;
+typedef struct ob_gateway ob_gateway;
+
+/* What answers the routes that are not callers': the administrators' side,
+ * put in by whoever makes the gateway. */
+typedef struct ob_local {
+    bool (*serves)(ob_slice path);
+    /* As ob_service.admit and .handle. */
+    bool (*admit)(ob_gateway *gateway, ob_exchange *exchange);
+    void (*handle)(ob_gateway *gateway, ob_exchange *exchange);
+} ob_local;
+struct ob_gateway {
+    uv_mutex_t snapshot_lock; /* held to take or swap the pointer only */
+    ob_snapshot *snapshot;
+    uv_mutex_t pool_lock;
+    ob_pool *pool;
+    ob_writer *writer;
+    ob_throttle *throttle; /* wrong auth keys, per address */
+    const ob_local *local;  /* NULL: there is none */
+    struct ob_admin *admin; /* what `local` keeps; its maker frees it */
+    atomic_ullong requests_total;
+    atomic_ullong attempts_total[8]; /* by ob_action */
+    atomic_bool draining;
+};
+
+/* Zeroes and makes the locks, the pool and the throttle. */
+OB_MUST_USE ob_status ob_gateway_init(ob_gateway *gateway);
+/* When the server has been joined and the writer stopped. */
+void ob_gateway_deinit(ob_gateway *gateway);
+
+/* For ob_writer_options: the store and the pool tell each other. */
+void ob_gateway_key_changed(void *gateway, const ob_stored_key *key);
+size_t ob_gateway_collect_states(void *gateway, ob_key_state *states,
+                                 size_t max);
+size_t ob_gateway_collect_changes(void *gateway, ob_change *changes,
+                                  size_t max);
+
+/* The present snapshot; give it back with ob_snapshot_release(). */
+ob_snapshot *ob_gateway_acquire(ob_gateway *gateway);
+void ob_snapshot_release(ob_snapshot *snapshot);
+/*
+ * Puts a new configuration in force for requests that begin from now on and
+ * binds its providers to the pool's groups. Takes both over.
+ */
+OB_MUST_USE ob_status ob_gateway_set(ob_gateway *gateway, ob_config *config,
+                                     ob_authkeys *authkeys);
+
+/* Finds the auth key that a caller's request shows. OB_OK, OB_NOT_FOUND,
+ * OB_TIMEOUT (expired). */
+OB_MUST_USE ob_status ob_gateway_find_key(const ob_snapshot *snapshot,
+                                          ob_exchange *exchange,
+                                          const ob_authkey **key);
+/* The same for administrators, with the key that they show: an address that
+ * guesses is refused for a while (OB_AGAIN; *retry_after_s says for how long)
+ * and looked at no further. */
+OB_MUST_USE ob_status ob_gateway_check(ob_gateway *gateway,
+                                       const ob_snapshot *snapshot,
+                                       const ob_exchange *exchange,
+                                       ob_slice shown, const ob_authkey **key,
+                                       unsigned *retry_after_s);
+
+/* One real call with a key's cheapest request. `done` is called on the loop,
+ * with the response's status (0: none) and the verdict. The result is not
+ * applied to the key by this call. `loop` is that of an exchange, or
+ * ob_loop_open()'s. OB_NOT_FOUND: no such key. OB_INVALID: the provider has no
+ * call that would do. */
+typedef void (*ob_probe_done)(void *context, int status,
+                              const ob_verdict *verdict);
+OB_MUST_USE ob_status ob_gateway_probe(ob_gateway *gateway, uv_loop_t *loop,
+                                       int64_t key_id, ob_probe_done done,
+                                       void *context);
+
+/* The service of the gateway's own server: relays, lists models, answers
+ * health checks, and hands what `local` serves to it. */
+ob_service ob_gateway_service(ob_gateway *gateway);
+
+/* Answers with an error of the gateway in that dialect; retry_after_s 0: no
+ * Retry-After. */
+void ob_gateway_refuse_with(ob_gateway *gateway, ob_exchange *exchange,
+                            int status, ob_dialect dialect, ob_slice message,
+                            int64_t retry_after_s);
+/* As above, in the dialect that the request's path tells of. */
+void ob_gateway_refuse(ob_gateway *gateway, ob_exchange *exchange, int status,
+                       ob_slice message);
+
+#endif

@@ -1,0 +1,186 @@
+#include "loop.h"
+
+ob_loop *ob_loop_of(uv_loop_t *uv)
+{
+    return (ob_loop *)uv; /* its first member */
+}
+
+int64_t ob_loop_now(const ob_loop *loop)
+{
+    return (int64_t)uv_now(&loop->uv);
+}
+
+int64_t ob_loop_unix(const ob_loop *loop)
+{
+    return ob_loop_now(loop) + loop->unix_offset_ms;
+}
+
+#define SPARE_HEADS_MAX 16
+
+ob_head *ob_loop_take_head(ob_loop *loop)
+{
+    ob_head *head = loop->spare_heads;
+    if (!head)
+        return malloc(sizeof(*head));
+    loop->spare_heads = head->next;
+    loop->spare_head_count--;
+    return head;
+}
+
+void ob_loop_give_head(ob_loop *loop, ob_head *head)
+{
+    if (loop->spare_head_count == SPARE_HEADS_MAX) {
+        free(head);
+        return;
+    }
+    head->next = loop->spare_heads;
+    loop->spare_heads = head;
+    loop->spare_head_count++;
+}
+
+/* xorshift128+: for ids and for spreading pauses, not for secrets. */
+uint64_t ob_loop_random(ob_loop *loop)
+{
+    uint64_t a = loop->random[0];
+    uint64_t b = loop->random[1];
+    loop->random[0] = b;
+    a ^= a << 23;
+    loop->random[1] = a ^ b ^ (a >> 18) ^ (b >> 5);
+    return loop->random[1] + b;
+}
+
+void ob_deadline_init(ob_deadline *deadline,
+                      void (*expired)(ob_deadline *deadline))
+{
+    *deadline = (ob_deadline){.expired = expired};
+}
+
+void ob_deadline_clear(ob_deadline *deadline)
+{
+    deadline->at_ms = 0;
+    if (!deadline->next)
+        return;
+    deadline->next->prev = deadline->prev;
+    deadline->prev->next = deadline->next;
+    deadline->next = deadline->prev = NULL;
+}
+
+static void sweep(ob_loop *loop)
+{
+    int64_t now_ms = ob_loop_now(loop);
+    ob_deadline *ring = &loop->deadlines;
+    /* A handler may take any deadline out of the ring, so a mark stands in
+     * for the place reached. */
+    ob_deadline mark = {0};
+    for (ob_deadline *at = ring->next; at != ring;) {
+        if (!at->at_ms || at->at_ms > now_ms) {
+            at = at->next;
+            continue;
+        }
+        mark.next = at->next;
+        mark.prev = at;
+        at->next->prev = &mark;
+        at->next = &mark;
+        ob_deadline_clear(at);
+        at->expired(at);
+        at = mark.next;
+        mark.prev->next = mark.next;
+        mark.next->prev = mark.prev;
+    }
+}
+
+static void read_clock(ob_loop *loop)
+{
+    uv_timeval64_t now;
+    if (uv_gettimeofday(&now) == 0)
+        loop->unix_offset_ms =
+            now.tv_sec * 1000 + now.tv_usec / 1000 - ob_loop_now(loop);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    ob_loop *loop = timer->data;
+    read_clock(loop);
+    sweep(loop);
+    ob_loop_check_end(loop);
+    bool idle = loop->deadlines.next == &loop->deadlines;
+    if (!idle || loop->draining)
+        return;
+    loop->ticking = false;
+    (void)uv_timer_stop(timer);
+}
+
+static void tick_start(ob_loop *loop)
+{
+    if (loop->ticking)
+        return;
+    loop->ticking = true;
+    /* The clock may have been set while nothing happened. */
+    read_clock(loop);
+    (void)uv_timer_start(&loop->tick, on_tick, OB_TICK_MS, OB_TICK_MS);
+}
+
+void ob_loop_keep_ticking(ob_loop *loop)
+{
+    tick_start(loop);
+}
+
+ob_status ob_loop_open(ob_loop *loop)
+{
+    *loop = (ob_loop){0};
+    loop->read_buffer = malloc(OB_READ_BYTES);
+    if (!loop->read_buffer || uv_loop_init(&loop->uv) != 0) {
+        free(loop->read_buffer);
+        return OB_NO_MEMORY;
+    }
+    loop->deadlines.next = loop->deadlines.prev = &loop->deadlines;
+    ob_deadline_init(&loop->accept_later, NULL);
+    (void)uv_timer_init(&loop->uv, &loop->tick);
+    loop->tick.data = loop;
+    (void)uv_random(NULL, NULL, loop->random, sizeof(loop->random), 0, NULL);
+    loop->random[0] |= 1; /* the generator must not begin at zero */
+    read_clock(loop);
+    return OB_OK;
+}
+
+static void on_walk(uv_handle_t *handle, void *context)
+{
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+void ob_loop_close(ob_loop *loop)
+{
+    if (loop->upstreams)
+        loop->upstreams_close(loop->upstreams);
+    (void)uv_run(&loop->uv, UV_RUN_NOWAIT);
+    /* What is left are handles that nobody else closes. */
+    uv_walk(&loop->uv, on_walk, NULL);
+    (void)uv_run(&loop->uv, UV_RUN_DEFAULT);
+    (void)uv_loop_close(&loop->uv);
+    if (loop->upstreams)
+        loop->upstreams_free(loop->upstreams);
+    free(loop->read_buffer);
+    while (loop->spare_heads) {
+        ob_head *next = loop->spare_heads->next;
+        free(loop->spare_heads);
+        loop->spare_heads = next;
+    }
+}
+
+void ob_deadline_set(ob_loop *loop, ob_deadline *deadline, int64_t after_ms)
+{
+    if (after_ms <= 0) {
+        /* It stays in the ring: it is set again soon, as a rule. */
+        deadline->at_ms = 0;
+        return;
+    }
+    deadline->at_ms = ob_loop_now(loop) + after_ms;
+    if (deadline->next)
+        return;
+    deadline->next = &loop->deadlines;
+    deadline->prev = loop->deadlines.prev;
+    deadline->prev->next = deadline;
+    loop->deadlines.prev = deadline;
+    tick_start(loop);
+}

@@ -1,0 +1,94 @@
+/*
+ * loop.h - one thread's event loop and what its connections share.
+ *
+ * Everything here belongs to the loop's own thread but `server` and the
+ * async handle.
+ */
+#ifndef OB_LOOP_H
+#define OB_LOOP_H
+
+#include <stdatomic.h>
+#include <uv.h>
+
+#include "head.h"
+#include "server.h"
+
+#define OB_READ_BYTES ((size_t)64 * 1024)
+/* How often deadlines are looked at: they are this exact. */
+#define OB_TICK_MS 50
+
+typedef struct ob_connection ob_connection;
+typedef struct ob_loop ob_loop;
+
+/* A deadline in the loop's time; embedded in its owner. */
+typedef struct ob_deadline {
+    struct ob_deadline *next;
+    struct ob_deadline *prev;
+    int64_t at_ms; /* by ob_loop_now(); 0: none */
+    void (*expired)(struct ob_deadline *deadline);
+} ob_deadline;
+
+struct ob_loop {
+    uv_loop_t uv;
+    uv_thread_t thread;
+    struct ob_server *server;
+    uv_poll_t listener;
+    int listen_fd;
+    bool listening;
+    bool accept_paused;       /* no descriptors are left */
+    ob_deadline accept_later; /* when it is tried again */
+    uv_async_t async;
+    uv_timer_t tick;
+    bool ticking;
+    bool draining;
+    bool ended;
+    int64_t drain_until_ms;
+    int64_t unix_offset_ms; /* unix time = loop time + this */
+    uint64_t random[2];
+    char *read_buffer; /* OB_READ_BYTES; free between two callbacks */
+    ob_head *spare_heads;
+    size_t spare_head_count;
+    ob_connection *connections;
+    size_t connection_count;
+    ob_deadline deadlines; /* ring; the owners are connections, attempts */
+    struct ob_upstreams *upstreams; /* of this loop; made at first use */
+    void (*upstreams_close)(struct ob_upstreams *upstreams);
+    void (*upstreams_free)(struct ob_upstreams *upstreams);
+    char date[32]; /* for the date header */
+    int64_t date_s;
+};
+
+/* Zeroes it and makes all but what listens. OB_NO_MEMORY leaves nothing. */
+OB_MUST_USE ob_status ob_loop_open(ob_loop *loop);
+/* Closes what is left and frees; the thread that ran it has ended. */
+void ob_loop_close(ob_loop *loop);
+/* From now on the tick goes on although nothing has a deadline. */
+void ob_loop_keep_ticking(ob_loop *loop);
+
+/* The loop that an exchange, or any handle, runs in. */
+ob_loop *ob_loop_of(uv_loop_t *uv);
+
+/* Milliseconds of a clock that never goes back. */
+int64_t ob_loop_now(const ob_loop *loop);
+/* Unix milliseconds. */
+int64_t ob_loop_unix(const ob_loop *loop);
+
+ob_head *ob_loop_take_head(ob_loop *loop);
+void ob_loop_give_head(ob_loop *loop, ob_head *head);
+
+uint64_t ob_loop_random(ob_loop *loop);
+
+void ob_deadline_init(ob_deadline *deadline,
+                      void (*expired)(ob_deadline *deadline));
+/* Sets it to `after_ms` from now; 0 takes it back. */
+void ob_deadline_set(ob_loop *loop, ob_deadline *deadline, int64_t after_ms);
+void ob_deadline_clear(ob_deadline *deadline);
+
+/* downstream.c */
+void ob_connection_accept(ob_loop *loop, int fd);
+/* Closes those that wait for a request; `all` cuts the others too. */
+void ob_connections_close(ob_loop *loop, bool all);
+/* server.c: the connection has gone; a draining loop may end. */
+void ob_loop_check_end(ob_loop *loop);
+
+#endif

@@ -1,0 +1,178 @@
+/* probe.c - one cheap call with one key, to see whether it lives. */
+#include "gateway.h"
+#include "loop.h"
+#include "upstream.h"
+
+#define PROBE_BODY_BYTES_MAX ((size_t)64 * 1024)
+
+typedef struct probe {
+    ob_attempt attempt; /* first: events give it back */
+    ob_arena arena;
+    ob_snapshot *snapshot;
+    const ob_provider *provider;
+    ob_probe_done done;
+    void *context;
+    int status;
+    ob_header *headers;
+    size_t header_count;
+    ob_buffer body;
+    uv_timer_t timer; /* the loop must not end before the probe */
+} probe;
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    probe *p = handle->data;
+    ob_snapshot_release(p->snapshot);
+    ob_buffer_deinit(&p->body);
+    ob_arena_deinit(&p->arena);
+    free(p);
+}
+
+static void finish(probe *p, const ob_verdict *verdict)
+{
+    ob_attempt_cancel(&p->attempt);
+    p->done(p->context, p->status, verdict);
+    uv_close((uv_handle_t *)&p->timer, on_timer_closed);
+}
+
+static void on_head(ob_attempt *attempt, const ob_head *head,
+                    const ob_header *headers)
+{
+    probe *p = (probe *)attempt;
+    p->status = head->status;
+    ob_attempt_progress(attempt);
+    p->headers =
+        ob_arena_alloc(&p->arena, (head->count + 1) * sizeof(ob_header));
+    for (size_t i = 0; p->headers && i < head->count; i++) {
+        p->headers[i].name = ob_arena_dup(&p->arena, headers[i].name);
+        p->headers[i].value = ob_arena_dup(&p->arena, headers[i].value);
+        p->header_count = i + 1;
+    }
+}
+
+static void judge(probe *p)
+{
+    ob_response response = {.provider = p->provider->slug,
+                            .daily_reset = p->provider->daily_reset,
+                            .status = p->status,
+                            .headers = p->headers,
+                            .header_count = p->header_count,
+                            .body = ob_buffer_slice(&p->body)};
+    ob_verdict verdict = {.action = OB_ACTION_DELIVER, .reason = OB_REASON_OK};
+    if (p->status >= 300)
+        verdict = ob_verdict_judge(&response, ob_loop_unix(p->attempt.loop));
+    finish(p, &verdict);
+}
+
+static void on_body(ob_attempt *attempt, char *bytes, size_t len)
+{
+    probe *p = (probe *)attempt;
+    size_t held = ob_buffer_slice(&p->body).len;
+    ob_slice part =
+        ob_slice_head(ob_slice_make(bytes, len), PROBE_BODY_BYTES_MAX - held);
+    ob_buffer_append(&p->body, part);
+    if (held + part.len >= PROBE_BODY_BYTES_MAX)
+        judge(p);
+}
+
+static void on_end(ob_attempt *attempt)
+{
+    judge((probe *)attempt);
+}
+
+static void on_failed(ob_attempt *attempt, ob_failure failure)
+{
+    ob_verdict verdict = {
+        .action = OB_ACTION_RETRY,
+        .reason = failure == OB_FAILURE_CONNECT  ? OB_REASON_UNREACHABLE
+                  : failure == OB_FAILURE_SILENT ? OB_REASON_SILENT
+                                                 : OB_REASON_CUT};
+    finish((probe *)attempt, &verdict);
+}
+
+static void on_late(ob_attempt *attempt)
+{
+    on_failed(attempt, OB_FAILURE_SILENT);
+}
+
+static const ob_attempt_events events = {
+    .head = on_head,
+    .body = on_body,
+    .end = on_end,
+    .failed = on_failed,
+    .late = on_late,
+};
+
+/* The provider's cheapest call, as a caller would make it. */
+static ob_status route_probe(probe *p, ob_call *call, ob_route *route)
+{
+    ob_route_error error;
+    ob_buffer path = {0};
+    ob_buffer_append_str(&path, "/api/");
+    ob_buffer_append(&path, p->provider->slug);
+    ob_buffer_append(&path, p->provider->probe_path);
+    ob_slice all = ob_arena_dup(&p->arena, ob_buffer_slice(&path));
+    ob_buffer_deinit(&path);
+    if (!all.ptr)
+        return OB_NO_MEMORY;
+    ob_slice query = all;
+    call->path = ob_slice_cut(&query, '?');
+    call->query = query.ptr ? query : OB_S("");
+    call->method = p->provider->probe_method;
+    ob_status status =
+        ob_route_find(p->snapshot->config, call, &p->arena, route, &error);
+    return status == OB_NO_MEMORY || status == OB_OK ? status : OB_INVALID;
+}
+
+static ob_status begin(ob_gateway *gateway, probe *p, uv_loop_t *loop,
+                       int64_t key_id)
+{
+    ob_call call = {0};
+    ob_route route;
+    ob_route_error error;
+    ob_upstream_request request;
+    ob_status status = OB_NOT_FOUND;
+    uv_mutex_lock(&gateway->pool_lock);
+    const ob_key *key = ob_pool_find(gateway->pool, key_id);
+    if (key)
+        p->provider = ob_config_provider(
+            p->snapshot->config, ob_pool_group_slug(gateway->pool, key->group));
+    if (p->provider)
+        status = p->provider->probe_path.len ? route_probe(p, &call, &route)
+                                             : OB_INVALID;
+    if (status == OB_OK)
+        status = ob_route_upstream(p->snapshot->config, &route,
+                                   &route.targets[0], &call, &key->secret,
+                                   &p->arena, &request, &error);
+    uv_mutex_unlock(&gateway->pool_lock);
+    if (status == OB_OK)
+        ob_attempt_start(&p->attempt, ob_loop_of(loop), &request,
+                         &p->snapshot->config->timeouts, true, &events);
+    return status;
+}
+
+static void on_never(uv_timer_t *timer)
+{
+}
+
+ob_status ob_gateway_probe(ob_gateway *gateway, uv_loop_t *loop,
+                           int64_t key_id, ob_probe_done done, void *context)
+{
+    probe *p = calloc(1, sizeof(*p));
+    if (!p)
+        return OB_NO_MEMORY;
+    p->done = done;
+    p->context = context;
+    p->snapshot = ob_gateway_acquire(gateway);
+    ob_arena_init(&p->arena, 0);
+    (void)uv_timer_init(loop, &p->timer);
+    p->timer.data = p;
+    (void)uv_timer_start(&p->timer, on_never, UINT32_MAX, 0);
+    ob_status status = begin(gateway, p, loop, key_id);
+    if (status != OB_OK)
+        uv_close((uv_handle_t *)&p->timer, on_timer_closed);
+    return status == OB_OK || status == OB_NOT_FOUND ||
+                   status == OB_NO_MEMORY
+               ? status
+               : OB_INVALID;
+}

@@ -1,0 +1,416 @@
+#include "relay_driver.h"
+
+#include "../core/dialect/error.h"
+#include "../core/relay.h"
+#include "../core/route.h"
+#include "models.h"
+#include "throttle.h"
+#include "upstream.h"
+
+typedef struct drive {
+    ob_attempt attempt; /* first: events give it back */
+    ob_gateway *gateway;
+    ob_exchange *exchange;
+    ob_loop *loop;
+    ob_snapshot *snapshot;
+    const ob_authkey *authkey;
+    ob_deadline wait; /* for a key, or a pause */
+    ob_status stranger; /* what was wrong with the auth key; OB_OK: nothing */
+    ob_relay relay;
+    bool running; /* the relay has been made */
+    bool committed;
+    int64_t answer_length; /* of the attempt's answer; -1: not told */
+} drive;
+
+static void perform(drive *d, const ob_relay_action *action);
+
+static int64_t now_ms(const drive *d)
+{
+    return ob_loop_unix(d->loop);
+}
+
+static ob_call call_of(const ob_request *request)
+{
+    return (ob_call){.method = request->method,
+                     .path = request->path,
+                     .query = request->query,
+                     .headers = request->headers,
+                     .header_count = request->header_count,
+                     .body = request->body};
+}
+
+/* ---- the end ---- */
+
+static void drive_free(drive *d)
+{
+    ob_attempt_cancel(&d->attempt);
+    ob_deadline_clear(&d->wait);
+    if (d->running)
+        ob_relay_deinit(&d->relay);
+    ob_snapshot_release(d->snapshot);
+    free(d);
+}
+
+/* Takes the drive off its exchange, which is then answered by the caller. */
+static ob_exchange *leave(drive *d)
+{
+    ob_exchange *exchange = d->exchange;
+    ob_exchange_set_owner(exchange, NULL, NULL);
+    ob_exchange_on_drained(exchange, NULL);
+    return exchange;
+}
+
+static void on_gone(void *owner)
+{
+    drive *d = owner;
+    if (d->running && !d->committed) {
+        uv_mutex_lock(&d->gateway->pool_lock);
+        ob_relay_gone(&d->relay, d->gateway->pool, now_ms(d));
+        uv_mutex_unlock(&d->gateway->pool_lock);
+    }
+    drive_free(d);
+}
+
+/* ---- answering ---- */
+
+size_t ob_cors_headers(const ob_request *request, ob_header *headers)
+{
+    ob_slice origin = ob_headers_get(request->headers, request->header_count,
+                                     OB_S("origin"));
+    if (!origin.ptr)
+        return 0;
+    headers[0] = (ob_header){OB_S("access-control-allow-origin"), OB_S("*")};
+    headers[1] =
+        (ob_header){OB_S("access-control-expose-headers"), OB_S("*")};
+    return OB_CORS_HEADERS_MAX;
+}
+
+#define ANSWER_HEADERS_MAX (OB_HEADERS_MAX + OB_CORS_HEADERS_MAX + 4)
+
+static size_t answer_headers(const drive *d, const ob_relay_action *action,
+                             ob_header headers[ANSWER_HEADERS_MAX])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < action->header_count && i < OB_HEADERS_MAX + 4; i++)
+        headers[count++] = action->headers[i];
+    return count + ob_cors_headers(ob_exchange_request(d->exchange),
+                                   headers + count);
+}
+
+static void deliver(drive *d, const ob_relay_action *action)
+{
+    ob_header headers[ANSWER_HEADERS_MAX];
+    size_t count = answer_headers(d, action, headers);
+    ob_attempt_cancel(&d->attempt);
+    ob_exchange *exchange = leave(d);
+    ob_exchange_respond(exchange, action->status, headers, count,
+                        action->body);
+}
+
+static void reject(drive *d, const ob_relay_action *action)
+{
+    ob_attempt_cancel(&d->attempt);
+    ob_exchange *exchange = leave(d);
+    ob_gateway_refuse_with(d->gateway, exchange, action->status,
+                           d->relay.route.dialect, action->message,
+                           action->retry_after_s);
+}
+
+static void on_drained(void *owner)
+{
+    drive *d = owner;
+    ob_attempt_pause(&d->attempt, false);
+}
+
+static void pass_on(drive *d, ob_slice bytes)
+{
+    ob_exchange_write(d->exchange, bytes);
+    if (ob_exchange_congested(d->exchange))
+        ob_attempt_pause(&d->attempt, true);
+}
+
+static void commit(drive *d, const ob_relay_action *action)
+{
+    ob_header headers[ANSWER_HEADERS_MAX];
+    size_t count = answer_headers(d, action, headers);
+    d->committed = true;
+    ob_attempt_progress(&d->attempt);
+    ob_exchange_on_drained(d->exchange, on_drained);
+    ob_exchange_begin(d->exchange, action->status, headers, count,
+                      d->answer_length);
+    pass_on(d, action->body);
+    ob_relay_drop_held(&d->relay);
+    ob_exchange_drop_body(d->exchange);
+}
+
+/* The provider broke off in the middle: the caller is told where its dialect
+ * can, and the answer ends without its proper end. */
+static void cut(drive *d)
+{
+    ob_exchange *exchange = leave(d);
+    if (d->relay.is_stream) {
+        ob_buffer event = {0};
+        ob_error_write_event(
+            &event, d->relay.route.dialect, 502,
+            OB_S("The provider broke off its answer: it is not complete."),
+            d->relay.request_id);
+        ob_exchange_write(exchange, ob_buffer_slice(&event));
+        ob_buffer_deinit(&event);
+    }
+    ob_exchange_cut(exchange);
+    drive_free(d);
+}
+
+/* ---- acting ---- */
+
+static void send_attempt(drive *d, const ob_upstream_request *request);
+
+static void perform(drive *d, const ob_relay_action *action)
+{
+    switch (action->what) {
+    case OB_DO_READ:
+        return;
+    case OB_DO_SEND:
+        ob_attempt_cancel(&d->attempt);
+        send_attempt(d, action->upstream);
+        return;
+    case OB_DO_WAIT: {
+        ob_attempt_cancel(&d->attempt);
+        int64_t wait_ms = action->wake_at_ms - now_ms(d);
+        ob_deadline_set(d->loop, &d->wait, wait_ms > 0 ? wait_ms : 1);
+        return;
+    }
+    case OB_DO_COMMIT:
+        commit(d, action);
+        return;
+    case OB_DO_DELIVER:
+        deliver(d, action);
+        drive_free(d);
+        return;
+    case OB_DO_REJECT:
+        reject(d, action);
+        drive_free(d);
+        return;
+    }
+}
+
+static void count_verdicts(drive *d)
+{
+    for (size_t i = 0; i < OB_LEN(d->relay.verdict_counts); i++) {
+        if (!d->relay.verdict_counts[i])
+            continue;
+        atomic_fetch_add_explicit(&d->gateway->attempts_total[i],
+                                  d->relay.verdict_counts[i],
+                                  memory_order_relaxed);
+        d->relay.verdict_counts[i] = 0;
+    }
+}
+
+/* One step of the relay under the pool's lock, then what it decided. */
+#define STEP(d, call)                                                          \
+    do {                                                                       \
+        ob_upstream_request room;                                              \
+        ob_relay_action action;                                                \
+        uv_mutex_lock(&(d)->gateway->pool_lock);                               \
+        call;                                                                  \
+        uv_mutex_unlock(&(d)->gateway->pool_lock);                             \
+        count_verdicts(d);                                                     \
+        perform(d, &action);                                                   \
+    } while (0)
+
+static void on_head(ob_attempt *attempt, const ob_head *head,
+                    const ob_header *headers)
+{
+    drive *d = (drive *)attempt;
+    bool has_body = head->framing != OB_FRAMING_NONE;
+    d->answer_length = head->framing == OB_FRAMING_LENGTH
+                           ? (int64_t)head->content_length
+                           : -1;
+    /* A link whose answer has no body is over with its head. */
+    if (!has_body)
+        d->answer_length = 0;
+    STEP(d, ob_relay_head(&d->relay, d->gateway->pool, head->status, headers,
+                          head->count, has_body, now_ms(d), &room, &action));
+}
+
+static void on_body(ob_attempt *attempt, char *bytes, size_t len)
+{
+    drive *d = (drive *)attempt;
+    if (d->committed) {
+        ob_relay_mask(&d->relay, bytes, len);
+        pass_on(d, ob_slice_make(bytes, len));
+        return;
+    }
+    if (!d->relay.is_stream)
+        ob_attempt_progress(attempt);
+    STEP(d, ob_relay_body(&d->relay, d->gateway->pool,
+                          ob_slice_make(bytes, len), now_ms(d), &room,
+                          &action));
+}
+
+static void on_end(ob_attempt *attempt)
+{
+    drive *d = (drive *)attempt;
+    if (d->committed) {
+        ob_exchange *exchange = leave(d);
+        ob_exchange_end(exchange);
+        drive_free(d);
+        return;
+    }
+    if (d->relay.state == OB_RELAY_HOLDING)
+        STEP(d, ob_relay_end(&d->relay, d->gateway->pool, now_ms(d), &room,
+                             &action));
+}
+
+static void on_failed(ob_attempt *attempt, ob_failure failure)
+{
+    drive *d = (drive *)attempt;
+    if (d->committed) {
+        cut(d);
+        return;
+    }
+    STEP(d, ob_relay_failed(&d->relay, d->gateway->pool, failure, now_ms(d),
+                            &room, &action));
+}
+
+static void on_late(ob_attempt *attempt)
+{
+    drive *d = (drive *)attempt;
+    STEP(d, ob_relay_late(&d->relay, d->gateway->pool, now_ms(d), &room,
+                          &action));
+}
+
+static const ob_attempt_events events = {
+    .head = on_head,
+    .body = on_body,
+    .end = on_end,
+    .failed = on_failed,
+    .late = on_late,
+};
+
+static void send_attempt(drive *d, const ob_upstream_request *request)
+{
+    ob_attempt_start(&d->attempt, d->loop, request,
+                     &d->snapshot->config->timeouts, d->relay.repeatable,
+                     &events);
+}
+
+static void step_wake(drive *d)
+{
+    STEP(d, ob_relay_wake(&d->relay, d->gateway->pool, now_ms(d), &room,
+                          &action));
+}
+
+static void on_waited(ob_deadline *deadline)
+{
+    step_wake((drive *)((char *)deadline - offsetof(drive, wait)));
+}
+
+/* ---- beginning ---- */
+
+static void refuse_stranger(drive *d)
+{
+    ob_exchange *exchange = leave(d);
+    const ob_request *request = ob_exchange_request(exchange);
+    ob_dialect dialect =
+        ob_route_dialect(d->snapshot->config, request->path, request->headers,
+                         request->header_count);
+    ob_slice message =
+        OB_S("The auth key is missing or unknown. Send one of this gateway's "
+             "own auth keys, as Authorization: Bearer or in the header that "
+             "the provider uses.");
+    if (d->stranger == OB_TIMEOUT)
+        message = OB_S("The auth key has expired.");
+    ob_gateway_refuse_with(d->gateway, exchange, 401, dialect, message, 0);
+    drive_free(d);
+}
+
+/* Wrong keys are answered late once an address has sent many. */
+#define STRANGER_WAIT_MS 1000
+
+static void on_stranger_waited(ob_deadline *deadline)
+{
+    refuse_stranger((drive *)((char *)deadline - offsetof(drive, wait)));
+}
+
+static void meet_stranger(drive *d)
+{
+    const ob_request *request = ob_exchange_request(d->exchange);
+    bool slowed = d->stranger == OB_NOT_FOUND &&
+                  ob_throttle_wrong(d->gateway->throttle, request->peer,
+                                    now_ms(d)) > 0;
+    if (!slowed) {
+        refuse_stranger(d);
+        return;
+    }
+    ob_deadline_init(&d->wait, on_stranger_waited);
+    ob_deadline_set(d->loop, &d->wait, STRANGER_WAIT_MS);
+}
+
+bool ob_drive_admit(ob_gateway *gateway, ob_exchange *exchange)
+{
+    drive *d = calloc(1, sizeof(*d));
+    if (!d) {
+        ob_gateway_refuse(gateway, exchange, 503,
+                          OB_S("The gateway is out of memory."));
+        return false;
+    }
+    d->gateway = gateway;
+    d->exchange = exchange;
+    d->loop = ob_loop_of(ob_exchange_loop(exchange));
+    d->snapshot = ob_gateway_acquire(gateway);
+    ob_deadline_init(&d->wait, on_waited);
+    ob_exchange_set_owner(exchange, d, on_gone);
+    d->stranger = ob_gateway_find_key(d->snapshot, exchange, &d->authkey);
+    if (d->stranger == OB_OK)
+        return true;
+    meet_stranger(d);
+    return false;
+}
+
+void ob_drive_forget(ob_exchange *exchange)
+{
+    drive *d = ob_exchange_owner(exchange);
+    if (!d)
+        return;
+    (void)leave(d);
+    drive_free(d);
+}
+
+static void refuse_route(drive *d, const ob_route_error *error)
+{
+    ob_exchange *exchange = leave(d);
+    ob_gateway_refuse_with(d->gateway, exchange, error->status, error->dialect,
+                           ob_slice_str(error->message), 0);
+    drive_free(d);
+}
+
+void ob_drive_run(ob_exchange *exchange)
+{
+    drive *d = ob_exchange_owner(exchange);
+    const ob_request *request = ob_exchange_request(exchange);
+    ob_call call = call_of(request);
+    ob_route_error error = {0};
+    atomic_fetch_add_explicit(&d->gateway->requests_total, 1,
+                              memory_order_relaxed);
+    ob_status status = ob_relay_init(
+        &d->relay, d->snapshot->config, d->authkey, &call,
+        ob_slice_make(request->id, OB_REQUEST_ID_SIZE),
+        ob_exchange_arena(exchange), now_ms(d), &error);
+    if (status == OB_NO_MEMORY)
+        error = (ob_route_error){503, d->relay.route.dialect,
+                                 "The gateway is out of memory."};
+    if (status != OB_OK) {
+        refuse_route(d, &error);
+        return;
+    }
+    d->running = true;
+    if (d->relay.route.kind == OB_ROUTE_MODELS) {
+        ob_dialect dialect = d->relay.route.dialect;
+        (void)leave(d);
+        ob_models_answer(d->snapshot->config, d->authkey, exchange, dialect);
+        drive_free(d);
+        return;
+    }
+    step_wake(d);
+}

@@ -1,0 +1,101 @@
+/*
+ * database.h - the store's inside: its connection, statements, transactions.
+ *
+ * Used by the files of src/store only. Every statement is prepared once, when
+ * it is first needed; whoever takes one runs it to its end or calls
+ * ob_sql_end(), since an open statement keeps a transaction from ending.
+ */
+#ifndef OB_DATABASE_H
+#define OB_DATABASE_H
+
+#include <sqlite3.h>
+
+#include "seal.h"
+#include "store.h"
+
+typedef enum ob_sql {
+#define OB_SQL(name, text) OB_SQL_##name,
+#include "statements.def"
+#undef OB_SQL
+    OB_SQL_COUNT
+} ob_sql;
+
+struct ob_store {
+    sqlite3 *db;
+    ob_sealer *sealer;
+    sqlite3_stmt *statements[OB_SQL_COUNT];
+    int depth; /* of open transactions */
+    /* The revision that changes of the running transaction get; 0: none was
+     * taken yet. */
+    int64_t next_revision;
+    int64_t data_version;
+};
+
+/* Fills *error as snprintf() does and returns `status`. */
+__attribute__((format(printf, 3, 4))) ob_status
+ob_store_fail(ob_store_error *error, ob_status status, const char *format, ...);
+
+/* The same with what SQLite says of its last failure. */
+ob_status ob_sql_fail(sqlite3 *db, const char *what, ob_store_error *error);
+
+/* The statement, reset and without values; NULL: *error is filled. */
+sqlite3_stmt *ob_sql_take(ob_store *store, ob_sql sql, ob_store_error *error);
+void ob_sql_end(sqlite3_stmt *statement);
+/* Binds text or bytes that stay valid until ob_sql_end(). */
+void ob_sql_text(sqlite3_stmt *statement, int at, ob_slice text);
+void ob_sql_blob(sqlite3_stmt *statement, int at, const void *data, size_t len);
+/* A column's bytes, valid until the next step. */
+ob_slice ob_sql_slice(sqlite3_stmt *statement, int column);
+
+/* Steps once. OB_OK: a row is there. OB_NOT_FOUND: no more rows, the
+ * statement has ended. A failure ends it too. */
+OB_MUST_USE ob_status ob_sql_step(ob_store *store, sqlite3_stmt *statement,
+                                  ob_store_error *error);
+/* Runs a statement that gives no rows, and ends it. */
+OB_MUST_USE ob_status ob_sql_run(ob_store *store, sqlite3_stmt *statement,
+                                 ob_store_error *error);
+
+/* A read transaction, so that several reads see one state. */
+OB_MUST_USE ob_status ob_store_begin_read(ob_store *store,
+                                          ob_store_error *error);
+
+/* The revision for changes of this transaction; taken at the first call. */
+OB_MUST_USE ob_status ob_store_next_revision(ob_store *store, int64_t *revision,
+                                             ob_store_error *error);
+
+/* Notes one piece of evidence, and forgets a few of the oldest. */
+OB_MUST_USE ob_status ob_store_add_change(ob_store *store,
+                                          const ob_change *change,
+                                          ob_store_error *error);
+OB_MUST_USE ob_status ob_store_trim_changes(ob_store *store, size_t added,
+                                            ob_store_error *error);
+
+#define OB_USAGE_BYTES (OB_USAGE_CHUNK * 3 * 8)
+/* The counters of a chunk of keys; zeros where none are stored. */
+OB_MUST_USE ob_status ob_store_load_usage(ob_store *store, int64_t chunk,
+                                          ob_key_usage usage[OB_USAGE_CHUNK],
+                                          ob_store_error *error);
+
+/* Replaces a key's cool-downs. */
+OB_MUST_USE ob_status ob_store_put_cooldowns(
+    ob_store *store, int64_t id, const ob_stored_cooldown *cooldowns,
+    size_t count, ob_store_error *error);
+
+/* The words of the database for enums; unknown words give the first entry. */
+const char *ob_reason_word(ob_reason reason);
+ob_reason ob_reason_from_word(ob_slice word);
+const char *ob_action_word(ob_action action);
+const char *ob_status_word(ob_key_status status);
+ob_key_status ob_status_from_word(ob_slice word);
+
+/*
+ * Master key of the database at `path`: `given` where it is not empty, else
+ * the file "<path>.master.key", which is made where it is missing and
+ * `may_make` is set.
+ */
+OB_MUST_USE ob_status ob_master_load(const char *path, ob_slice given,
+                                     bool may_make,
+                                     uint8_t master[OB_MASTER_BYTES],
+                                     ob_store_error *error);
+
+#endif

@@ -1,0 +1,285 @@
+/* import_text.c - keys from JSON Lines, CSV and plain lines. */
+#include <yyjson.h>
+
+#include "../core/base/buffer.h"
+#include "database.h"
+#include "import.h"
+
+#define FIELDS_MAX 32
+
+/* ------------------------------------------------------- JSON Lines */
+
+static ob_slice json_text(yyjson_val *object, const char *name)
+{
+    yyjson_val *value = yyjson_obj_get(object, name);
+    return yyjson_is_str(value)
+               ? ob_slice_make(yyjson_get_str(value), yyjson_get_len(value))
+               : OB_S("");
+}
+
+static int64_t json_seconds(yyjson_val *object, const char *name)
+{
+    double number = yyjson_get_num(yyjson_obj_get(object, name));
+    return number >= 0 && number < 1e12 ? (int64_t)number : 0;
+}
+
+static void read_cooldowns(ob_importer *importer, yyjson_val *all,
+                           ob_import_row *row)
+{
+    size_t index;
+    size_t max;
+    yyjson_val *rest;
+    yyjson_arr_foreach(all, index, max, rest) ob_import_cooldown(
+        importer, row, json_text(rest, "model"), json_seconds(rest, "until"),
+        ob_reason_from_word(json_text(rest, "reason")));
+}
+
+static ob_status import_object(ob_importer *importer, yyjson_val *object,
+                               size_t number)
+{
+    ob_import_row row;
+    row.row = number;
+    row.provider = json_text(object, "provider");
+    row.key = json_text(object, "key");
+    row.remark = json_text(object, "remark");
+    row.status = json_text(object, "status");
+    row.blocked_reason = json_text(object, "blocked_reason");
+    row.created_at = json_seconds(object, "created_at");
+    row.total_cooling_ms = json_seconds(object, "total_cooling_seconds") * 1000;
+    row.cooldown_count = 0;
+    read_cooldowns(importer, yyjson_obj_get(object, "cooldowns"), &row);
+    return ob_import_add(importer, &row);
+}
+
+ob_status ob_import_json_lines(ob_importer *importer, ob_slice text)
+{
+    ob_status status = OB_OK;
+    for (size_t number = 1; text.ptr && status == OB_OK; number++) {
+        ob_slice line = ob_slice_trim(ob_slice_cut(&text, '\n'));
+        if (line.len == 0)
+            continue;
+        yyjson_doc *doc = yyjson_read(line.ptr, line.len, 0);
+        yyjson_val *root = yyjson_doc_get_root(doc);
+        if (yyjson_is_obj(root))
+            status = import_object(importer, root, number);
+        else
+            ob_import_refuse(importer, number, OB_S(""),
+                             "the line is not a JSON object");
+        yyjson_doc_free(doc);
+    }
+    return status;
+}
+
+/* ------------------------------------------------------- CSV (RFC 4180) */
+
+typedef struct fields {
+    ob_buffer text; /* the fields' bytes, one behind the other */
+    size_t ends[FIELDS_MAX];
+    size_t count;
+} fields;
+
+static ob_slice field(const fields *record, int index)
+{
+    if (index < 0 || (size_t)index >= record->count)
+        return OB_S("");
+    size_t start = index ? record->ends[index - 1] : 0;
+    return ob_slice_make(record->text.data + start,
+                         record->ends[index] - start);
+}
+
+static bool end_field(fields *record)
+{
+    /* So that even a record of empty fields has a place to point at. */
+    if (ob_buffer_reserve(&record->text, 1) != OB_OK ||
+        record->count == FIELDS_MAX)
+        return false;
+    record->ends[record->count++] = record->text.end;
+    return true;
+}
+
+/* Takes a quoted field after its opening quote; "" is a quote. */
+static bool take_quoted(ob_slice *rest, fields *record)
+{
+    for (;;) {
+        size_t at = ob_slice_index(*rest, '"');
+        if (at == OB_NOWHERE)
+            return false;
+        ob_buffer_append(&record->text, ob_slice_head(*rest, at));
+        *rest = ob_slice_from(*rest, at + 1);
+        if (!ob_slice_starts(*rest, OB_S("\"")))
+            return true;
+        ob_buffer_append_char(&record->text, '"');
+        *rest = ob_slice_from(*rest, 1);
+    }
+}
+
+static void take_plain(ob_slice *rest, fields *record)
+{
+    size_t len = 0;
+    while (len < rest->len && rest->ptr[len] != ',' && rest->ptr[len] != '\n')
+        len++;
+    ob_slice text = ob_slice_head(*rest, len);
+    if (ob_slice_ends(text, OB_S("\r")))
+        text.len--;
+    ob_buffer_append(&record->text, text);
+    *rest = ob_slice_from(*rest, len);
+}
+
+/* Takes one record; false: it is malformed, and `rest` is somewhere in it. */
+static bool take_record(ob_slice *rest, fields *record)
+{
+    ob_buffer_clear(&record->text);
+    record->count = 0;
+    for (;;) {
+        if (ob_slice_starts(*rest, OB_S("\""))) {
+            *rest = ob_slice_from(*rest, 1);
+            if (!take_quoted(rest, record))
+                return false;
+        } else {
+            take_plain(rest, record);
+        }
+        if (!end_field(record))
+            return false;
+        if (ob_slice_starts(*rest, OB_S(","))) {
+            *rest = ob_slice_from(*rest, 1);
+            continue;
+        }
+        if (ob_slice_starts(*rest, OB_S("\r\n")))
+            *rest = ob_slice_from(*rest, 1);
+        if (rest->len && rest->ptr[0] != '\n')
+            return false;
+        *rest = ob_slice_from(*rest, 1);
+        return !record->text.failed;
+    }
+}
+
+static int find_field(const fields *record, const char *name)
+{
+    for (size_t i = 0; i < record->count; i++)
+        if (ob_slice_eq_nocase(ob_slice_trim(field(record, (int)i)),
+                               ob_slice_str(name)))
+            return (int)i;
+    return -1;
+}
+
+bool ob_import_is_csv(ob_slice text)
+{
+    fields head = {0};
+    ob_slice line = ob_slice_cut(&text, '\n');
+    bool found = take_record(&line, &head) &&
+                 find_field(&head, "provider") >= 0 &&
+                 find_field(&head, "key") >= 0;
+    ob_buffer_deinit(&head.text);
+    return found;
+}
+
+static int64_t csv_seconds(ob_slice text)
+{
+    uint64_t number = 0;
+    if (ob_slice_u64(ob_slice_trim(text), &number) != OB_OK ||
+        number > 1000000000000)
+        return 0;
+    return (int64_t)number;
+}
+
+static ob_status import_record(ob_importer *importer, const fields *head,
+                               const fields *record, size_t number)
+{
+    ob_import_row row;
+    row.row = number;
+    row.provider = ob_slice_trim(field(record, find_field(head, "provider")));
+    row.key = field(record, find_field(head, "key"));
+    row.remark = field(record, find_field(head, "remark"));
+    row.status = ob_slice_trim(field(record, find_field(head, "status")));
+    row.blocked_reason = field(record, find_field(head, "blocked_reason"));
+    row.created_at = csv_seconds(field(record, find_field(head, "created_at")));
+    row.total_cooling_ms =
+        csv_seconds(field(record, find_field(head, "total_cooling_seconds"))) *
+        1000;
+    row.cooldown_count = 0;
+    return ob_import_add(importer, &row);
+}
+
+static bool is_blank(const fields *record)
+{
+    return record->count == 1 && ob_slice_trim(field(record, 0)).len == 0;
+}
+
+static ob_status import_records(ob_importer *importer, ob_slice text,
+                                fields *head, fields *record)
+{
+    ob_status status = OB_OK;
+    (void)take_record(&text, head);
+    for (size_t number = 2; text.len && status == OB_OK; number++) {
+        if (!take_record(&text, record))
+            return ob_store_fail(importer->error, OB_INVALID,
+                                 "record %zu of the CSV is malformed (quotes, "
+                                 "or more than 32 fields); nothing was "
+                                 "imported",
+                                 number);
+        if (is_blank(record))
+            continue;
+        if (record->count != head->count)
+            ob_import_refuse(importer, number, OB_S(""),
+                             "not as many fields as the header has");
+        else
+            status = import_record(importer, head, record, number);
+    }
+    return status;
+}
+
+ob_status ob_import_csv(ob_importer *importer, ob_slice text)
+{
+    fields head = {0};
+    fields row = {0};
+    ob_status status = import_records(importer, text, &head, &row);
+    if (row.text.data)
+        ob_wipe(row.text.data, row.text.capacity);
+    ob_buffer_deinit(&head.text);
+    ob_buffer_deinit(&row.text);
+    return status;
+}
+
+/* ------------------------------------------------------- plain lines */
+
+static ob_slice take_word(ob_slice *rest)
+{
+    ob_slice all = ob_slice_trim(*rest);
+    size_t len = 0;
+    while (len < all.len && all.ptr[len] != ' ' && all.ptr[len] != '\t')
+        len++;
+    *rest = ob_slice_trim(ob_slice_from(all, len));
+    return ob_slice_head(all, len);
+}
+
+static ob_status import_line(ob_importer *importer, ob_slice line,
+                             size_t number)
+{
+    ob_import_row row;
+    row.row = number;
+    row.provider = take_word(&line);
+    row.key = take_word(&line);
+    row.remark = line;
+    row.status = row.blocked_reason = OB_S("");
+    row.created_at = row.total_cooling_ms = 0;
+    row.cooldown_count = 0;
+    if (row.key.len == 0) {
+        ob_import_refuse(importer, number, row.provider,
+                         "not \"provider key [remark]\"");
+        return OB_OK;
+    }
+    return ob_import_add(importer, &row);
+}
+
+/* "provider key [remark]"; blank lines and those that begin with # are
+ * passed over. */
+ob_status ob_import_lines(ob_importer *importer, ob_slice text)
+{
+    ob_status status = OB_OK;
+    for (size_t number = 1; text.ptr && status == OB_OK; number++) {
+        ob_slice line = ob_slice_trim(ob_slice_cut(&text, '\n'));
+        if (line.len && line.ptr[0] != '#')
+            status = import_line(importer, line, number);
+    }
+    return status;
+}

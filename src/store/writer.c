@@ -1,0 +1,486 @@
+/*
+ * writer.c - the thread that owns the store while the gateway runs.
+ *
+ *   submit ─▶ queue ──┐            ┌─▶ COMMIT ─▶ changed ─▶ done
+ *                     ├─▶ a round ─┤
+ *   collect ─▶ batch ─┘            └─▶ failed: batch kept, jobs told
+ *
+ * A round is one transaction: what others changed is read first (under the
+ * write lock, so nothing slips in between), then the batch of states is
+ * saved, then the jobs run. Only the queue is shared, under `lock`;
+ * everything else belongs to the thread.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "database.h"
+
+#define QUEUE_MAX        1024
+#define STATES_MAX       1024
+#define CHANGES_MAX      1024
+#define USAGE_MAX        1024 /* chunks: all counters of 131,072 keys */
+#define USAGE_MS         1000
+#define TICK_MS          200
+#define POLL_MS          500
+#define BACK_OFF_MS      1000
+#define COMPLAIN_MS      60000
+#define FINAL_ROUNDS_MAX 1000
+
+typedef struct counters {
+    int64_t chunk;
+    ob_key_usage usage[OB_USAGE_CHUNK];
+} counters;
+
+/* What was collected and is not yet saved. Kept when a commit fails, and
+ * nothing more is collected until it is saved: the pool goes on holding what
+ * it learns, so memory stays bounded. */
+typedef struct waiting {
+    ob_key_state *states;
+    size_t state_count;
+    ob_change *changes;
+    size_t change_count;
+    counters *usage;
+    size_t usage_count;
+    int64_t seen; /* revision when it was collected */
+} waiting;
+
+struct ob_writer {
+    ob_writer_options options;
+    pthread_t thread;
+
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    ob_writer_job queue[QUEUE_MAX];
+    size_t queue_start;
+    size_t queue_count;
+    bool stopping;
+
+    ob_writer_job jobs[QUEUE_MAX]; /* of the running round */
+    ob_status results[QUEUE_MAX];
+    ob_store_error errors[QUEUE_MAX];
+    size_t job_count;
+    waiting batch;
+    int64_t seen;      /* changes up to this revision are in the pool */
+    bool behind;       /* a read of changes failed; it must be repeated */
+    int64_t polled_ms; /* monotonic, like those below */
+    int64_t usage_ms;
+    int64_t retry_ms;
+    int64_t complained_ms;
+    bool failing;
+};
+
+static int64_t clock_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* ------------------------------------------------------- complaints */
+
+static void complain(ob_writer *writer, const ob_store_error *error)
+{
+    int64_t now = clock_ms();
+    if (writer->complained_ms && now - writer->complained_ms < COMPLAIN_MS)
+        return;
+    writer->complained_ms = now;
+    if (writer->options.log)
+        writer->options.log(writer->options.context, error->message);
+}
+
+static void recovered(ob_writer *writer)
+{
+    if (!writer->failing)
+        return;
+    writer->failing = false;
+    writer->complained_ms = 0;
+    if (writer->options.log)
+        writer->options.log(writer->options.context,
+                            "the database takes writes again");
+}
+
+/* ------------------------------------------------------- the batch */
+
+static bool batch_empty(const waiting *batch)
+{
+    return batch->state_count == 0 && batch->change_count == 0 &&
+           batch->usage_count == 0;
+}
+
+static void batch_clear(waiting *batch)
+{
+    for (size_t i = 0; i < batch->state_count; i++)
+        ob_key_state_deinit(&batch->states[i]);
+    batch->state_count = batch->change_count = batch->usage_count = 0;
+}
+
+static void collect_usage(ob_writer *writer)
+{
+    ob_writer_options *options = &writer->options;
+    waiting *batch = &writer->batch;
+    int64_t now = clock_ms();
+    if (!options->collect_usage || now < writer->usage_ms)
+        return;
+    writer->usage_ms = now + USAGE_MS;
+    while (batch->usage_count < USAGE_MAX) {
+        counters *next = &batch->usage[batch->usage_count];
+        if (!options->collect_usage(options->context, &next->chunk,
+                                    next->usage))
+            return;
+        batch->usage_count++;
+    }
+    /* There may be more: they come with the next round. */
+    writer->usage_ms = now;
+}
+
+static void collect(ob_writer *writer)
+{
+    ob_writer_options *options = &writer->options;
+    waiting *batch = &writer->batch;
+    if (!batch_empty(batch))
+        return;
+    batch->seen = writer->seen;
+    if (options->collect_states)
+        batch->state_count = options->collect_states(options->context,
+                                                     batch->states, STATES_MAX);
+    if (options->collect_changes)
+        batch->change_count = options->collect_changes(
+            options->context, batch->changes, CHANGES_MAX);
+    collect_usage(writer);
+    OB_ASSERT(batch->state_count <= STATES_MAX);
+    OB_ASSERT(batch->change_count <= CHANGES_MAX);
+}
+
+/* Would the same batch be saved at another time? */
+static bool passing(ob_status status)
+{
+    return status == OB_AGAIN || status == OB_IO || status == OB_DENIED ||
+           status == OB_NO_MEMORY;
+}
+
+static ob_status save_parts(ob_store *store, const waiting *batch,
+                            ob_store_error *error)
+{
+    ob_status status = OB_OK;
+    if (batch->state_count || batch->change_count)
+        status = ob_store_save_states(store, batch->seen, batch->states,
+                                      batch->state_count, batch->changes,
+                                      batch->change_count, error);
+    for (size_t i = 0; i < batch->usage_count && status == OB_OK; i++)
+        status = ob_store_save_usage(store, batch->usage[i].chunk,
+                                     batch->usage[i].usage, error);
+    return status;
+}
+
+static ob_status save_batch(ob_writer *writer, ob_store_error *error)
+{
+    ob_store *store = writer->options.store;
+    waiting *batch = &writer->batch;
+    if (batch_empty(batch))
+        return OB_OK;
+    ob_status status = ob_store_begin(store, error);
+    if (status == OB_OK) {
+        status = save_parts(store, batch, error);
+        if (status == OB_OK)
+            status = ob_store_commit(store, error);
+        else
+            ob_store_rollback(store);
+    }
+    if (status != OB_OK)
+        complain(writer, error);
+    /* What will never be saved must not hold up all that comes after it. */
+    if (status != OB_OK && !passing(status))
+        batch_clear(batch);
+    return status;
+}
+
+/* ------------------------------------------------------- a round */
+
+static void pass_on(void *context, const ob_stored_key *key)
+{
+    ob_writer *writer = context;
+    if (writer->options.changed)
+        writer->options.changed(writer->options.context, key);
+}
+
+/* Hands on what was changed after `seen`. */
+static ob_status sync(ob_writer *writer, ob_store_error *error)
+{
+    int64_t seen = writer->seen;
+    ob_status status =
+        ob_store_load(writer->options.store, &seen, pass_on, writer, error);
+    writer->behind = status != OB_OK;
+    if (status != OB_OK)
+        return status;
+    writer->seen = seen;
+    if (error->message[0])
+        complain(writer, error);
+    return OB_OK;
+}
+
+static void run_job(ob_writer *writer, size_t index)
+{
+    ob_store *store = writer->options.store;
+    ob_writer_job *job = &writer->jobs[index];
+    ob_store_error *error = &writer->errors[index];
+    error->message[0] = 0;
+    ob_status status = ob_store_begin(store, error);
+    if (status == OB_OK) {
+        status = job->run(store, job->context, error);
+        if (status == OB_OK)
+            status = ob_store_commit(store, error);
+        else
+            ob_store_rollback(store);
+    }
+    writer->results[index] = status;
+}
+
+/* How a round ended that was committed. */
+typedef struct outcome {
+    int64_t revision; /* behind the states, before the jobs */
+    ob_status saved;  /* of the batch: jobs do not wait for it */
+} outcome;
+
+static ob_status run_round(ob_writer *writer, outcome *round,
+                           ob_store_error *error)
+{
+    ob_store *store = writer->options.store;
+    ob_status status = sync(writer, error);
+    if (status != OB_OK)
+        return status;
+    round->saved = save_batch(writer, error);
+    status = ob_store_revision(store, &round->revision, error);
+    for (size_t i = 0; i < writer->job_count && status == OB_OK; i++)
+        run_job(writer, i);
+    return status;
+}
+
+static ob_status commit_round(ob_writer *writer, outcome *round,
+                              ob_store_error *error)
+{
+    ob_store *store = writer->options.store;
+    ob_status status = ob_store_begin(store, error);
+    if (status != OB_OK)
+        return status;
+    status = run_round(writer, round, error);
+    if (status == OB_OK)
+        return ob_store_commit(store, error);
+    ob_store_rollback(store);
+    return status;
+}
+
+static void finish_jobs(ob_writer *writer, ob_status status,
+                        const ob_store_error *error)
+{
+    for (size_t i = 0; i < writer->job_count; i++) {
+        ob_writer_job *job = &writer->jobs[i];
+        if (!job->done)
+            continue;
+        if (status == OB_OK)
+            job->done(job->context, writer->results[i], &writer->errors[i]);
+        else
+            job->done(job->context, status, error);
+    }
+    writer->job_count = 0;
+}
+
+static void back_off(ob_writer *writer, const ob_store_error *error)
+{
+    complain(writer, error);
+    writer->failing = true;
+    writer->retry_ms = clock_ms() + BACK_OFF_MS;
+}
+
+static void write_round(ob_writer *writer)
+{
+    ob_store_error error = {{0}};
+    outcome round = {0};
+    ob_status status = commit_round(writer, &round, &error);
+    if (status != OB_OK) {
+        back_off(writer, &error);
+        finish_jobs(writer, status, &error);
+        return;
+    }
+    if (round.saved == OB_OK) {
+        batch_clear(&writer->batch);
+        recovered(writer);
+    } else {
+        back_off(writer, &error);
+    }
+    /* Up to here the pool knows all: the rest is what the jobs did. */
+    writer->seen = round.revision;
+    if (writer->job_count && sync(writer, &error) != OB_OK)
+        complain(writer, &error);
+    finish_jobs(writer, OB_OK, NULL);
+}
+
+static void poll_changes(ob_writer *writer)
+{
+    ob_store_error error = {{0}};
+    int64_t now = clock_ms();
+    if (now - writer->polled_ms < POLL_MS)
+        return;
+    writer->polled_ms = now;
+    bool changed = ob_store_changed_elsewhere(writer->options.store);
+    if ((changed || writer->behind) && sync(writer, &error) != OB_OK)
+        complain(writer, &error);
+}
+
+static void run_once(ob_writer *writer)
+{
+    bool backing_off = clock_ms() < writer->retry_ms;
+    if (!backing_off)
+        collect(writer);
+    if (writer->job_count || (!backing_off && !batch_empty(&writer->batch)))
+        write_round(writer);
+    poll_changes(writer);
+}
+
+/* ------------------------------------------------------- the thread */
+
+static void wait_tick(ob_writer *writer)
+{
+    struct timespec until;
+#ifdef __APPLE__
+    until = (struct timespec){0, TICK_MS * 1000000L};
+    pthread_cond_timedwait_relative_np(&writer->wake, &writer->lock, &until);
+#else
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += TICK_MS * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_nsec -= 1000000000L;
+        until.tv_sec++;
+    }
+    pthread_cond_timedwait(&writer->wake, &writer->lock, &until);
+#endif
+}
+
+/* Moves what is queued into the round. Returns false at the end. */
+static bool take_jobs(ob_writer *writer)
+{
+    pthread_mutex_lock(&writer->lock);
+    if (writer->queue_count == 0 && !writer->stopping)
+        wait_tick(writer);
+    bool go_on = !writer->stopping || writer->queue_count;
+    while (writer->queue_count) {
+        writer->jobs[writer->job_count++] = writer->queue[writer->queue_start];
+        writer->queue_start = (writer->queue_start + 1) % QUEUE_MAX;
+        writer->queue_count--;
+    }
+    pthread_mutex_unlock(&writer->lock);
+    return go_on;
+}
+
+/* Saves until the pool has nothing more, or the database refuses. */
+static void save_the_rest(ob_writer *writer)
+{
+    for (int i = 0; i < FINAL_ROUNDS_MAX; i++) {
+        writer->usage_ms = 0;
+        collect(writer);
+        if (batch_empty(&writer->batch))
+            return;
+        write_round(writer);
+        if (writer->failing)
+            return;
+    }
+}
+
+static void *run(void *context)
+{
+    ob_writer *writer = context;
+    while (take_jobs(writer))
+        run_once(writer);
+    save_the_rest(writer);
+    return NULL;
+}
+
+/* ------------------------------------------------------- from outside */
+
+static void free_writer(ob_writer *writer)
+{
+    if (writer->batch.states)
+        batch_clear(&writer->batch);
+    free(writer->batch.states);
+    free(writer->batch.changes);
+    free(writer->batch.usage);
+    free(writer);
+}
+
+static ob_writer *make_writer(const ob_writer_options *options)
+{
+    ob_writer *writer = calloc(1, sizeof(*writer));
+    if (!writer)
+        return NULL;
+    writer->options = *options;
+    writer->seen = options->revision;
+    writer->batch.states = calloc(STATES_MAX, sizeof(*writer->batch.states));
+    writer->batch.changes = calloc(CHANGES_MAX, sizeof(*writer->batch.changes));
+    writer->batch.usage = calloc(USAGE_MAX, sizeof(*writer->batch.usage));
+    if (writer->batch.states && writer->batch.changes && writer->batch.usage)
+        return writer;
+    free_writer(writer);
+    return NULL;
+}
+
+static void init_wake(pthread_cond_t *wake)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+#ifndef __APPLE__
+    /* A step of the wall clock must not stretch a tick. */
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+#endif
+    pthread_cond_init(wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+ob_status ob_writer_start(const ob_writer_options *options, ob_writer **writer)
+{
+    ob_writer *made = make_writer(options);
+    if (!made)
+        return OB_NO_MEMORY;
+    pthread_mutex_init(&made->lock, NULL);
+    init_wake(&made->wake);
+    if (pthread_create(&made->thread, NULL, run, made) == 0) {
+        *writer = made;
+        return OB_OK;
+    }
+    pthread_cond_destroy(&made->wake);
+    pthread_mutex_destroy(&made->lock);
+    free_writer(made);
+    return OB_IO;
+}
+
+ob_status ob_writer_submit(ob_writer *writer, const ob_writer_job *job)
+{
+    ob_status status = OB_OK;
+    pthread_mutex_lock(&writer->lock);
+    if (writer->stopping) {
+        status = OB_CLOSED;
+    } else if (writer->queue_count == QUEUE_MAX) {
+        status = OB_LIMIT;
+    } else {
+        size_t at = (writer->queue_start + writer->queue_count) % QUEUE_MAX;
+        writer->queue[at] = *job;
+        writer->queue_count++;
+        pthread_cond_signal(&writer->wake);
+    }
+    pthread_mutex_unlock(&writer->lock);
+    return status;
+}
+
+void ob_writer_stop(ob_writer *writer)
+{
+    if (!writer)
+        return;
+    pthread_mutex_lock(&writer->lock);
+    writer->stopping = true;
+    pthread_cond_signal(&writer->wake);
+    pthread_mutex_unlock(&writer->lock);
+    pthread_join(writer->thread, NULL);
+    pthread_cond_destroy(&writer->wake);
+    pthread_mutex_destroy(&writer->lock);
+    ob_store_close(writer->options.store);
+    free_writer(writer);
+}

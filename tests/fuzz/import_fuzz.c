@@ -1,0 +1,54 @@
+/*
+ * import_fuzz.c - files of keys: SQL dumps, JSON Lines, CSV, plain lines.
+ *
+ * What was imported is rolled back, so every input meets an empty store.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../src/store/import.h"
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static ob_store *store;
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    char path[] = "/tmp/one-balance-fuzz-XXXXXX/db";
+    ob_store_error error;
+    path[sizeof(path) - 4] = 0;
+    if (!mkdtemp(path))
+        abort();
+    path[sizeof(path) - 4] = '/';
+    ob_slice master = OB_S("000102030405060708090a0b0c0d0e0f"
+                           "101112131415161718191a1b1c1d1e1f");
+    if (ob_store_open(ob_slice_str(path), master, &store, &error) != OB_OK)
+        abort();
+    return 0;
+}
+
+static ob_slice any_provider(void *context, ob_slice name, ob_slice *nearest)
+{
+    *nearest = OB_S("");
+    return name.len && name.len <= 20 ? OB_S("openai") : (ob_slice){NULL, 0};
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    ob_import_options options = {.now_ms = 1750000000000,
+                                 .provider = any_provider};
+    ob_import_result result;
+    ob_store_error error;
+    char *text = malloc(size + 1);
+    if (!text || ob_store_begin(store, &error) != OB_OK)
+        abort();
+    memcpy(text, data, size);
+    text[size] = 0;
+    (void)!ob_import_text(store, ob_slice_make(text, size), &options, &result,
+                          &error);
+    ob_store_rollback(store);
+    free(text);
+    return 0;
+}

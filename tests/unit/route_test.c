@@ -1,0 +1,393 @@
+#include "test.h"
+
+#include "route_fixture.h"
+
+static void found(const char *line, const char *body, const char *provider,
+                  const char *model)
+{
+    make_call(line, ob_slice_str(body));
+    if (find() != OB_OK)
+        fail_msg("%s: %d %s", line, refusal.status, refusal.message);
+    assert_slice(route.targets[0].provider->slug, provider);
+    assert_slice(route.targets[0].model, model);
+}
+
+static void refused(const char *line, const char *body, int status,
+                    const char *words)
+{
+    make_call(line, ob_slice_str(body));
+    if (find() == OB_OK)
+        fail_msg("accepted: %s %s", line, body);
+    if (refusal.status != status || !strstr(refusal.message, words))
+        fail_msg("%s %s: %d %s", line, body, refusal.status, refusal.message);
+}
+
+static void native_model_is_found_where_the_provider_names_it(void **state)
+{
+    found("POST /api/openai/v1/chat/completions", "{\"model\":\"gpt-5\"}",
+          "openai", "gpt-5");
+    assert_int_equal(route.kind, OB_ROUTE_NATIVE);
+    found("POST /api/openrouter/chat/completions",
+          "{\"x\":{\"model\":\"no\"},\"model\":\"a/b/c\"}", "openrouter",
+          "a/b/c");
+    found("POST /api/google-ai-studio/v1beta/models/gemini-2.5-pro:"
+          "streamGenerateContent?alt=sse",
+          "{\"contents\":[]}", "google-ai-studio", "gemini-2.5-pro");
+    assert_true(route.streams);
+    found("POST /api/google-ai-studio/v1beta/openai/chat/completions",
+          "{\"model\":\"models/gemini-x\",\"stream\":true}", "google-ai-studio",
+          "gemini-x");
+    assert_true(route.streams);
+    assert_slice(route.asked, "models/gemini-x");
+    found("POST /api/azure-openai/my-res/gpt4/chat/completions?api-version=1",
+          "{\"model\":\"other\"}", "azure-openai", "gpt4");
+    found("POST /api/aws-bedrock/bedrock-runtime/us-east-1/model/"
+          "arn%3Aaws%3Abedrock%3A%2Fclaude/invoke",
+          "{}", "aws-bedrock", "arn:aws:bedrock:/claude");
+    found("POST /api/deepgram/v1/listen?x=1&mod%65l=nova%2D3", "{\"url\":1}",
+          "deepgram", "nova-3");
+    found("POST /api/workers-ai/acc1/@cf/meta/llama-3", "{\"prompt\":\"\"}",
+          "workers-ai", "@cf/meta/llama-3");
+    found("POST /api/replicate/models/o/n/predictions", "{}", "replicate",
+          "o/n");
+}
+
+static void native_route_may_name_no_model(void **state)
+{
+    found("GET /api/openai/v1/files", "", "openai", "");
+    found("POST /api/openai/v1/files/x/cancel", "{}", "openai", "");
+    found("POST /api/openai/v1/x", "{\"model\":\"\"}", "openai", "");
+    make_call("POST /api/openai/v1/audio", OB_S("RIFF {\"model\":\"x\"}"));
+    headers[0].value = OB_S("audio/wav");
+    assert_int_equal(find(), OB_OK);
+    assert_int_equal(route.asked.len, 0);
+}
+
+static void native_body_that_hides_its_model_is_refused(void **state)
+{
+    const char *line = "POST /api/openai/v1/chat/completions";
+    refused(line, "{\"model\":\"a\",\"model\":\"b\"}", 400, "more than once");
+    refused(line, "{\"model\":\"a\",\"mod\\u0065l\":\"b\"}", 400,
+            "more than once");
+    refused(line, "{\"Model\":\"a\"}", 400, "letter case");
+    refused(line, "{\"model\":[\"a\"]}", 400, "string");
+    refused(line, "{\"model\":null}", 400, "string");
+    refused(line, "{\"model\":\"a\\n\"}", 400, "control");
+    refused(line, "{\"model\":\"a\"", 400, "byte 12");
+    refused(line, "\xef\xbb\xbf{\"model\":\"a\"}", 400, "not valid JSON");
+    make_call(line, OB_S("\x1f\x8b"));
+    add_header("content-encoding", "gzip");
+    assert_int_equal(find(), OB_INVALID);
+    assert_int_equal(refusal.status, 415);
+    make_call(line, OB_S("+AHs-"));
+    headers[0].value = OB_S("application/json; charset=utf-7");
+    assert_int_equal(find(), OB_INVALID);
+    assert_int_equal(refusal.status, 415);
+    make_call(line, OB_S("{\"model\":\"a\"}"));
+    add_header("content-type", "multipart/form-data; boundary=x");
+    assert_int_equal(find(), OB_INVALID);
+}
+
+static void json_under_another_type_is_read_all_the_same(void **state)
+{
+    make_call("POST /api/openai/v1/chat/completions",
+              OB_S(" {\"model\":\"gpt-5\"}"));
+    headers[0].value = OB_S("application/x-www-form-urlencoded");
+    assert_int_equal(find(), OB_OK);
+    assert_slice(route.asked, "gpt-5");
+    make_call("POST /api/openai/v1/files", OB_S("{\"model\":\"a\"}\n{}"));
+    headers[0].value = OB_S("application/jsonl");
+    assert_int_equal(find(), OB_OK);
+    assert_int_equal(route.asked.len, 0);
+}
+
+static void
+request_that_names_several_models_counts_as_naming_none(void **state)
+{
+    found("POST /api/openrouter/chat/completions",
+          "{\"model\":\"ok\",\"models\":[\"secret\"]}", "openrouter", "");
+    assert_int_equal(route.asked.len, 0);
+    found("POST /api/google-ai-studio/v1/models/ok:generateContent",
+          "{\"model\":\"models/secret\"}", "google-ai-studio", "");
+    found("POST /api/google-ai-studio/v1/models/ok:generateContent",
+          "{\"model\":\"models/ok\"}", "google-ai-studio", "ok");
+    refused("POST /v1/chat/completions",
+            "{\"model\":\"openrouter/a\",\"models\":[]}", 400, "models");
+}
+
+static void form_field_names_the_model(void **state)
+{
+    make_call("POST /api/openai/audio/transcriptions",
+              OB_S("--b\r\nContent-Disposition: form-data; name=\"model\""
+                   "\r\n\r\nwhisper-1\r\n--b--\r\n"));
+    headers[0].value = OB_S("multipart/form-data; boundary=b");
+    assert_int_equal(find(), OB_OK);
+    assert_slice(route.targets[0].model, "whisper-1");
+    headers[0].value = OB_S("multipart/form-data");
+    assert_int_equal(find(), OB_INVALID);
+    assert_non_null(strstr(refusal.message, "boundary"));
+}
+
+static void model_in_the_path_is_the_one_that_the_upstream_sees(void **state)
+{
+    found("POST /api/google-ai-studio/v1beta/mod%65ls/a%2Db:generateContent",
+          "{}", "google-ai-studio", "a-b");
+    found("POST /api/google-ai-studio/v1/models/x:y:generateContent", "{}",
+          "google-ai-studio", "x:y");
+    found("POST /api/google-ai-studio/v1/mod%65ls/no:x/models/ok:generate",
+          "{}", "google-ai-studio", "no:x/models/ok");
+    refused("POST /api/google-ai-studio/v1%2Fx/models/ok:y", "{}", 400,
+            "encoded slash");
+    found("POST /api/aws-bedrock/bedrock-runtime/us-east-1/model/ok%2Fno/"
+          "invoke",
+          "{}", "aws-bedrock", "ok/no");
+    refused("POST /api/deepgram/v1/listen?model=a&model=b", "", 400,
+            "more than once");
+    refused("POST /api/deepgram/v1/listen?model=a&Model=b", "", 400, "query");
+    refused("POST /api/deepgram/v1/listen?model=a&model%5B%5D=b", "", 400,
+            "query");
+    refused("POST /api/deepgram/v1/listen?model=a&x=1;model=b", "", 400,
+            "query");
+    refused("POST /api/deepgram/v1/listen?model=a+b", "", 400, "malformed");
+}
+
+static void ambiguous_paths_are_refused(void **state)
+{
+    static const char *const paths[] = {
+        "/api/openai/../anthropic",
+        "/api/openai/%2e%2e/x",
+        "/api/openai/.%2E",
+        "/api/openai/a%2f..%2fb",
+        "/api/openai/./x",
+        "/api/openai/..;x/y",
+        "/api/openai//x",
+        "/api/openai/x\\y",
+        "/api/openai/x%5cy",
+        "/api/openai/%00",
+        "/api/openai/%0a",
+        "/api/openai/%",
+        "/api/openai/%2",
+        "/api/openai/%zz",
+        "/api/openai/%252e%252e",
+        "/api/openai/\xc3\xa9",
+        "/api/openai/\x7f",
+        "/api/openai/a#b",
+        "//api/openai",
+        "api/openai",
+        "/v1beta/models/../x:generateContent",
+    };
+    for (size_t i = 0; i < OB_LEN(paths); i++) {
+        make_call("POST /", OB_S(""));
+        call.path = ob_slice_str(paths[i]);
+        if (find() != OB_INVALID)
+            fail_msg("accepted: %s", paths[i]);
+        assert_int_equal(refusal.status, 400);
+    }
+    found("GET /api/openai/v1/files/a..b/%C3%A9%20/...", "", "openai", "");
+    make_call("GET /api/openai/x?a=b c", OB_S(""));
+    assert_int_equal(find(), OB_INVALID);
+    make_call("GET /api/openai/x?a=b\r\nx:y", OB_S(""));
+    assert_int_equal(find(), OB_INVALID);
+}
+
+static void segments_must_be_plain_names(void **state)
+{
+    found("POST /api/azure-openai/res/dep.1/chat/completions", "{}",
+          "azure-openai", "dep.1");
+    refused("POST /api/azure-openai/evil.com%2F/dep/x", "{}", 400, "plain");
+    refused("POST /api/azure-openai/evil.com/dep/x", "{}", 400, "plain");
+    refused("POST /api/azure-openai/-a/dep/x", "{}", 400, "plain");
+    refused("POST /api/azure-openai/a@b/dep/x", "{}", 400, "plain");
+    refused("POST /api/azure-openai/a/b%2Fc/x", "{}", 400, "plain");
+    refused("POST /api/azure-openai/res", "{}", 400, "{deployment}");
+    refused("POST /api/aws-bedrock/other/us-east-1/model/x/y", "{}", 400,
+            "bedrock-runtime");
+}
+
+static void credentials_leave_the_query(void **state)
+{
+    make_call("GET /api/openai/x?a=%41&key=s&b=&%6bey=s&API_KEY=s&auth=s&"
+              "access%5Ftoken=s&keys=1&monkey",
+              OB_S(""));
+    assert_int_equal(find(), OB_OK);
+    assert_slice(route.query, "a=%41&b=&keys=1&monkey");
+    make_call("GET /api/openai/x?key=s", OB_S(""));
+    assert_int_equal(find(), OB_OK);
+    assert_int_equal(route.query.len, 0);
+    make_call("GET /api/openai/x?&&a", OB_S(""));
+    assert_int_equal(find(), OB_OK);
+    assert_ptr_equal(route.query.ptr, call.query.ptr);
+}
+
+static void unified_model_names_its_provider(void **state)
+{
+    const char *chat = "POST /v1/chat/completions";
+    found(chat, "{\"model\":\"groq/meta/llama\"}", "groq", "meta/llama");
+    assert_int_equal(route.kind, OB_ROUTE_UNIFIED);
+    assert_int_equal(route.operation, OB_OPERATION_CHAT);
+    found(chat, "{\"model\":\"gpt-5\"}", "openai", "gpt-5");
+    found(chat, "{\"model\":\"perplexity/sonar\"}", "perplexity-ai", "sonar");
+    found(chat, "{\"model\":\"anthropic\\/claude\"}", "anthropic", "claude");
+    found("POST /api/compat/chat/completions",
+          "{\"model\":\"google-ai-studio/gemini\"}", "google-ai-studio",
+          "gemini");
+    found("POST /v1/messages", "{\"model\":\"claude\"}", "anthropic", "claude");
+    found("POST /v1/embeddings", "{\"model\":\"google-ai-studio/e\"}",
+          "google-ai-studio", "e");
+    found("POST /v1/responses", "{\"model\":\"my-vllm/a\"}", "my-vllm", "a");
+    found(chat, "{\"model\":\"org/nice\"}", "groq", "llama");
+}
+
+static void unified_model_that_nobody_serves_is_refused(void **state)
+{
+    const char *chat = "POST /v1/chat/completions";
+    refused(chat, "{\"model\":\"opnai/gpt\"}", 404, "\"openai\"");
+    refused(chat, "{}", 400, "no model");
+    refused(chat, "", 400, "no model");
+    refused(chat, "{\"model\":\"\"}", 400, "empty");
+    refused(chat, "{\"model\":\"openai/\"}", 400, "empty");
+    refused(chat, "[]", 400, "not valid JSON");
+    refused(chat, "{\"model\":\"azure-openai/gpt\"}", 400,
+            "serves chat completions");
+    refused("POST /v1/messages", "{\"model\":\"openai/gpt\"}", 400,
+            "Anthropic messages");
+    refused("GET /v1/chat/completions", "", 404, "POST");
+    refused("POST /v1/chat/completions/", "{}", 404, "no route");
+    refused("POST /api/opena/x", "{}", 404, "\"openai\"");
+    refused("GET /favicon.ico", "", 404, "no route");
+}
+
+static void named_model_keeps_the_targets_that_can_serve_it(void **state)
+{
+    found("POST /v1/chat/completions", "{\"model\":\"smart\"}",
+          "google-ai-studio", "gemini-2.5-pro");
+    assert_int_equal(route.target_count, 3);
+    found("POST /v1/messages", "{\"model\":\"smart\"}", "anthropic",
+          "claude-sonnet-4-5");
+    assert_int_equal(route.target_count, 1);
+    found("POST /v1beta/models/smart:generateContent", "{}", "google-ai-studio",
+          "gemini-2.5-pro");
+    assert_int_equal(route.target_count, 1);
+}
+
+static void gemini_path_takes_models_in_every_form(void **state)
+{
+    static const char *const lines[] = {
+        "POST /v1beta/models/gemini-x:generateContent",
+        "POST /v1/models/gemini-x:generateContent",
+        "POST /v1beta/gemini-x:generateContent",
+        "POST /v1beta/models/google-ai-studio/gemini-x:generateContent",
+        "POST /v1beta/models/google-ai-studio%2Fgemini-x:generateContent",
+        "POST /v1beta/google-ai-studio/models/gemini-x:generateContent",
+    };
+    for (size_t i = 0; i < OB_LEN(lines); i++) {
+        found(lines[i], "{}", "google-ai-studio", "gemini-x");
+        assert_slice(route.gemini_method, "generateContent");
+        assert_false(route.streams);
+    }
+    found("POST /v1beta/models/g:streamGenerateContent", "{}",
+          "google-ai-studio", "g");
+    assert_true(route.streams);
+    refused("POST /v1beta/models/g:deleteEverything", "{}", 404, "no route");
+    refused("POST /v1beta/models/openai/gpt:generateContent", "{}", 400,
+            "Gemini");
+    refused("POST /v1beta/models/g:generateContent", "{\"model\":\"h\"}", 400,
+            "two models");
+    refused("POST /v1beta/:generateContent", "{}", 400, "empty");
+    refused("POST /v1beta/models/a%0Ab:generateContent", "{}", 400, "control");
+}
+
+static ob_dialect list_dialect(const char *line, const char *header)
+{
+    make_call(line, OB_S(""));
+    if (header)
+        add_header(header, "x");
+    assert_int_equal(find(), OB_OK);
+    assert_int_equal(route.kind, OB_ROUTE_MODELS);
+    return route.dialect;
+}
+
+static void model_list_is_in_the_dialect_of_the_client(void **state)
+{
+    assert_int_equal(list_dialect("GET /v1/models", NULL), OB_DIALECT_OPENAI);
+    assert_int_equal(
+        list_dialect("GET /v1/models?limit=1", "Anthropic-Version"),
+        OB_DIALECT_ANTHROPIC);
+    assert_int_equal(list_dialect("GET /v1/models", "X-Goog-Api-Key"),
+                     OB_DIALECT_GEMINI);
+    assert_int_equal(list_dialect("GET /v1/models?key=k", NULL),
+                     OB_DIALECT_GEMINI);
+    assert_int_equal(list_dialect("HEAD /v1beta/models", NULL),
+                     OB_DIALECT_GEMINI);
+}
+
+static void errors_are_in_the_dialect_of_the_path(void **state)
+{
+    static const struct {
+        const char *path;
+        ob_dialect dialect;
+    } cases[] = {
+        {"/v1/messages", OB_DIALECT_ANTHROPIC},
+        {"/v1/responses", OB_DIALECT_RESPONSES},
+        {"/v1/nonsense", OB_DIALECT_OPENAI},
+        {"/v1beta/models/x:y", OB_DIALECT_GEMINI},
+        {"/v1/models/x:generateContent", OB_DIALECT_GEMINI},
+        {"/api/anthropic/v1/messages", OB_DIALECT_ANTHROPIC},
+        {"/api/anthropic/v1/chat/completions", OB_DIALECT_OPENAI},
+        {"/api/google-ai-studio/v1beta/models", OB_DIALECT_GEMINI},
+        {"/api/google-ai-studio/v1beta/openai/models", OB_DIALECT_OPENAI},
+        {"/api/openai/v1/responses", OB_DIALECT_RESPONSES},
+        {"/api/compat/chat/completions", OB_DIALECT_OPENAI},
+        {"/api/nobody/x", OB_DIALECT_OPENAI},
+        {"/api/deepgram/x", OB_DIALECT_NONE},
+        {"/", OB_DIALECT_OPENAI},
+        {"", OB_DIALECT_OPENAI},
+    };
+    for (size_t i = 0; i < OB_LEN(cases); i++) {
+        ob_dialect dialect =
+            ob_route_dialect(config, ob_slice_str(cases[i].path), NULL, 0);
+        if (dialect != cases[i].dialect)
+            fail_msg("%s: %d", cases[i].path, dialect);
+    }
+    ob_header header = {OB_S("anthropic-version"), OB_S("x")};
+    assert_int_equal(ob_route_dialect(config, OB_S("/x"), &header, 1),
+                     OB_DIALECT_ANTHROPIC);
+}
+
+static void memory_that_is_out_is_told(void **state)
+{
+    ob_arena small;
+    ob_arena_init(&small, 1);
+    make_call("GET /api/openai/x?key=a&b=c", OB_S(""));
+    assert_int_equal(ob_route_find(config, &call, &small, &route, &refusal),
+                     OB_NO_MEMORY);
+    make_call("POST /api/openai/x", OB_S("{\"model\":\"\\u0041\"}"));
+    assert_int_equal(ob_route_find(config, &call, &small, &route, &refusal),
+                     OB_NO_MEMORY);
+    ob_arena_deinit(&small);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(native_model_is_found_where_the_provider_names_it),
+        cmocka_unit_test(native_route_may_name_no_model),
+        cmocka_unit_test(native_body_that_hides_its_model_is_refused),
+        cmocka_unit_test(json_under_another_type_is_read_all_the_same),
+        cmocka_unit_test(
+            request_that_names_several_models_counts_as_naming_none),
+        cmocka_unit_test(form_field_names_the_model),
+        cmocka_unit_test(model_in_the_path_is_the_one_that_the_upstream_sees),
+        cmocka_unit_test(ambiguous_paths_are_refused),
+        cmocka_unit_test(segments_must_be_plain_names),
+        cmocka_unit_test(credentials_leave_the_query),
+        cmocka_unit_test(unified_model_names_its_provider),
+        cmocka_unit_test(unified_model_that_nobody_serves_is_refused),
+        cmocka_unit_test(named_model_keeps_the_targets_that_can_serve_it),
+        cmocka_unit_test(gemini_path_takes_models_in_every_form),
+        cmocka_unit_test(model_list_is_in_the_dialect_of_the_client),
+        cmocka_unit_test(errors_are_in_the_dialect_of_the_path),
+        cmocka_unit_test(memory_that_is_out_is_told),
+    };
+    return cmocka_run_group_tests(tests, setup_direct, teardown);
+}
