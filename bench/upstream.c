@@ -352,9 +352,12 @@ static void wait_and_serve(int listener, uint64_t end_ns)
 /* upstream [PORT [SECONDS]]: serves for SECONDS (an hour) and stops. */
 int main(int argc, char **argv)
 {
-    unsigned long port = argc > 1 ? strtoul(argv[1], NULL, 10) : 0;
-    unsigned long seconds = argc > 2 ? strtoul(argv[2], NULL, 10) : 3600;
-    if (argc > 3 || port > 65535 || seconds == 0 || seconds > 86400) {
+    char *end = "";
+    unsigned long port = argc > 1 ? strtoul(argv[1], &end, 10) : 0;
+    bool numbers = *end == '\0';
+    unsigned long seconds = argc > 2 ? strtoul(argv[2], &end, 10) : 3600;
+    if (argc > 3 || !numbers || *end != '\0' || port > 65535 || seconds == 0 ||
+        seconds > 86400) {
         fprintf(stderr, "usage: upstream [PORT [SECONDS]]\n");
         return 2;
     }

@@ -367,7 +367,7 @@ scenario(
         assert.equal((await gateway.key(A)).remark, "it's; fine");
         assert.equal((await gateway.key(B)).status, 'blocked');
 
-        const exported = await run(['export']);
+        const exported = await run(['export', '--secrets']);
         assert.equal(exported.code, 0, exported.stderr);
         const other = { ONE_BALANCE_DATABASE: `${room.dir}/other.db` };
         const back = await run(

@@ -220,11 +220,11 @@ scenario(
                 'requests are answered',
                 () => answered > before + 50,
             );
-            await mock.stop();
+            await within(3000, 'stopping the upstream', mock.stop());
             await mock.start(mock.port);
         }
         done = true;
-        await Promise.all(workers);
+        await within(8000, 'the last answers', Promise.all(workers));
         assert.deepEqual(failed, []);
         for (const key of await gateway.listKeys())
             assert.deepEqual([key.status, key.cooldowns], ['active', []]);

@@ -61,7 +61,7 @@ export function scenario(name, body, { timeout = 20000, skip = false } = {}) {
         } catch (error) {
             for (const gateway of room.gateways)
                 t.diagnostic(
-                    `stderr of ${gateway.pid}:\n${gateway.stderr.slice(-4000)}`,
+                    `stderr of ${gateway.pid}:\n${telling(gateway.stderr)}`,
                 );
             await room.leave().catch(() => {});
             throw error;
@@ -199,15 +199,21 @@ class Room {
     }
 }
 
+const COMPLAINT =
+    /^.*(AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:).*$/m;
+
+/* What a person wants to see of it: a sanitizer's report from its beginning,
+ * else the end. */
+function telling(stderr) {
+    const at = stderr.search(COMPLAINT);
+    return at < 0 ? stderr.slice(-3000) : stderr.slice(at, at + 4000);
+}
+
 /* No sanitizer has complained. */
 function assertClean(stderr) {
-    const complaint =
-        /^.*(AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:).*$/m.exec(
-            stderr,
-        );
     assert.ok(
-        !complaint,
-        `a sanitizer complained: ${stderr.slice(complaint?.index, complaint?.index + 3000)}`,
+        !COMPLAINT.test(stderr),
+        `a sanitizer complained: ${telling(stderr)}`,
     );
 }
 
@@ -318,18 +324,19 @@ class Gateway {
     async finish() {
         if (!this.child) return;
         try {
+            assertClean(this.stderr);
             const dead =
                 this.child.exitCode !== null || this.child.signalCode !== null;
             assert.ok(
                 !dead || this.expected,
-                `the gateway died: ${this.child.exitCode} ${this.child.signalCode}\n${this.stderr.slice(-3000)}`,
+                `the gateway died: ${this.child.exitCode} ${this.child.signalCode}\n${telling(this.stderr)}`,
             );
             if (!dead) {
                 const end = await this.stop();
                 assert.deepEqual(
                     end,
                     { code: 0, signal: null },
-                    `the gateway did not end well\n${this.stderr.slice(-3000)}`,
+                    `the gateway did not end well\n${telling(this.stderr)}`,
                 );
             }
             assertClean(this.stderr);
