@@ -9,6 +9,7 @@
 #include "settings.h"
 
 typedef struct outcome {
+    ob_loop *loop;
     const char *id;
     bool ok;
 } outcome;
@@ -16,6 +17,8 @@ typedef struct outcome {
 static void on_done(void *context, int status, const ob_verdict *verdict)
 {
     outcome *o = context;
+    /* The connection is kept and would keep the loop. */
+    uv_stop(&o->loop->uv);
     o->ok = verdict->action == OB_ACTION_DELIVER &&
             verdict->reason == OB_REASON_OK;
     if (o->ok)
@@ -29,7 +32,7 @@ static void on_done(void *context, int status, const ob_verdict *verdict)
 static bool test_one(ob_gateway *gateway, ob_loop *loop, const char *id)
 {
     uint64_t number = 0;
-    outcome o = {.id = id};
+    outcome o = {.loop = loop, .id = id};
     ob_status status = ob_slice_u64(ob_slice_str(id), &number);
     if (status == OB_OK)
         status = ob_gateway_probe(gateway, &loop->uv, (int64_t)number, on_done,

@@ -130,6 +130,7 @@ static ob_status start_store(ob_serve *serve, const ob_serve_options *options,
                                 .context = &serve->gateway,
                                 .collect_states = ob_gateway_collect_states,
                                 .collect_changes = ob_gateway_collect_changes,
+                                .collect_usage = ob_gateway_collect_usage,
                                 .log = log_line};
     ob_status status =
         ob_serve_load(&serve->gateway, options->config->database,

@@ -87,6 +87,7 @@ static const ob_slice request_x[] = {
     OB_S_INIT("x-goog-iam-authority-selector"),
     OB_S_INIT("x-goog-iam-authorization-token"),
     OB_S_INIT("x-goog-user-project"),
+    OB_S_INIT("x-hf-bill-to"),
     OB_S_INIT("x-host"),
     OB_S_INIT("x-http-method"),
     OB_S_INIT("x-http-method-override"),
@@ -206,11 +207,28 @@ static bool starts(ob_slice name, ob_slice prefix)
     return ob_slice_starts_nocase(name, prefix);
 }
 
+/*
+ * What a caller may ask of Cloudflare AI Gateway: known names only, since
+ * others choose a credential (cf-aig-byok-alias) or may come to choose where a
+ * request goes.
+ */
 static bool passes_cloudflare(ob_slice name)
 {
-    return starts(name, OB_S("cf-aig-")) &&
-           !ob_slice_eq_nocase(name, OB_S("cf-aig-authorization")) &&
-           !ob_slice_eq_nocase(name, OB_S("cf-aig-byok-alias"));
+    static const ob_slice names[] = {
+        OB_S_INIT("skip-cache"),   OB_S_INIT("cache-ttl"),
+        OB_S_INIT("cache-key"),    OB_S_INIT("request-timeout"),
+        OB_S_INIT("max-attempts"), OB_S_INIT("retry-delay"),
+        OB_S_INIT("backoff"),      OB_S_INIT("metadata"),
+        OB_S_INIT("collect-log"),  OB_S_INIT("collect-log-payload"),
+        OB_S_INIT("custom-cost"),
+    };
+    ob_slice prefix = OB_S("cf-aig-");
+    if (!starts(name, prefix))
+        return false;
+    for (size_t i = 0; i < OB_LEN(names); i++)
+        if (ob_slice_eq_nocase(ob_slice_from(name, prefix.len), names[i]))
+            return true;
+    return false;
 }
 
 bool ob_route_passes_header(ob_slice name, bool aig)

@@ -28,7 +28,7 @@ typedef struct ob_lane {
     struct ob_lane *next;
     char *model; /* owned, NUL-terminated; "" is the group's base lane */
     size_t model_len;
-    uint64_t picked_order; /* when the lane was last used; the oldest goes */
+    uint64_t picked_order; /* when the lane was last asked; the oldest goes */
     ob_lane_heap ready;
     ob_lane_heap resting;
     uint32_t capacity;

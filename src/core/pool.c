@@ -88,8 +88,8 @@ ob_status ob_pool_group(ob_pool *pool, ob_slice slug, uint32_t *group)
         }
     if (pool->group_count == GROUPS_MAX)
         return OB_LIMIT;
-    ob_group **groups = realloc(pool->groups, (pool->group_count + 1) *
-                                                  sizeof(*groups));
+    ob_group **groups =
+        realloc(pool->groups, (pool->group_count + 1) * sizeof(*groups));
     if (!groups)
         return OB_NO_MEMORY;
     pool->groups = groups;
@@ -198,15 +198,20 @@ static ob_status set_text(ob_slice *slot, ob_slice text)
     return OB_OK;
 }
 
+/* The store's counters may be older than the pool's, never newer. */
 static void key_update(ob_key *key, const ob_key_record *record)
 {
     key->status = record->status;
     key->blocked_reason = record->blocked_reason;
     key->created_at = record->created_at;
-    key->last_used_ms = record->last_used_ms;
-    key->total_cooling_ms = record->total_cooling_ms;
-    key->requests = record->requests;
-    key->failures = record->failures;
+    if (key->last_used_ms < record->last_used_ms)
+        key->last_used_ms = record->last_used_ms;
+    if (key->total_cooling_ms < record->total_cooling_ms)
+        key->total_cooling_ms = record->total_cooling_ms;
+    if (key->requests < record->requests)
+        key->requests = record->requests;
+    if (key->failures < record->failures)
+        key->failures = record->failures;
 }
 
 /* Time first, so that what the store remembers sorts with what is picked. */
@@ -216,34 +221,53 @@ static uint64_t order_at(ob_pool *pool, int64_t now_ms)
     return order > pool->order ? order : pool->order + 1;
 }
 
-static ob_status key_add(ob_pool *pool, const ob_key_record *record)
+static ob_key *key_new(const ob_key_record *record)
 {
-    ob_group *group = pool->groups[record->group];
-    ob_status status = group_reserve(group);
-    if (status == OB_OK)
-        status = table_reserve(pool);
-    if (status == OB_OK)
-        status = ob_pool_reserve_usage(pool, record->id);
-    if (status != OB_OK)
-        return status;
     ob_key *key = calloc(1, sizeof(*key));
     if (!key)
-        return OB_NO_MEMORY;
+        return NULL;
     if (ob_secret_init(&key->secret, record->secret) != OB_OK ||
         set_text(&key->remark, record->remark) != OB_OK) {
         key_free(key);
-        return OB_NO_MEMORY;
+        return NULL;
     }
     key->id = record->id;
     key->group = record->group;
     ob_secret_mask(record->secret, key->masked);
     key_update(key, record);
-    key->used_order =
-        (uint64_t)(key->last_used_ms > 0 ? key->last_used_ms : 0) << 20;
+    key->used_order = (uint64_t)(key->last_used_ms > 0 ? key->last_used_ms : 0)
+                      << 20;
+    return key;
+}
+
+/* Room for one more key, so that nothing can fail once it goes in. */
+static ob_status key_reserve(ob_pool *pool, const ob_key_record *record)
+{
+    ob_status status = group_reserve(pool->groups[record->group]);
+    if (status == OB_OK)
+        status = table_reserve(pool);
+    if (status == OB_OK)
+        status = ob_pool_reserve_usage(pool, record->id);
+    return status;
+}
+
+static ob_status key_add(ob_pool *pool, const ob_key_record *record)
+{
+    ob_status status = key_reserve(pool, record);
+    if (status != OB_OK)
+        return status;
+    ob_key *key = key_new(record);
+    if (!key)
+        return OB_NO_MEMORY;
+    ob_pool_remove(pool, key->id); /* it moves to another group */
+    ob_group *group = pool->groups[record->group];
     key->place = group->count;
     group->keys[group->count++] = key;
     pool->table[table_slot(pool, key->id)] = key;
     pool->key_count++;
+    /* A store that ran under a clock ahead of ours: picks still come after. */
+    if (pool->order < key->used_order)
+        pool->order = key->used_order;
     ob_pool_place(pool, key);
     return OB_OK;
 }
@@ -252,11 +276,7 @@ ob_status ob_pool_put(ob_pool *pool, const ob_key_record *record)
 {
     OB_ASSERT(record->group < pool->group_count);
     ob_key *key = ob_pool_find(pool, record->id);
-    if (key && key->group != record->group) {
-        ob_pool_remove(pool, key->id);
-        key = NULL;
-    }
-    if (!key)
+    if (!key || key->group != record->group)
         return key_add(pool, record);
     ob_secret secret;
     if (ob_secret_init(&secret, record->secret) != OB_OK)
@@ -271,15 +291,6 @@ ob_status ob_pool_put(ob_pool *pool, const ob_key_record *record)
     key_update(key, record);
     ob_pool_place(pool, key);
     return OB_OK;
-}
-
-static void dirty_remove(ob_pool *pool, ob_key *key)
-{
-    ob_key **at = &pool->dirty;
-    while (*at && *at != key)
-        at = &(*at)->dirty_next;
-    if (*at)
-        *at = key->dirty_next;
 }
 
 static void group_remove(ob_group *group, ob_key *key)
@@ -303,8 +314,7 @@ void ob_pool_remove(ob_pool *pool, int64_t id)
     ob_key *key = ob_pool_find(pool, id);
     if (!key)
         return;
-    if (key->dirty)
-        dirty_remove(pool, key);
+    ob_pool_unmark(pool, key);
     group_remove(pool->groups[key->group], key);
     table_remove(pool, id);
     pool->key_count--;
@@ -436,10 +446,9 @@ static void wake(ob_group *group, ob_lane *lane, int64_t now_ms)
 {
     while (lane->resting.count) {
         uint32_t place = lane->resting.places[0];
-        if (lane->value[place] > (uint64_t)now_ms)
+        if ((int64_t)lane->value[place] > now_ms)
             return;
-        ob_lane_put(lane, place, OB_LANE_READY,
-                    group->keys[place]->used_order);
+        ob_lane_put(lane, place, OB_LANE_READY, group->keys[place]->used_order);
     }
 }
 
@@ -451,13 +460,11 @@ static bool contains(const int64_t *ids, size_t count, int64_t id)
     return false;
 }
 
-#define SKIP_MAX 64
-
 /* The least lately used ready key that is not in `skip`, or NULL. */
-static ob_key *lane_take(ob_group *group, ob_lane *lane, const int64_t *skip,
-                         size_t skip_count)
+static ob_key *lane_take(const ob_group *group, ob_lane *lane,
+                         const int64_t *skip, size_t skip_count)
 {
-    uint32_t aside[SKIP_MAX];
+    uint32_t aside[OB_SKIP_MAX];
     size_t aside_count = 0;
     ob_key *found = NULL;
     for (size_t stale = 0; lane->ready.count && !found;) {
@@ -465,8 +472,7 @@ static ob_key *lane_take(ob_group *group, ob_lane *lane, const int64_t *skip,
         ob_key *key = group->keys[place];
         if (lane->value[place] < key->used_order && stale++ < STALE_MAX) {
             ob_lane_put(lane, place, OB_LANE_READY, key->used_order);
-        } else if (aside_count < SKIP_MAX &&
-                   contains(skip, skip_count, key->id)) {
+        } else if (contains(skip, skip_count, key->id)) {
             aside[aside_count++] = place;
             ob_lane_drop(lane, place);
         } else {
@@ -479,16 +485,36 @@ static ob_key *lane_take(ob_group *group, ob_lane *lane, const int64_t *skip,
     return found;
 }
 
+/* The key in `resting` that is back first and not in `skip`, or NULL. */
+static ob_key *lane_first_back(const ob_group *group, ob_lane *lane,
+                               const int64_t *skip, size_t skip_count)
+{
+    uint32_t aside[OB_SKIP_MAX];
+    uint64_t value[OB_SKIP_MAX];
+    size_t count = 0;
+    while (lane->resting.count) {
+        uint32_t place = lane->resting.places[0];
+        if (!contains(skip, skip_count, group->keys[place]->id))
+            break;
+        value[count] = lane->value[place];
+        aside[count++] = place;
+        ob_lane_drop(lane, place);
+    }
+    ob_key *first =
+        lane->resting.count ? group->keys[lane->resting.places[0]] : NULL;
+    for (size_t i = 0; i < count; i++)
+        ob_lane_put(lane, aside[i], OB_LANE_RESTING, value[i]);
+    return first;
+}
+
 /* A key whose long rest is not over may be due for a probe: one request goes
  * out with it, and the next probe is put off. */
 static void probe_begin(ob_cooldown *rest, int64_t now_ms)
 {
-    if (!rest->probe_at_ms)
+    if (!rest->probe_at_ms || rest->probe_at_ms > now_ms)
         return;
-    int64_t distance_ms = rest->probe_at_ms - rest->begun_ms;
-    if (distance_ms < OB_PROBE_AFTER_MS)
-        distance_ms = OB_PROBE_AFTER_MS;
-    rest->probe_at_ms = now_ms + 2 * distance_ms;
+    rest->probe_gap_ms *= 2;
+    rest->probe_at_ms = now_ms + rest->probe_gap_ms;
     rest->probing = true;
 }
 
@@ -498,17 +524,17 @@ static void key_use(ob_pool *pool, ob_lane *lane, ob_key *key, ob_slice model,
     key->used_order = pool->order = order_at(pool, now_ms);
     key->last_used_ms = now_ms;
     key->requests++;
-    lane->picked_order = pool->order;
     ob_lane_put(lane, key->place, OB_LANE_READY, key->used_order);
-    bool probed = false;
+    bool resting = false;
     for (ob_cooldown *rest = key->cooldowns; rest; rest = rest->next) {
-        bool concerned = rest->model.len == 0 || ob_slice_eq(rest->model, model);
+        bool concerned =
+            rest->model.len == 0 || ob_slice_eq(rest->model, model);
         if (!concerned || rest->until_ms <= now_ms)
             continue;
         probe_begin(rest, now_ms);
-        probed = true;
+        resting = true;
     }
-    if (probed)
+    if (resting)
         ob_pool_place(pool, key);
     ob_pool_mark_used(pool, key);
 }
@@ -522,17 +548,20 @@ static bool rests_for(const ob_key *key, ob_slice model, int64_t now_ms)
 
 /*
  * A model for which no key rests shares the group's base lane. The first pick
- * that meets a key resting for its model makes the model a lane of its own.
+ * that meets a key resting for its model makes the model a lane of its own:
+ * the base lane can tell neither what is ready nor what is back first.
  */
-static ob_status lane_pick(ob_group *group, ob_slice model,
-                           const int64_t *skip, size_t skip_count,
-                           int64_t now_ms, ob_lane **lane, ob_key **key)
+static ob_status lane_pick(ob_group *group, ob_slice model, const int64_t *skip,
+                           size_t skip_count, int64_t now_ms, ob_lane **lane,
+                           ob_key **key)
 {
     ob_lane *own = model.len ? lane_find(group, model) : NULL;
     *lane = own ? own : group->base;
     wake(group, *lane, now_ms);
     *key = lane_take(group, *lane, skip, skip_count);
-    if (own || !*key || !rests_for(*key, model, now_ms))
+    const ob_key *met =
+        *key ? *key : lane_first_back(group, *lane, skip, skip_count);
+    if (own || !met || !rests_for(met, model, now_ms))
         return OB_OK;
     *lane = lane_make(group, model);
     if (!*lane)
@@ -546,20 +575,25 @@ ob_status ob_pool_pick(ob_pool *pool, uint32_t group, ob_slice model,
                        const int64_t *skip, size_t skip_count, int64_t now_ms,
                        ob_key **key, int64_t *retry_at_ms)
 {
-    OB_ASSERT(group < pool->group_count);
+    OB_ASSERT(group < pool->group_count && skip_count <= OB_SKIP_MAX);
+    ob_group *from = pool->groups[group];
     ob_lane *lane;
     ob_key *found;
-    ob_status status = lane_pick(pool->groups[group], model, skip, skip_count,
-                                 now_ms, &lane, &found);
+    /* Rests are kept under the name cut so. */
+    model = ob_slice_head(model, OB_MODEL_BYTES_MAX);
+    ob_status status =
+        lane_pick(from, model, skip, skip_count, now_ms, &lane, &found);
     if (status != OB_OK)
         return status;
+    lane->picked_order = ++pool->order;
     if (found) {
         key_use(pool, lane, found, model, now_ms);
         *key = found;
         return OB_OK;
     }
-    if (!lane->resting.count)
+    const ob_key *first = lane_first_back(from, lane, skip, skip_count);
+    if (!first)
         return OB_NOT_FOUND;
-    *retry_at_ms = (int64_t)lane->value[lane->resting.places[0]];
+    *retry_at_ms = (int64_t)lane->value[first->place];
     return OB_AGAIN;
 }

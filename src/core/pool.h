@@ -31,20 +31,20 @@ typedef enum ob_key_status {
 
 const char *ob_key_status_slug(ob_key_status status);
 
-#define OB_MODEL_BYTES_MAX 256
-#define OB_REMARK_BYTES_MAX 1024
-#define OB_WORDS_BYTES_MAX 240
-#define OB_REQUEST_ID_BYTES 24
+#define OB_MODEL_BYTES_MAX       256
+#define OB_REMARK_BYTES_MAX      1024
+#define OB_WORDS_BYTES_MAX       240
+#define OB_REQUEST_ID_BYTES      24
 #define OB_COOLDOWNS_PER_KEY_MAX 64
 
 /* A rest of one key, for one model or (model empty) for every model. */
 typedef struct ob_cooldown {
     struct ob_cooldown *next;
-    ob_slice model;      /* owned by the pool */
-    int64_t until_ms;    /* unix; in the past: over, kept for `refusals` */
-    int64_t probe_at_ms; /* a long rest is probed from then on; 0: never */
-    int64_t begun_ms;    /* when it was set */
-    uint32_t refusals;   /* 429s in a row that told nothing */
+    ob_slice model;       /* owned by the pool */
+    int64_t until_ms;     /* unix; in the past: over, kept for `refusals` */
+    int64_t probe_at_ms;  /* a long rest is probed from then on; 0: never */
+    int64_t probe_gap_ms; /* what was waited for that probe */
+    uint32_t refusals;    /* 429s in a row that told nothing */
     ob_reason reason;
     bool guessed; /* the length was guessed from a row of refusals */
     bool probing; /* a request is out, or was, to see whether it is over */
@@ -56,17 +56,18 @@ typedef struct ob_key {
     char masked[OB_MASK_MAX];
     ob_slice remark; /* owned */
     uint32_t group;
-    uint32_t place; /* in the group's array */
+    uint32_t place;       /* in the group's array */
     ob_key_status status; /* ACTIVE or BLOCKED */
     ob_reason blocked_reason;
     ob_cooldown *cooldowns;
-    int64_t created_at;   /* unix seconds */
-    int64_t last_used_ms; /* unix; 0: never */
-    uint64_t used_order;  /* rises with every pick in the pool */
-    int64_t total_cooling_ms;
+    int64_t created_at;       /* unix seconds */
+    int64_t last_used_ms;     /* unix; 0: never */
+    uint64_t used_order;      /* rises with every pick in the pool */
+    int64_t total_cooling_ms; /* granted; a rest that ends early counts whole */
     uint64_t requests;
     uint64_t failures;
     struct ob_key *dirty_next; /* waits for the store */
+    struct ob_key *dirty_prev;
     bool dirty;
 } ob_key;
 
@@ -75,7 +76,8 @@ typedef struct ob_key {
 typedef struct ob_change {
     int64_t key_id;
     int64_t at_ms;
-    ob_action action; /* COOL, EXHAUSTED, DENY_MODEL, BLOCK; DELIVER: set free */
+    ob_action
+        action; /* COOL, EXHAUSTED, DENY_MODEL, BLOCK; DELIVER: set free */
     ob_reason reason;
     int status; /* HTTP status of the response; 0: none, or a person */
     int64_t until_ms;
@@ -111,8 +113,10 @@ typedef struct ob_key_record {
 } ob_key_record;
 
 /*
- * Adds a key, or replaces what is known of the key with that id (its
- * cool-downs stay). OB_NO_MEMORY leaves the pool as it was.
+ * Adds a key, or replaces what is known of the key with that id. Its
+ * cool-downs stay, unless it moves to another group; its counters never go
+ * back, since the store learns of them late. OB_NO_MEMORY, OB_LIMIT (more than
+ * 2^24 keys in a group): the pool is as it was.
  */
 OB_MUST_USE ob_status ob_pool_put(ob_pool *pool, const ob_key_record *record);
 void ob_pool_remove(ob_pool *pool, int64_t id);
@@ -137,14 +141,16 @@ ob_pool_counts ob_pool_count(const ob_pool *pool, uint32_t group,
  * lately, and counts a use of it. Keys in `skip` (ids that this request has
  * tried already) are passed over. O(log n).
  *
- * An empty `model` (a route that names none) asks for a key that rests for no
- * model at all: only rests of the whole key count.
+ * With an empty `model` (a route that names none) only rests of the whole key
+ * count.
  *
- * OB_AGAIN: every key rests; *retry_at_ms says when the first is back (unix
- * milliseconds). OB_NOT_FOUND: the group has no key that could be used at
- * all (none, or all blocked or skipped). Each out-param is written in its own
- * case only.
+ * OB_AGAIN: every key that is not skipped rests; *retry_at_ms says when the
+ * first of them is back (unix milliseconds). OB_NOT_FOUND: the group has no
+ * key that could be used at all (none, or all blocked or skipped).
+ * OB_NO_MEMORY. Each out-param is written in its own case only. At most
+ * OB_SKIP_MAX ids in `skip`.
  */
+#define OB_SKIP_MAX 64
 OB_MUST_USE ob_status ob_pool_pick(ob_pool *pool, uint32_t group,
                                    ob_slice model, const int64_t *skip,
                                    size_t skip_count, int64_t now_ms,

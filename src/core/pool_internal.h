@@ -5,11 +5,11 @@
 #include "lane.h"
 #include "pool.h"
 
-#define GROUPS_MAX    4096
-#define LANES_MAX     64
-#define CHANGES_MAX   4096
-#define REFUSALS_MAX  64
-#define KEYS_MAX      (1u << 24)
+#define GROUPS_MAX   4096
+#define LANES_MAX    64
+#define CHANGES_MAX  4096
+#define REFUSALS_MAX 64
+#define KEYS_MAX     (1u << 24)
 
 /* A refusal that may turn out not to be the key's doing. */
 typedef struct ob_refusal {
@@ -56,6 +56,7 @@ void ob_pool_place(ob_pool *pool, ob_key *key);
 void ob_pool_place_model(ob_pool *pool, ob_key *key, ob_slice model);
 /* The store is to learn of the key's state, or of its counters. */
 void ob_pool_mark(ob_pool *pool, ob_key *key);
+void ob_pool_unmark(ob_pool *pool, ob_key *key);
 void ob_pool_mark_used(ob_pool *pool, const ob_key *key);
 OB_MUST_USE ob_status ob_pool_reserve_usage(ob_pool *pool, int64_t id);
 void ob_pool_note(ob_pool *pool, const ob_key *key, ob_action action,

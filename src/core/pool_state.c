@@ -9,17 +9,31 @@ void ob_pool_mark(ob_pool *pool, ob_key *key)
         return;
     key->dirty = true;
     key->dirty_next = pool->dirty;
+    key->dirty_prev = NULL;
+    if (pool->dirty)
+        pool->dirty->dirty_prev = key;
     pool->dirty = key;
+}
+
+void ob_pool_unmark(ob_pool *pool, ob_key *key)
+{
+    if (!key->dirty)
+        return;
+    if (key->dirty_prev)
+        key->dirty_prev->dirty_next = key->dirty_next;
+    else
+        pool->dirty = key->dirty_next;
+    if (key->dirty_next)
+        key->dirty_next->dirty_prev = key->dirty_prev;
+    key->dirty_next = key->dirty_prev = NULL;
+    key->dirty = false;
 }
 
 ob_key *ob_pool_take_dirty(ob_pool *pool)
 {
     ob_key *key = pool->dirty;
-    if (!key)
-        return NULL;
-    pool->dirty = key->dirty_next;
-    key->dirty_next = NULL;
-    key->dirty = false;
+    if (key)
+        ob_pool_unmark(pool, key);
     return key;
 }
 
@@ -61,7 +75,7 @@ static void usage_fill(const ob_pool *pool, int64_t chunk, ob_key_usage *usage)
     for (int64_t i = 0; i < OB_USAGE_CHUNK; i++) {
         const ob_key *key = ob_pool_find(pool, chunk * OB_USAGE_CHUNK + i);
         usage[i] = key ? (ob_key_usage){key->requests, key->failures,
-                                    key->last_used_ms}
+                                        key->last_used_ms}
                        : (ob_key_usage){0};
     }
 }
@@ -159,12 +173,26 @@ ob_key_status ob_key_status_at(const ob_key *key, int64_t now_ms)
     return OB_KEY_ACTIVE;
 }
 
-static void cooldown_remove(ob_key *key, ob_cooldown *gone)
+static void cooldown_unlink(ob_key *key, const ob_cooldown *gone)
 {
     ob_cooldown **at = &key->cooldowns;
     while (*at != gone)
         at = &(*at)->next;
     *at = gone->next;
+}
+
+static void cooldown_remove(ob_key *key, ob_cooldown *gone)
+{
+    cooldown_unlink(key, gone);
+    free(gone);
+}
+
+/* Its rest for that model is over: every lane learns of it before the memory
+ * goes, which may be the model's name. */
+static void cooldown_end(ob_pool *pool, ob_key *key, ob_cooldown *gone)
+{
+    cooldown_unlink(key, gone);
+    ob_pool_place_model(pool, key, gone->model);
     free(gone);
 }
 
@@ -201,20 +229,30 @@ static ob_cooldown *cooldown_get(ob_key *key, ob_slice model)
     return rest;
 }
 
+/* A short rest needs no probe; a long one keeps its plan while it has one, so
+ * that requests which were under way when it began do not put probes off. */
+static void probe_plan(ob_cooldown *rest, int64_t until_ms, int64_t now_ms)
+{
+    bool was_over = rest->until_ms <= now_ms;
+    rest->until_ms = until_ms;
+    rest->probing = false;
+    if (was_over)
+        rest->probe_at_ms = 0;
+    if (until_ms - now_ms <= OB_PROBE_AFTER_MS) {
+        rest->probe_at_ms = 0;
+    } else if (rest->probe_at_ms <= now_ms) {
+        rest->probe_gap_ms = OB_PROBE_AFTER_MS;
+        rest->probe_at_ms = now_ms + OB_PROBE_AFTER_MS;
+    }
+}
+
 static void cooldown_extend(ob_key *key, ob_cooldown *rest, int64_t until_ms,
                             int64_t now_ms)
 {
     int64_t from_ms = rest->until_ms > now_ms ? rest->until_ms : now_ms;
     if (until_ms > from_ms)
         key->total_cooling_ms += until_ms - from_ms;
-    rest->until_ms = until_ms;
-    if (!rest->probing)
-        rest->begun_ms = now_ms;
-    if (until_ms - now_ms <= OB_PROBE_AFTER_MS)
-        rest->probe_at_ms = 0;
-    else if (!rest->probing || rest->probe_at_ms <= now_ms)
-        rest->probe_at_ms = now_ms + OB_PROBE_AFTER_MS;
-    rest->probing = false;
+    probe_plan(rest, until_ms, now_ms);
 }
 
 /* A row of refusals that tell nothing: from `threshold` on, the whole day is
@@ -260,15 +298,19 @@ void ob_pool_rest(ob_pool *pool, ob_key *key, ob_slice model,
     if (!rest)
         return; /* out of memory: the key will be refused again, no worse */
     int64_t until_ms = now_ms + rest_length_ms(verdict, model);
-    bool guessed = counts_as_used_up(rest, verdict, threshold, now_ms);
-    if (guessed && model.len)
+    bool guessed =
+        counts_as_used_up(rest, verdict, threshold, now_ms) && model.len > 0;
+    if (guessed)
         until_ms = now_ms + ob_until_midnight_ms(zone, now_ms);
-    /* A guess gives way to what the provider says; else the longer wins. */
+    /* A guess gives way to what the provider says; else the longer wins, and
+     * the reason shown is the one that it has. */
     bool corrected = rest->guessed && verdict->told;
-    if (!corrected && until_ms < rest->until_ms)
+    if (corrected || until_ms >= rest->until_ms) {
+        rest->guessed = guessed;
+        rest->reason = verdict->reason;
+    } else {
         until_ms = rest->until_ms;
-    rest->guessed = guessed || (rest->guessed && !corrected);
-    rest->reason = verdict->reason;
+    }
     cooldown_extend(key, rest, until_ms, now_ms);
     ob_pool_place_model(pool, key, of);
     ob_pool_mark(pool, key);
@@ -291,13 +333,11 @@ static void cooldown_prove_over(ob_pool *pool, ob_key *key, ob_slice model,
     rest->refusals = 0;
     if (rest->until_ms > now_ms && !rest->probing)
         return; /* an answer that was under way when the rest began */
-    bool was_resting = rest->until_ms > now_ms;
-    cooldown_remove(key, rest);
-    ob_pool_place_model(pool, key, model);
-    ob_pool_mark(pool, key);
-    if (was_resting)
-        ob_pool_note(pool, key, OB_ACTION_DELIVER, OB_REASON_OK, model, 0,
+    if (rest->until_ms > now_ms)
+        ob_pool_note(pool, key, OB_ACTION_DELIVER, OB_REASON_OK, rest->model, 0,
                      &(ob_cause){.status = 200, .now_ms = now_ms});
+    cooldown_end(pool, key, rest);
+    ob_pool_mark(pool, key);
 }
 
 void ob_pool_succeeded(ob_pool *pool, ob_key *key, ob_slice model,
@@ -305,7 +345,6 @@ void ob_pool_succeeded(ob_pool *pool, ob_key *key, ob_slice model,
 {
     if (OB_LIKELY(!key->cooldowns))
         return;
-    /* The model's name may be the cool-down's own memory. */
     ob_slice of = ob_slice_head(model, OB_MODEL_BYTES_MAX);
     cooldown_prove_over(pool, key, OB_S(""), now_ms);
     if (of.len)
@@ -319,20 +358,15 @@ void ob_pool_set_cooldown(ob_pool *pool, ob_key *key, ob_slice model,
     ob_cooldown *rest = ob_key_cooldown(key, model);
     if (until_ms <= now_ms) {
         if (rest)
-            cooldown_remove(key, rest);
-        ob_pool_place_model(pool, key, model);
+            cooldown_end(pool, key, rest);
         return;
     }
     rest = cooldown_get(key, model);
     if (!rest)
         return;
-    rest->until_ms = until_ms;
-    rest->begun_ms = now_ms;
     rest->reason = reason;
-    rest->probing = false;
-    rest->probe_at_ms = until_ms - now_ms > OB_PROBE_AFTER_MS
-                            ? now_ms + OB_PROBE_AFTER_MS
-                            : 0;
+    rest->guessed = false;
+    probe_plan(rest, until_ms, now_ms);
     ob_pool_place_model(pool, key, model);
 }
 
@@ -379,6 +413,13 @@ static ob_refusal *refusal_note(ob_group *group, const ob_key *key,
     return refusal;
 }
 
+/* Either way: the clock may have jumped back. */
+static bool is_near(int64_t at_ms, int64_t now_ms)
+{
+    int64_t distance_ms = now_ms - at_ms;
+    return distance_ms <= OB_CORRELATED_MS && distance_ms >= -OB_CORRELATED_MS;
+}
+
 /* Was another key refused for the same reason just now? Takes back blocks
  * that rested on such a refusal alone. */
 static bool correlated(ob_pool *pool, ob_group *group, const ob_key *key,
@@ -390,13 +431,15 @@ static bool correlated(ob_pool *pool, ob_group *group, const ob_key *key,
         if (!other->key_id || other->key_id == key->id ||
             other->reason != verdict->reason ||
             other->status != cause->status ||
-            cause->now_ms - other->at_ms > OB_CORRELATED_MS)
+            !is_near(other->at_ms, cause->now_ms))
             continue;
         found = true;
         ob_key *blamed =
             other->blocked ? ob_pool_find(pool, other->key_id) : NULL;
         other->blocked = false;
-        if (blamed && blamed->status == OB_KEY_BLOCKED)
+        /* A person may have blocked it since. */
+        if (blamed && blamed->status == OB_KEY_BLOCKED &&
+            blamed->blocked_reason == other->reason)
             set_free(pool, blamed, verdict->reason, cause);
     }
     return found;
@@ -422,7 +465,8 @@ void ob_pool_block(ob_pool *pool, ob_key *key, const ob_verdict *verdict,
     ob_group *group = pool->groups[key->group];
     for (size_t i = 0; i < REFUSALS_MAX; i++)
         if (group->refusals[i].key_id == key->id)
-            group->refusals[i] = (ob_refusal){0}; /* proved, no longer doubted */
+            group->refusals[i] =
+                (ob_refusal){0}; /* proved, no longer doubted */
     ob_pool_failed(pool, key);
     set_blocked(pool, key, verdict, cause);
 }

@@ -108,15 +108,16 @@ static bool auth_eq(const ob_auth *a, const ob_auth *b)
            ob_slice_eq(a->scheme, b->scheme);
 }
 
-ob_status ob_provider_check_names(ob_reader *reader, const ob_url *base,
-                                  const ob_slice *segments, size_t count)
+ob_status ob_provider_check_names(ob_reader *reader, const char *member,
+                                  ob_slice text, const ob_slice *segments,
+                                  size_t count)
 {
-    ob_slice rest = base->text;
+    ob_slice rest = text;
     size_t open;
     while ((open = ob_slice_index(rest, '{')) != OB_NOWHERE) {
         rest = ob_slice_from(rest, open);
         size_t close = ob_slice_index(rest, '}');
-        OB_ASSERT(close != OB_NOWHERE); /* ob_url_parse() has seen to it */
+        OB_ASSERT(close != OB_NOWHERE); /* the member's reader saw to it */
         ob_slice name = ob_slice_head(rest, close + 1);
         bool found = ob_slice_eq(name, OB_S("{account}"));
         for (size_t i = 0; i < count; i++)
@@ -124,15 +125,34 @@ ob_status ob_provider_check_names(ob_reader *reader, const ob_url *base,
         if (!found) {
             ob_message message = ob_reader_complain(reader);
             ob_message_word(&message, name);
-            ob_message_str(&message, " in \"base_url\" is not among the "
-                                     "\"segments\" that stand behind the "
-                                     "provider's name");
+            ob_message_str(&message, " in \"");
+            ob_message_str(&message, member);
+            ob_message_str(&message, "\" is not among the \"segments\" that "
+                                     "stand behind the provider's name");
             ob_message_nearest(&message, ob_nearest(name, segments, count));
             return OB_INVALID;
         }
         rest = ob_slice_from(rest, close + 1);
     }
     return OB_OK;
+}
+
+/* Every {name} has a segment to stand for. */
+static ob_status check_places(ob_reader *reader, const ob_provider *p)
+{
+    ob_status status = ob_provider_check_names(reader, "base_url", p->base.text,
+                                               p->segments, p->segment_count);
+    if (status == OB_OK)
+        status = ob_provider_check_names(reader, "cloudflare", p->cloudflare,
+                                         p->segments, p->segment_count);
+    for (size_t i = 0; i < p->variant_count && status == OB_OK; i++) {
+        const ob_place *place = &p->variants[i];
+        status = ob_provider_check_names(
+            reader, "cloudflare",
+            place->cloudflare.ptr ? place->cloudflare : p->cloudflare,
+            place->segments, place->segment_count);
+    }
+    return status;
 }
 
 static ob_status check_rules(ob_reader *reader, const ob_provider *provider)
@@ -154,6 +174,7 @@ ob_status ob_provider_read(ob_reader *reader, yyjson_val *entry, bool known,
     if (status != OB_OK)
         return status;
     bool one_auth = auth_eq(&provider->auth, &provider->openai_auth);
+    ob_slice old_base = provider->base.text;
     status = ob_read_members(reader, ob_provider_members,
                              ob_provider_member_count, entry, provider);
     if (status != OB_OK)
@@ -166,8 +187,10 @@ ob_status ob_provider_read(ob_reader *reader, yyjson_val *entry, bool known,
         (yyjson_obj_get(entry, "base_url") ||
          yyjson_obj_get(entry, "segments")))
         provider->variant_count = 0;
-    status = ob_provider_check_names(
-        reader, &provider->base, provider->segments, provider->segment_count);
+    if (known && !yyjson_obj_get(entry, "cloudflare") &&
+        !ob_slice_eq(provider->base.text, old_base))
+        provider->cloudflare = OB_S("");
+    status = check_places(reader, provider);
     return status == OB_OK ? check_rules(reader, provider) : status;
 }
 

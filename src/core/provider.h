@@ -42,16 +42,18 @@ typedef enum ob_model_place {
     OB_MODEL_NOWHERE,
     OB_MODEL_IN_PATH,
     OB_MODEL_IN_QUERY,
-    OB_MODEL_IN_BODY, /* JSON member, or the multipart field of that name */
+    OB_MODEL_IN_BODY,    /* JSON member, or the multipart field of that name */
     OB_MODEL_IN_SEGMENT, /* the {named} segment behind the slug */
 } ob_model_place;
 
 /*
  * One way in which a provider's requests name their model. In text:
  * "path:models/{model}:" (a pattern that is looked for at a segment boundary
- * of the rewritten path; {model} runs up to the first place where the text
- * behind it stands, at the end of the pattern up to the end of the path, and
- * may hold slashes), "query:model", "body:model_id", "segment:deployment".
+ * of the rewritten path), "query:model", "body:model_id",
+ * "segment:deployment". {model} may hold slashes. It runs up to the first place
+ * where the text behind it stands; where that text is ":" up to the last one,
+ * since models may hold colons and a method stands behind the last; with no
+ * text behind it up to the end of the path.
  * The first rule that finds a model wins, so what the provider itself looks
  * at first must stand first: else a permission check sees another model.
  */
@@ -63,9 +65,9 @@ typedef struct ob_model_rule {
 } ob_model_rule;
 
 #define OB_MODEL_RULES_MAX 6
-#define OB_SEGMENTS_MAX 6
-#define OB_VARIANTS_MAX 4
-#define OB_REWRITES_MAX 8
+#define OB_SEGMENTS_MAX    6
+#define OB_VARIANTS_MAX    4
+#define OB_REWRITES_MAX    8
 
 /* "https://{resource}.openai.azure.com/openai/deployments/{deployment}",
  * taken apart. The slices are part of `text`. */
@@ -94,6 +96,11 @@ typedef struct ob_place {
     /* Every {name} in it is among the segments. A value that goes into the
      * host must pass ob_host_label_valid(). */
     ob_url base;
+    /* What stands for `base` at Cloudflare AI Gateway, with the same {names}:
+     * "aws-bedrock/bedrock-runtime/{region}". Empty: not there, requests go
+     * directly. In a variant a NULL `ptr` stands for the provider's own. */
+    ob_slice cloudflare;
+    ob_auth auth; /* of a variant; without a header that of the provider */
 } ob_place;
 
 /* A path behind the slug (and its segments) that begins with `from` goes
@@ -145,8 +152,12 @@ typedef struct ob_provider {
      * there is none. */
     ob_slice probe_method;
     ob_slice probe_path;
-    /* Its slug at Cloudflare AI Gateway; empty: not there, always direct. */
-    ob_slice cloudflare_slug;
+    ob_slice cloudflare; /* as in ob_place */
+    /* From the provider's own paths, behind `base`, to Cloudflare's forms of
+     * them. Where there are any, a path that none fits is not served there and
+     * goes directly. */
+    ob_rewrite cloudflare_rewrites[OB_REWRITES_MAX];
+    size_t cloudflare_rewrite_count;
     /* Which group of the pool holds its keys; set by the shell once, before
      * the config is shared. */
     uint32_t pool_group;

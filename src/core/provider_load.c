@@ -6,8 +6,9 @@
  */
 #include "reader.h"
 
-#define FIELD_BYTES_MAX 256
-#define OBJECT          0 /* the field is the provider itself */
+#define FIELD_BYTES_MAX      256
+#define CLOUDFLARE_BYTES_MAX 64
+#define OBJECT               0 /* the field is the provider itself */
 
 static bool is_lower_alnum(char c)
 {
@@ -213,6 +214,31 @@ static ob_status read_place_segments(ob_reader *reader, const ob_member *member,
                           &place->segment_count);
 }
 
+/* "aws-bedrock/bedrock-runtime/{region}": a name at Cloudflare, and what may
+ * stand behind it. */
+static ob_status read_cloudflare(ob_reader *reader, const ob_member *member,
+                                 yyjson_val *value, void *field)
+{
+    ob_slice *place = field;
+    ob_status status = ob_read_string(reader, member, value, field);
+    if (status != OB_OK)
+        return status;
+    ob_slice rest = *place;
+    if (!rest.len)
+        *place = OB_S("");
+    for (bool first = true; rest.len; first = false) {
+        ob_slice segment = ob_slice_cut(&rest, '/');
+        if ((first ? !ob_provider_slug_valid(segment)
+                   : !segment_valid(segment)) ||
+            (rest.ptr && !rest.len))
+            return ob_reader_fail(reader,
+                                  "must be a provider's name at Cloudflare, "
+                                  "with what stands behind it, like "
+                                  "\"mistral/v1\", or empty for none");
+    }
+    return OB_OK;
+}
+
 static const ob_member place_members[] = {
     {.name = "segments", .read = read_place_segments, .offset = OBJECT},
     {.name = "keep_segments",
@@ -221,6 +247,11 @@ static const ob_member place_members[] = {
     {.name = "base_url",
      .read = ob_read_url,
      .offset = offsetof(ob_place, base)},
+    {.name = "cloudflare",
+     .read = read_cloudflare,
+     .offset = offsetof(ob_place, cloudflare),
+     .max = CLOUDFLARE_BYTES_MAX},
+    {.name = "auth", .read = read_auth, .offset = offsetof(ob_place, auth)},
 };
 
 /* Calls `read` for every element of an array. */
@@ -257,8 +288,8 @@ static ob_status read_variant(ob_reader *reader, const ob_member *member,
         return status;
     if (!place->base.text.len || !place->segment_count)
         return ob_reader_fail(reader, "needs \"segments\" and \"base_url\"");
-    return ob_provider_check_names(reader, &place->base, place->segments,
-                                   place->segment_count);
+    return ob_provider_check_names(reader, "base_url", place->base.text,
+                                   place->segments, place->segment_count);
 }
 
 static ob_status read_variants(ob_reader *reader, const ob_member *member,
@@ -281,13 +312,18 @@ static bool path_prefix_valid(ob_slice s)
            ob_slice_find(s, OB_S("//")) == OB_NOWHERE;
 }
 
+typedef struct rewrite_list {
+    ob_rewrite *items; /* OB_REWRITES_MAX of them */
+    size_t *count;
+} rewrite_list;
+
 static ob_status read_rewrite(ob_reader *reader, ob_slice key,
                               yyjson_val *value, void *context)
 {
-    ob_provider *provider = context;
-    if (provider->rewrite_count == OB_REWRITES_MAX)
+    const rewrite_list *list = context;
+    if (*list->count == OB_REWRITES_MAX)
         return ob_reader_fail(reader, "has more than 8 rewrites");
-    ob_rewrite *rewrite = &provider->rewrites[provider->rewrite_count++];
+    ob_rewrite *rewrite = &list->items[(*list->count)++];
     rewrite->from = ob_arena_dup(reader->arena, key);
     if (!rewrite->from.ptr)
         return OB_NO_MEMORY;
@@ -304,8 +340,20 @@ static ob_status read_rewrites(ob_reader *reader, const ob_member *member,
                                yyjson_val *value, void *field)
 {
     ob_provider *provider = field;
-    provider->rewrite_count = 0;
-    return ob_read_each(reader, value, read_rewrite, provider);
+    rewrite_list list = {provider->rewrites, &provider->rewrite_count};
+    *list.count = 0;
+    return ob_read_each(reader, value, read_rewrite, &list);
+}
+
+static ob_status read_cloudflare_rewrites(ob_reader *reader,
+                                          const ob_member *member,
+                                          yyjson_val *value, void *field)
+{
+    ob_provider *provider = field;
+    rewrite_list list = {provider->cloudflare_rewrites,
+                         &provider->cloudflare_rewrite_count};
+    *list.count = 0;
+    return ob_read_each(reader, value, read_rewrite, &list);
 }
 
 /* ---- model rules ---- */
@@ -406,18 +454,6 @@ static ob_status read_probe(ob_reader *reader, const ob_member *member,
     return OB_OK;
 }
 
-static ob_status read_cloudflare_slug(ob_reader *reader,
-                                      const ob_member *member,
-                                      yyjson_val *value, void *field)
-{
-    ob_status status = ob_read_string(reader, member, value, field);
-    ob_slice slug = *(ob_slice *)field;
-    if (status == OB_OK && slug.len && !ob_provider_slug_valid(slug))
-        status = ob_reader_fail(reader, "must be a provider's name at "
-                                        "Cloudflare, or empty for none");
-    return status;
-}
-
 #define AT(field) offsetof(ob_provider, field)
 
 const ob_member ob_provider_members[] = {
@@ -449,8 +485,11 @@ const ob_member ob_provider_members[] = {
     {.name = "daily_reset", .read = read_zone, .offset = AT(daily_reset)},
     {.name = "probe", .read = read_probe, .offset = OBJECT},
     {.name = "cloudflare",
-     .read = read_cloudflare_slug,
-     .offset = AT(cloudflare_slug),
-     .max = 64},
+     .read = read_cloudflare,
+     .offset = AT(cloudflare),
+     .max = CLOUDFLARE_BYTES_MAX},
+    {.name = "cloudflare_rewrite",
+     .read = read_cloudflare_rewrites,
+     .offset = OBJECT},
 };
 const size_t ob_provider_member_count = OB_LEN(ob_provider_members);

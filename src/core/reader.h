@@ -119,7 +119,7 @@ OB_MUST_USE ob_status ob_provider_check_slug(ob_reader *reader, ob_slice slug);
 /* Is every {name} of the base among the segments? {account} may come from the
  * configuration instead. */
 OB_MUST_USE ob_status ob_provider_check_names(ob_reader *reader,
-                                              const ob_url *base,
+                                              const char *member, ob_slice text,
                                               const ob_slice *segments,
                                               size_t count);
 /* For tables, and ahead of them for a new provider. */

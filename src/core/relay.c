@@ -11,12 +11,18 @@ const ob_target *ob_relay_target(const ob_relay *relay)
     return &relay->route.targets[relay->target];
 }
 
-static void move_to(ob_relay *relay, ob_relay_state state)
+void relay_move(ob_relay *relay, ob_relay_state state)
 {
-    OB_ASSERT(relay->state != OB_RELAY_OVER);
-    OB_ASSERT(state != OB_RELAY_HOLDING || relay->state == OB_RELAY_SENT);
-    OB_ASSERT(state != OB_RELAY_COMMITTED || relay->state == OB_RELAY_SENT ||
-              relay->state == OB_RELAY_HOLDING);
+    /* From a state (row) to the next (bit). */
+    static const uint8_t moves[] = {
+        [OB_RELAY_IDLE] = 1 << OB_RELAY_IDLE | 1 << OB_RELAY_SENT,
+        [OB_RELAY_SENT] = 1 << OB_RELAY_IDLE | 1 << OB_RELAY_HOLDING,
+        [OB_RELAY_HOLDING] = 1 << OB_RELAY_IDLE | 1 << OB_RELAY_COMMITTED,
+    };
+    OB_ASSERT(relay->state < OB_RELAY_COMMITTED ||
+              (relay->state == OB_RELAY_COMMITTED && state == OB_RELAY_OVER));
+    OB_ASSERT(state == OB_RELAY_OVER ||
+              (moves[relay->state] & 1 << state) != 0);
     relay->state = state;
 }
 
@@ -78,8 +84,9 @@ ob_status ob_relay_init(ob_relay *relay, const ob_config *config,
                         .request_id = request_id,
                         .arena = arena,
                         .begun_ms = now_ms};
+    relay->call.trusted = ob_authkey_unrestricted(authkey);
     ob_status status =
-        ob_route_find(config, call, arena, &relay->route, error);
+        ob_route_find(config, &relay->call, arena, &relay->route, error);
     if (status != OB_OK)
         return status;
     relay->repeatable = is_repeatable(relay);
@@ -96,10 +103,8 @@ void ob_relay_drop_held(ob_relay *relay)
 
 void ob_relay_deinit(ob_relay *relay)
 {
+    /* The key's copy is the arena's, which wipes it. */
     ob_relay_drop_held(relay);
-    if (relay->secret.len)
-        ob_wipe((char *)relay->secret.ptr, relay->secret.len);
-    relay->secret = OB_S("");
 }
 
 /* ---- blame ---- */
@@ -122,6 +127,7 @@ void relay_suspect(ob_relay *relay, const ob_verdict *verdict, int status)
         return;
     ob_suspect *suspect = &relay->suspects[relay->suspect_count++];
     suspect->key_id = relay->key_id;
+    suspect->group = ob_relay_target(relay)->provider->pool_group;
     suspect->verdict = *verdict;
     suspect->status = status;
     ob_slice words = ob_slice_head(verdict->words, OB_WORDS_BYTES_MAX);
@@ -135,7 +141,7 @@ static bool is_alone(const ob_relay *relay, size_t index)
 {
     const ob_suspect *suspect = &relay->suspects[index];
     for (size_t i = 0; i < relay->suspect_count; i++)
-        if (i != index &&
+        if (i != index && relay->suspects[i].group == suspect->group &&
             relay->suspects[i].verdict.reason == suspect->verdict.reason)
             return false;
     return true;
@@ -145,6 +151,9 @@ static bool is_alone(const ob_relay *relay, size_t index)
 static void settle_suspects(ob_relay *relay, ob_pool *pool, bool proved,
                             int64_t now_ms)
 {
+    /* Another provider's success says nothing of this one's network, region
+     * or project. */
+    uint32_t served = ob_relay_target(relay)->provider->pool_group;
     for (size_t i = 0; i < relay->suspect_count; i++) {
         ob_suspect *suspect = &relay->suspects[i];
         ob_key *key = ob_pool_find(pool, suspect->key_id);
@@ -152,7 +161,7 @@ static void settle_suspects(ob_relay *relay, ob_pool *pool, bool proved,
             continue;
         ob_cause cause = relay_cause(relay, suspect->status,
                                      ob_slice_str(suspect->words), now_ms);
-        if (proved)
+        if (proved && suspect->group == served)
             ob_pool_block(pool, key, &suspect->verdict, &cause);
         else
             (void)ob_pool_refused(pool, key, &suspect->verdict,
@@ -167,16 +176,17 @@ void relay_close(ob_relay *relay, ob_pool *pool, bool proved, int64_t now_ms)
     if (proved) {
         ob_key *key = ob_pool_find(pool, relay->key_id);
         if (key)
-            ob_pool_succeeded(pool, key, ob_relay_target(relay)->model,
-                              now_ms);
+            ob_pool_succeeded(pool, key, ob_relay_target(relay)->model, now_ms);
     }
 }
 
 void ob_relay_gone(ob_relay *relay, ob_pool *pool, int64_t now_ms)
 {
-    if (relay->state != OB_RELAY_COMMITTED && relay->state != OB_RELAY_OVER)
+    if (relay->state == OB_RELAY_OVER)
+        return;
+    if (relay->state != OB_RELAY_COMMITTED)
         relay_close(relay, pool, false, now_ms);
-    relay->state = OB_RELAY_OVER;
+    relay_move(relay, OB_RELAY_OVER);
 }
 
 /* ---- endings ---- */
@@ -185,10 +195,16 @@ static void reject(ob_relay *relay, ob_pool *pool, int status,
                    const char *message, int64_t now_ms, ob_relay_action *action)
 {
     relay_close(relay, pool, false, now_ms);
-    move_to(relay, OB_RELAY_OVER);
+    relay_move(relay, OB_RELAY_OVER);
     *action = (ob_relay_action){.what = OB_DO_REJECT,
                                 .status = status,
                                 .message = ob_slice_str(message)};
+}
+
+static void out_of_memory(ob_relay *relay, ob_pool *pool, int64_t now_ms,
+                          ob_relay_action *action)
+{
+    reject(relay, pool, 503, "The gateway is out of memory.", now_ms, action);
 }
 
 /* The provider's last answer as it came, or what happened in our own words. */
@@ -197,7 +213,7 @@ static void give_up(ob_relay *relay, ob_pool *pool, int64_t now_ms,
 {
     if (relay->last.status && relay->last.whole) {
         relay_close(relay, pool, false, now_ms);
-        move_to(relay, OB_RELAY_OVER);
+        relay_move(relay, OB_RELAY_OVER);
         relay_answer(relay, &relay->last, OB_DO_DELIVER, action);
     } else if (relay->failed_silent) {
         reject(relay, pool, 504,
@@ -216,8 +232,11 @@ static void all_cooling(ob_relay *relay, ob_pool *pool, int64_t retry_at_ms,
                         int64_t now_ms, ob_relay_action *action)
 {
     /* Used-up credit and denied models do not pass by waiting: what the
-     * provider said of them tells the caller more. */
-    if (relay->last.status && relay->last_action != OB_ACTION_COOL) {
+     * provider said of them tells the caller more. That one key is dead does
+     * not, while others will be back. */
+    bool soon = retry_at_ms - relay->begun_ms < OB_PROBE_AFTER_MS;
+    if (relay->last.status && !soon && relay->last_action != OB_ACTION_COOL &&
+        relay->last_action != OB_ACTION_BLOCK) {
         give_up(relay, pool, now_ms, action);
         return;
     }
@@ -234,7 +253,6 @@ static void all_cooling(ob_relay *relay, ob_pool *pool, int64_t retry_at_ms,
 static void next_target(ob_relay *relay)
 {
     relay->target++;
-    relay->trouble = 0;
     relay->tried_count = relay->refused_count;
 }
 
@@ -270,17 +288,15 @@ void relay_pass_over(ob_relay *relay)
 static void wait_until(ob_relay *relay, int64_t wake_at_ms,
                        ob_relay_action *action)
 {
-    move_to(relay, OB_RELAY_IDLE);
-    *action =
-        (ob_relay_action){.what = OB_DO_WAIT, .wake_at_ms = wake_at_ms};
+    relay_move(relay, OB_RELAY_IDLE);
+    *action = (ob_relay_action){.what = OB_DO_WAIT, .wake_at_ms = wake_at_ms};
 }
 
 static bool keep_secret(ob_relay *relay, const ob_key *key)
 {
     if (relay->secret.len)
         ob_wipe((char *)relay->secret.ptr, relay->secret.len);
-    relay->secret =
-        ob_arena_dup(relay->arena, ob_secret_reveal(&key->secret));
+    relay->secret = ob_arena_dup(relay->arena, ob_secret_reveal(&key->secret));
     return relay->secret.ptr != NULL;
 }
 
@@ -307,24 +323,27 @@ static void send(ob_relay *relay, ob_pool *pool, const ob_key *key,
             : OB_NO_MEMORY;
     if (status == OB_INVALID) {
         /* The route cannot be written for this provider: not an attempt. */
-        ob_slice message = ob_arena_dup(relay->arena, ob_slice_str(error.message));
+        ob_slice message =
+            ob_arena_dup(relay->arena, ob_slice_str(error.message));
         reject(relay, pool, error.status, message.ptr ? message.ptr : "",
                now_ms, action);
         return;
     }
     if (status != OB_OK) {
-        reject(relay, pool, 503, "The gateway is out of memory.", now_ms,
-               action);
+        out_of_memory(relay, pool, now_ms, action);
         return;
     }
-    move_to(relay, OB_RELAY_SENT);
+    relay_move(relay, OB_RELAY_SENT);
     *action = (ob_relay_action){.what = OB_DO_SEND, .upstream = room};
 }
 
-/* How long a request may still wait for a key. */
-static bool worth_waiting(const ob_relay *relay, int64_t retry_at_ms)
+/* May the request wait so long? Its waits for keys are summed up; what its
+ * attempts took does not count. */
+static bool worth_waiting(const ob_relay *relay, int64_t retry_at_ms,
+                          int64_t now_ms)
 {
-    return retry_at_ms <= relay->begun_ms + relay->config->timeouts.queue_ms;
+    return retry_at_ms - now_ms <=
+           relay->config->timeouts.queue_ms - relay->waited_ms;
 }
 
 /* Another key than those that met trouble if there is one that is free. */
@@ -333,10 +352,10 @@ static ob_status pick(ob_relay *relay, ob_pool *pool, int64_t now_ms,
 {
     const ob_target *target = ob_relay_target(relay);
     uint32_t group = target->provider->pool_group;
-    ob_status status =
-        ob_pool_pick(pool, group, target->model, relay->tried,
-                     relay->tried_count, now_ms, key, back_ms);
-    if (status == OB_OK || relay->tried_count == relay->refused_count)
+    ob_status status = ob_pool_pick(pool, group, target->model, relay->tried,
+                                    relay->tried_count, now_ms, key, back_ms);
+    if (status == OB_OK || status == OB_NO_MEMORY ||
+        relay->tried_count == relay->refused_count)
         return status;
     relay->tried_count = relay->refused_count;
     return ob_pool_pick(pool, group, target->model, relay->tried,
@@ -379,6 +398,10 @@ void relay_next(ob_relay *relay, ob_pool *pool, int64_t now_ms,
             send(relay, pool, key, now_ms, room, action);
             return;
         }
+        if (status == OB_NO_MEMORY) {
+            out_of_memory(relay, pool, now_ms, action);
+            return;
+        }
         if (status == OB_AGAIN && (!first_back_ms || back_ms < first_back_ms)) {
             first_back_ms = back_ms;
             waiting_target = relay->target;
@@ -391,18 +414,20 @@ void relay_next(ob_relay *relay, ob_pool *pool, int64_t now_ms,
         no_key(relay, pool, now_ms, action);
         return;
     }
-    if (!worth_waiting(relay, first_back_ms)) {
+    if (!worth_waiting(relay, first_back_ms, now_ms)) {
         all_cooling(relay, pool, first_back_ms, now_ms, action);
         return;
     }
     relay->target = waiting_target;
+    relay->waited_ms += first_back_ms > now_ms ? first_back_ms - now_ms : 0;
     wait_until(relay, first_back_ms, action);
 }
 
 static int64_t pause_ms(const ob_relay *relay, int64_t now_ms)
 {
     int64_t pause = PAUSE_FIRST_MS;
-    for (uint32_t i = 1; i < relay->trouble && pause < PAUSE_MAX_MS; i++)
+    uint32_t trouble = relay->trouble[relay->target];
+    for (uint32_t i = 1; i < trouble && pause < PAUSE_MAX_MS; i++)
         pause *= 4;
     uint64_t spread = ob_slice_hash(relay->request_id, (uint64_t)now_ms);
     return pause * 3 / 4 + (int64_t)(spread % (uint64_t)(pause / 2));
@@ -413,13 +438,13 @@ static int64_t pause_ms(const ob_relay *relay, int64_t now_ms)
 void relay_trouble(ob_relay *relay, ob_pool *pool, int64_t now_ms,
                    ob_relay_action *action)
 {
-    relay->trouble++;
+    uint32_t trouble = ++relay->trouble[relay->target];
     if (!relay->repeatable ||
         relay->attempts >= relay->config->retry.attempts_max) {
         give_up(relay, pool, now_ms, action);
         return;
     }
-    if (relay->trouble < relay->config->retry.trouble_max) {
+    if (trouble < relay->config->retry.trouble_max) {
         wait_until(relay, now_ms + pause_ms(relay, now_ms), action);
         return;
     }
@@ -462,7 +487,7 @@ void ob_relay_late(ob_relay *relay, ob_pool *pool, int64_t now_ms,
 {
     if (relay->state == OB_RELAY_HOLDING && relay->is_stream &&
         relay->peek.preamble) {
-        relay_commit(relay, pool, now_ms, action);
+        relay_commit(relay, pool, true, now_ms, action);
         return;
     }
     ob_relay_failed(relay, pool, OB_FAILURE_SILENT, now_ms, room, action);

@@ -15,8 +15,8 @@
  * COMMIT on the caller has begun to receive, and no other attempt is made.
  *
  * Blame: a key that was refused as dead is a suspect until the request ends.
- * Another key's success proves the suspicion; otherwise the pool looks
- * whether others were refused alike (pool.h).
+ * The success of another key of the same provider proves the suspicion;
+ * otherwise the pool looks whether others were refused alike (pool.h).
  *
  * Threading: calls that take a pool are made under its lock.
  */
@@ -33,8 +33,8 @@
 #include "verdict.h"
 
 #define OB_HELD_BYTES_MAX ((size_t)256 * 1024)
-#define OB_TRIED_MAX 64
-#define OB_SUSPECTS_MAX 32
+#define OB_TRIED_MAX      OB_SKIP_MAX
+#define OB_SUSPECTS_MAX   32
 
 typedef enum ob_relay_state {
     OB_RELAY_IDLE,      /* between attempts */
@@ -76,6 +76,7 @@ typedef enum ob_failure {
 
 typedef struct ob_suspect {
     int64_t key_id;
+    uint32_t group; /* of the pool: only keys of one provider are compared */
     ob_verdict verdict; /* without words */
     int status;
     char words[OB_WORDS_BYTES_MAX + 1];
@@ -87,7 +88,7 @@ typedef struct ob_kept_answer {
     const ob_header *headers;
     size_t header_count;
     ob_buffer body;
-    bool whole;
+    bool whole;           /* may be delivered as an answer */
     const ob_header *raw; /* unfiltered, for the verdict; errors only */
     size_t raw_count;
 } ob_kept_answer;
@@ -102,11 +103,12 @@ typedef struct ob_relay {
     ob_relay_state state;
     size_t target;
     uint32_t attempts;
-    uint32_t trouble; /* at this target */
+    uint32_t trouble[OB_TARGETS_MAX]; /* attempts that met it */
     int64_t begun_ms;
-    int64_t key_id; /* of the attempt under way */
-    bool repeatable; /* may be sent again although it was received once */
-    bool failed_silent; /* the last attempt, by first_byte_ms */
+    int64_t waited_ms;     /* for keys */
+    int64_t key_id;        /* of the attempt under way */
+    bool repeatable;       /* may be sent again although it was received once */
+    bool failed_silent;    /* the last attempt, by first_byte_ms */
     ob_action last_action; /* of the last verdict */
     /* Keys that are passed over: first those that cannot serve this request,
      * then those that met trouble and are taken again if there is no other. */
@@ -121,6 +123,7 @@ typedef struct ob_relay {
     ob_slice secret; /* copy of the attempt's key, in the arena, for masking */
     bool is_stream;  /* of the answer under way */
     bool is_json;
+    bool ended; /* all of it is there */
     uint32_t verdict_counts[OB_ACTION_RETRY + 1];
 } ob_relay;
 
@@ -135,7 +138,7 @@ OB_MUST_USE ob_status ob_relay_init(ob_relay *relay, const ob_config *config,
                                     const ob_call *call, ob_slice request_id,
                                     ob_arena *arena, int64_t now_ms,
                                     ob_route_error *error);
-/* Frees and wipes; not the arena. */
+/* Frees what is held; the arena, which may be gone by now, is not touched. */
 void ob_relay_deinit(ob_relay *relay);
 
 /* The first attempt, or the next one after WAIT. `room` is where SEND writes
@@ -146,8 +149,8 @@ void ob_relay_wake(ob_relay *relay, ob_pool *pool, int64_t now_ms,
 /* The head of the attempt's answer (a final one: no 1xx). Slices are copied.
  * `has_body` is false where HTTP says that none follows. */
 void ob_relay_head(ob_relay *relay, ob_pool *pool, int status,
-                   const ob_header *headers, size_t header_count,
-                   bool has_body, int64_t now_ms, ob_upstream_request *room,
+                   const ob_header *headers, size_t header_count, bool has_body,
+                   int64_t now_ms, ob_upstream_request *room,
                    ob_relay_action *action);
 /* A piece of its body, before the commit. */
 void ob_relay_body(ob_relay *relay, ob_pool *pool, ob_slice bytes,

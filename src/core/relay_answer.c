@@ -23,8 +23,8 @@ static bool add_own_headers(ob_relay *relay, ob_header *headers, size_t *count)
     if (!digits)
         return false;
     size_t length = ob_write_u64(digits, relay->attempts);
-    headers[(*count)++] = (ob_header){OB_S("x-one-balance-provider"),
-                                      target->provider->slug};
+    headers[(*count)++] =
+        (ob_header){OB_S("x-one-balance-provider"), target->provider->slug};
     if (target->model.len)
         headers[(*count)++] =
             (ob_header){OB_S("x-one-balance-model"), target->model};
@@ -82,7 +82,6 @@ static bool keep_head(ob_relay *relay, int status, const ob_header *headers,
     relay->now.headers = kept;
     relay->now.header_count = at;
     relay->now.status = status;
-    relay->now.whole = false;
     ob_buffer_clear(&relay->now.body);
     return true;
 }
@@ -112,20 +111,27 @@ void relay_answer(ob_relay *relay, ob_kept_answer *answer, ob_relay_do what,
                                 .body = body};
 }
 
-void relay_commit(ob_relay *relay, ob_pool *pool, int64_t now_ms,
+void relay_commit(ob_relay *relay, ob_pool *pool, bool proved, int64_t now_ms,
                   ob_relay_action *action)
 {
-    relay_close(relay, pool, relay->now.status < 400, now_ms);
-    relay->state = OB_RELAY_COMMITTED;
+    relay_close(relay, pool, proved, now_ms);
+    relay_move(relay, OB_RELAY_COMMITTED);
     relay_answer(relay, &relay->now, OB_DO_COMMIT, action);
 }
 
-static void deliver(ob_relay *relay, ob_pool *pool, int64_t now_ms,
+static void deliver(ob_relay *relay, ob_pool *pool, bool proved, int64_t now_ms,
                     ob_relay_action *action)
 {
-    relay_close(relay, pool, relay->now.status < 400, now_ms);
-    relay->state = OB_RELAY_OVER;
+    relay_close(relay, pool, proved, now_ms);
+    relay_move(relay, OB_RELAY_OVER);
     relay_answer(relay, &relay->now, OB_DO_DELIVER, action);
+}
+
+/* What is held is good as far as it goes: it is the answer, or its begin. */
+static void commit_good(ob_relay *relay, ob_pool *pool, int64_t now_ms,
+                        ob_relay_action *action)
+{
+    relay_commit(relay, pool, relay->now.status < 400, now_ms, action);
 }
 
 /* ---- judging ---- */
@@ -135,8 +141,6 @@ static void keep_as_last(ob_relay *relay, bool whole)
     ob_kept_answer last = relay->last;
     relay->last = relay->now;
     relay->last.whole = whole;
-    ob_slice body = ob_buffer_slice(&relay->last.body);
-    ob_relay_mask(relay, (char *)body.ptr, body.len);
     relay->now = (ob_kept_answer){.body = last.body};
     ob_buffer_clear(&relay->now.body);
     relay->failed_silent = false;
@@ -149,11 +153,28 @@ static bool is_worth_the_next_target(ob_reason reason)
            reason == OB_REASON_MODEL_UNKNOWN;
 }
 
+/*
+ * The caller named the resource, account or region in the path, so a refusal
+ * may say no more than that the key does not belong there: nobody may kill a
+ * pool's keys by sending them to the wrong house.
+ */
+static bool is_callers_place(const ob_relay *relay, const ob_verdict *verdict)
+{
+    return relay->route.segment_count > 0 &&
+           (verdict->action == OB_ACTION_BLOCK ||
+            verdict->action == OB_ACTION_EXHAUSTED ||
+            verdict->action == OB_ACTION_DENY_MODEL);
+}
+
 static void apply_to_key(ob_relay *relay, ob_pool *pool,
                          const ob_verdict *verdict, int status, int64_t now_ms)
 {
     ob_key *key = ob_pool_find(pool, relay->key_id);
     const ob_target *target = ob_relay_target(relay);
+    if (is_callers_place(relay, verdict)) {
+        relay_pass_over(relay);
+        return;
+    }
     if (verdict->action == OB_ACTION_BLOCK) {
         relay_suspect(relay, verdict, status);
         relay_pass_over(relay);
@@ -163,9 +184,9 @@ static void apply_to_key(ob_relay *relay, ob_pool *pool,
         relay_avoid(relay);
         return;
     }
-    /* A rest without a model to rest for does not keep the key from being
-     * picked again at once. */
-    if (target->model.len == 0 || verdict->cool_ms <= 0)
+    /* Nothing would keep the key from being picked again at once. */
+    bool denied = verdict->action == OB_ACTION_DENY_MODEL;
+    if (verdict->cool_ms <= 0 || (denied && target->model.len == 0))
         relay_pass_over(relay);
     if (!key)
         return;
@@ -175,37 +196,44 @@ static void apply_to_key(ob_relay *relay, ob_pool *pool,
                  target->provider->daily_reset, &cause);
 }
 
-/* May the request be sent again after this verdict? A refusal was not
- * carried out; trouble may have come after the work was done. */
 static bool carries_on(const ob_verdict *verdict)
 {
     return verdict->action != OB_ACTION_DELIVER &&
            verdict->action != OB_ACTION_DELIVER_NETWORK;
 }
 
+/* The answer is the caller's, an error or not. */
+static void let_go(ob_relay *relay, ob_pool *pool, const ob_verdict *verdict,
+                   bool whole, int64_t now_ms, ob_upstream_request *room,
+                   ob_relay_action *action)
+{
+    bool good = verdict->reason == OB_REASON_OK && relay->now.status < 400;
+    if (!good && is_worth_the_next_target(verdict->reason) &&
+        relay_go_on_with_next_target(relay)) {
+        keep_as_last(relay, whole);
+        relay_move(relay, OB_RELAY_IDLE);
+        relay_next(relay, pool, now_ms, room, action);
+    } else if (relay->ended) {
+        deliver(relay, pool, good, now_ms, action);
+    } else {
+        relay_commit(relay, pool, good, now_ms, action);
+    }
+}
+
+/* `whole`: what is held may stand as the answer, should nothing better come. */
 static void judged(ob_relay *relay, ob_pool *pool, const ob_verdict *verdict,
                    bool whole, int64_t now_ms, ob_upstream_request *room,
                    ob_relay_action *action)
 {
-    int status = relay->now.status;
     relay->verdict_counts[verdict->action]++;
     relay->last_action = verdict->action;
     if (!carries_on(verdict)) {
-        if (status >= 400 && is_worth_the_next_target(verdict->reason) &&
-            relay_go_on_with_next_target(relay)) {
-            keep_as_last(relay, whole);
-            relay->state = OB_RELAY_IDLE;
-            relay_next(relay, pool, now_ms, room, action);
-        } else if (whole) {
-            deliver(relay, pool, now_ms, action);
-        } else {
-            relay_commit(relay, pool, now_ms, action);
-        }
+        let_go(relay, pool, verdict, whole, now_ms, room, action);
         return;
     }
-    apply_to_key(relay, pool, verdict, status, now_ms);
+    apply_to_key(relay, pool, verdict, relay->now.status, now_ms);
     keep_as_last(relay, whole);
-    relay->state = OB_RELAY_IDLE;
+    relay_move(relay, OB_RELAY_IDLE);
     if (verdict->action == OB_ACTION_RETRY)
         relay_trouble(relay, pool, now_ms, action);
     else
@@ -216,15 +244,14 @@ static ob_verdict judge(const ob_relay *relay, int64_t now_ms)
 {
     bool raw = relay->now.raw != NULL;
     const ob_target *target = ob_relay_target(relay);
-    ob_response response = {.provider = target->provider->slug,
-                            .model = target->model,
-                            .daily_reset = target->provider->daily_reset,
-                            .status = relay->now.status,
-                            .headers = raw ? relay->now.raw
-                                           : relay->now.headers,
-                            .header_count = raw ? relay->now.raw_count
-                                                : relay->now.header_count,
-                            .body = ob_buffer_slice(&relay->now.body)};
+    ob_response response = {
+        .provider = target->provider->slug,
+        .model = target->model,
+        .daily_reset = target->provider->daily_reset,
+        .status = relay->now.status,
+        .headers = raw ? relay->now.raw : relay->now.headers,
+        .header_count = raw ? relay->now.raw_count : relay->now.header_count,
+        .body = ob_buffer_slice(&relay->now.body)};
     return ob_verdict_judge(&response, now_ms);
 }
 
@@ -232,6 +259,9 @@ static void judge_held(ob_relay *relay, ob_pool *pool, bool whole,
                        int64_t now_ms, ob_upstream_request *room,
                        ob_relay_action *action)
 {
+    /* First of all: the provider's words are kept as evidence. */
+    ob_slice held = ob_buffer_slice(&relay->now.body);
+    ob_relay_mask(relay, (char *)held.ptr, held.len);
     ob_verdict verdict = judge(relay, now_ms);
     judged(relay, pool, &verdict, whole, now_ms, room, action);
 }
@@ -239,8 +269,7 @@ static void judge_held(ob_relay *relay, ob_pool *pool, bool whole,
 static void came_to_nothing(ob_relay *relay, ob_pool *pool, int64_t now_ms,
                             ob_upstream_request *room, ob_relay_action *action)
 {
-    ob_verdict verdict = {.action = OB_ACTION_RETRY,
-                          .reason = OB_REASON_EMPTY};
+    ob_verdict verdict = {.action = OB_ACTION_RETRY, .reason = OB_REASON_EMPTY};
     /* Not whole: an empty success must never be handed on as an answer. */
     judged(relay, pool, &verdict, false, now_ms, room, action);
 }
@@ -253,8 +282,8 @@ static bool must_have_content(const ob_relay *relay)
 }
 
 void ob_relay_head(ob_relay *relay, ob_pool *pool, int status,
-                   const ob_header *headers, size_t header_count,
-                   bool has_body, int64_t now_ms, ob_upstream_request *room,
+                   const ob_header *headers, size_t header_count, bool has_body,
+                   int64_t now_ms, ob_upstream_request *room,
                    ob_relay_action *action)
 {
     OB_ASSERT(relay->state == OB_RELAY_SENT);
@@ -262,11 +291,11 @@ void ob_relay_head(ob_relay *relay, ob_pool *pool, int status,
         ob_relay_failed(relay, pool, OB_FAILURE_CUT, now_ms, room, action);
         return;
     }
-    ob_slice type =
-        ob_headers_get(headers, header_count, OB_S("content-type"));
+    ob_slice type = ob_headers_get(headers, header_count, OB_S("content-type"));
     relay->is_stream = is_type(type, "text/event-stream");
     relay->is_json = is_type(type, "application/json");
-    relay->state = OB_RELAY_HOLDING;
+    relay->ended = false;
+    relay_move(relay, OB_RELAY_HOLDING);
     *action = (ob_relay_action){.what = OB_DO_READ};
     if (!has_body)
         ob_relay_end(relay, pool, now_ms, room, action);
@@ -280,17 +309,25 @@ static int first_byte(ob_slice body)
     return rest.len ? (unsigned char)rest.ptr[0] : 0;
 }
 
-static bool array_begins_with_error(ob_slice body)
-{
-    ob_slice rest = ob_slice_trim(ob_slice_from(ob_slice_trim(body), 1));
-    if (!ob_slice_starts(rest, OB_S("{")))
-        return false;
-    rest = ob_slice_trim(ob_slice_from(rest, 1));
-    return ob_slice_starts(rest, OB_S("\"error\""));
-}
+typedef enum begin {
+    BEGIN_OPEN, /* more must come to tell */
+    BEGIN_GOOD,
+    BEGIN_ERROR,
+} begin;
 
-/* Enough of an array to see the name of its first member. */
-#define ARRAY_LOOK_BYTES 64
+static begin array_begin(ob_slice body)
+{
+    ob_slice name = OB_S("\"error\"");
+    ob_slice rest = ob_slice_trim(ob_slice_from(ob_slice_trim(body), 1));
+    if (rest.len == 0 || ob_slice_eq(rest, OB_S("]")))
+        return BEGIN_OPEN;
+    if (rest.ptr[0] != '{')
+        return BEGIN_GOOD;
+    rest = ob_slice_trim(ob_slice_from(rest, 1));
+    if (ob_slice_starts(rest, name))
+        return BEGIN_ERROR;
+    return ob_slice_starts(name, rest) ? BEGIN_OPEN : BEGIN_GOOD;
+}
 
 static void look_at_json(ob_relay *relay, ob_pool *pool, int64_t now_ms,
                          ob_relay_action *action)
@@ -298,10 +335,10 @@ static void look_at_json(ob_relay *relay, ob_pool *pool, int64_t now_ms,
     ob_slice held = ob_buffer_slice(&relay->now.body);
     int first = first_byte(held);
     bool full = held.len >= OB_HELD_BYTES_MAX;
-    bool is_array = first == '[' && held.len >= ARRAY_LOOK_BYTES &&
-                    !array_begins_with_error(held);
-    if (full || is_array || (first && first != '{' && first != '['))
-        relay_commit(relay, pool, now_ms, action);
+    bool good =
+        first == '[' ? array_begin(held) == BEGIN_GOOD : first && first != '{';
+    if (full || good)
+        commit_good(relay, pool, now_ms, action);
 }
 
 static void look_at_stream(ob_relay *relay, ob_pool *pool, int64_t now_ms,
@@ -311,10 +348,10 @@ static void look_at_stream(ob_relay *relay, ob_pool *pool, int64_t now_ms,
     ob_sse_found found = ob_sse_look(&relay->peek, held);
     if (found == OB_SSE_ERROR)
         judge_held(relay, pool, true, now_ms, room, action);
-    else if (found == OB_SSE_DONE)
+    else if (found == OB_SSE_DONE && must_have_content(relay))
         came_to_nothing(relay, pool, now_ms, room, action);
-    else if (found == OB_SSE_REAL || held.len >= OB_HELD_BYTES_MAX)
-        relay_commit(relay, pool, now_ms, action);
+    else if (found != OB_SSE_NOTHING || held.len >= OB_HELD_BYTES_MAX)
+        commit_good(relay, pool, now_ms, action);
 }
 
 void ob_relay_body(ob_relay *relay, ob_pool *pool, ob_slice bytes,
@@ -336,34 +373,29 @@ void ob_relay_body(ob_relay *relay, ob_pool *pool, ob_slice bytes,
     } else if (relay->is_json) {
         look_at_json(relay, pool, now_ms, action);
     } else {
-        relay_commit(relay, pool, now_ms, action);
+        commit_good(relay, pool, now_ms, action);
     }
 }
 
-static bool is_set(ob_slice raw)
-{
-    return raw.len && !ob_slice_eq(raw, OB_S("null")) &&
-           !ob_slice_eq(raw, OB_S("[]")) && !ob_slice_eq(raw, OB_S("{}")) &&
-           !ob_slice_eq(raw, OB_S("\"\"")) && !ob_slice_eq(raw, OB_S("false"));
-}
-
-/* Does a JSON answer behind a 200 speak of an error? A scan of its members:
- * a tree of every good answer would cost more than all else. */
+/* Does a JSON answer behind a 200 speak of an error? */
 static bool tells_an_error(ob_slice body)
 {
     if (first_byte(body) == '[')
-        return array_begins_with_error(body);
-    ob_member members[] = {{.name = OB_S("error")},
-                           {.name = OB_S("errors")},
-                           {.name = OB_S("success")},
-                           {.name = OB_S("type")}};
-    const char *why;
-    size_t at;
-    if (ob_scan_members(body, members, OB_LEN(members), &why, &at) != OB_OK)
-        return false;
-    return is_set(members[0].raw) || is_set(members[1].raw) ||
-           ob_slice_eq(members[2].raw, OB_S("false")) ||
-           ob_slice_eq(members[3].raw, OB_S("\"error\""));
+        return array_begin(body) == BEGIN_ERROR;
+    return ob_sse_scan(body) == OB_SSE_ERROR;
+}
+
+static void end_stream(ob_relay *relay, ob_pool *pool, int64_t now_ms,
+                       ob_upstream_request *room, ob_relay_action *action)
+{
+    ob_slice held = ob_buffer_slice(&relay->now.body);
+    ob_sse_found found = ob_sse_finish(&relay->peek, held);
+    if (found == OB_SSE_ERROR)
+        judge_held(relay, pool, true, now_ms, room, action);
+    else if (found == OB_SSE_REAL || !must_have_content(relay))
+        deliver(relay, pool, true, now_ms, action);
+    else
+        came_to_nothing(relay, pool, now_ms, room, action);
 }
 
 void ob_relay_end(ob_relay *relay, ob_pool *pool, int64_t now_ms,
@@ -371,15 +403,16 @@ void ob_relay_end(ob_relay *relay, ob_pool *pool, int64_t now_ms,
 {
     OB_ASSERT(relay->state == OB_RELAY_HOLDING);
     ob_slice held = ob_buffer_slice(&relay->now.body);
-    if (relay->now.status >= 400) {
+    int status = relay->now.status;
+    relay->ended = true;
+    if (status >= 400)
         judge_held(relay, pool, true, now_ms, room, action);
-    } else if (must_have_content(relay) &&
-               (first_byte(held) == 0 || relay->is_stream)) {
+    else if (relay->is_stream)
+        end_stream(relay, pool, now_ms, room, action);
+    else if (must_have_content(relay) && first_byte(held) == 0)
         came_to_nothing(relay, pool, now_ms, room, action);
-    } else if (relay->is_json && relay->now.status == 200 &&
-               tells_an_error(held)) {
+    else if (relay->is_json && status == 200 && tells_an_error(held))
         judge_held(relay, pool, true, now_ms, room, action);
-    } else {
-        deliver(relay, pool, now_ms, action);
-    }
+    else
+        deliver(relay, pool, true, now_ms, action);
 }

@@ -4,6 +4,8 @@
 
 #include "relay.h"
 
+/* The one place where the state changes. */
+void relay_move(ob_relay *relay, ob_relay_state state);
 /* Picks a key and sends, or waits, or ends. */
 void relay_next(ob_relay *relay, ob_pool *pool, int64_t now_ms,
                 ob_upstream_request *room, ob_relay_action *action);
@@ -22,7 +24,7 @@ ob_cause relay_cause(const ob_relay *relay, int status, ob_slice words,
 /* Fills an action that answers with what was kept. */
 void relay_answer(ob_relay *relay, ob_kept_answer *answer, ob_relay_do what,
                   ob_relay_action *action);
-void relay_commit(ob_relay *relay, ob_pool *pool, int64_t now_ms,
+void relay_commit(ob_relay *relay, ob_pool *pool, bool proved, int64_t now_ms,
                   ob_relay_action *action);
 
 #endif

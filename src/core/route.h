@@ -28,6 +28,9 @@ typedef struct ob_call {
     const ob_header *headers;
     size_t header_count;
     ob_slice body;
+    /* The auth key may use every model: in a large body what stands behind
+     * the model's name need not be read. */
+    bool trusted;
 } ob_call;
 
 typedef enum ob_route_kind {
@@ -56,8 +59,9 @@ typedef struct ob_route {
     /* NATIVE: the path behind the slug (and the segments that are not kept),
      * raw and rewritten, "" or "/…". GEMINI: "/v1" or "/v1beta". */
     ob_slice path;
-    ob_slice outer; /* NATIVE: all behind the slug, as the caller wrote it */
-    const ob_url *base; /* NATIVE: of the place whose segments fitted */
+    const ob_url *base;  /* NATIVE: of the place whose segments fitted */
+    ob_slice cloudflare; /* NATIVE: what stands for it at Cloudflare */
+    const ob_auth *auth; /* NATIVE: of a place that has its own, else NULL */
     ob_named segments[OB_SEGMENTS_MAX]; /* "{names}" found in the path */
     size_t segment_count;
     ob_slice gemini_method; /* "generateContent", … of OB_OPERATION_GEMINI */

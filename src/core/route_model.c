@@ -155,6 +155,20 @@ static void want(body *b, ob_slice name)
     b->members[b->member_count++] = (ob_member){.name = name};
 }
 
+/*
+ * Reading all of a large body to be sure that it does not name its model
+ * twice costs more than forwarding it, and guards nothing where the caller
+ * may use every model.
+ */
+#define TRUSTED_BODY_BYTES ((size_t)16 * 1024)
+
+static void want_model(const ob_call *call, body *b, ob_slice name)
+{
+    want(b, name);
+    b->members[b->member_count - 1].stop =
+        call->trusted && call->body.len > TRUSTED_BODY_BYTES && name.len;
+}
+
 /* Scans a JSON body for the members wanted. `strict`: one that cannot be read
  * is refused, else it names no model. */
 static ob_status read_json(const ob_finder *f, body *b, bool strict)
@@ -399,11 +413,11 @@ static ob_status read_body(const ob_finder *f, body *b)
         const ob_model_rule *rule = &provider->model_rules[i];
         bool in_body = rule->place == OB_MODEL_IN_BODY;
         wanted |= in_body;
-        want(b, in_body ? rule->member : OB_S(""));
+        want_model(f->call, b, in_body ? rule->member : OB_S(""));
     }
     open_body(f->call, b);
     if (!wanted)
-        return read_json(f, b, false);
+        return OB_OK;
     ob_status status = check_body(f, b);
     return status == OB_OK ? read_json(f, b, true) : status;
 }
@@ -478,7 +492,7 @@ ob_status ob_route_body_model(const ob_finder *f, bool required)
     finding found = {0};
     want(&b, OB_S("stream"));
     want(&b, OB_S("models"));
-    want(&b, OB_S("model"));
+    want_model(f->call, &b, OB_S("model"));
     open_body(f->call, &b);
     ob_status status = check_body(f, &b);
     if (status == OB_OK)

@@ -110,7 +110,8 @@ static ob_status refuse_segments(const ob_finder *f, const ob_provider *p)
 
 /* Finds the first place whose segments fit, variants before the provider's
  * own. */
-static ob_status choose_place(const ob_finder *f, const ob_provider *p)
+static ob_status choose_place(const ob_finder *f, const ob_provider *p,
+                              ob_slice path)
 {
     ob_place own = {.segment_count = p->segment_count,
                     .segments_kept = p->segments_kept,
@@ -119,11 +120,14 @@ static ob_status choose_place(const ob_finder *f, const ob_provider *p)
     ob_slice rest;
     for (size_t i = 0; i <= p->variant_count; i++) {
         const ob_place *place = i < p->variant_count ? &p->variants[i] : &own;
-        if (!fits(place, f->route->outer, &rest))
+        if (!fits(place, path, &rest))
             continue;
         f->route->base = place == &own ? &p->base : &place->base;
-        f->route->path = place->segments_kept ? f->route->outer : rest;
-        return note_segments(f, place, f->route->outer);
+        f->route->cloudflare =
+            place->cloudflare.ptr ? place->cloudflare : p->cloudflare;
+        f->route->auth = place->auth.header.len ? &place->auth : NULL;
+        f->route->path = place->segments_kept ? path : rest;
+        return note_segments(f, place, path);
     }
     return refuse_segments(f, p);
 }
@@ -161,8 +165,7 @@ ob_status ob_route_find_native(const ob_finder *f, ob_slice behind)
     route->kind = OB_ROUTE_NATIVE;
     route->targets[0].provider = provider;
     route->target_count = 1;
-    route->outer = ob_slice_from(behind, end);
-    ob_status status = choose_place(f, provider);
+    ob_status status = choose_place(f, provider, ob_slice_from(behind, end));
     if (status == OB_OK)
         status = rewrite(f, provider);
     if (status == OB_OK)

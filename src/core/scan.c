@@ -4,6 +4,7 @@ typedef struct scanner {
     const char *at;
     const char *end;
     const char *why;
+    bool stopped; /* a member that ends the scan was found */
     size_t depth;
     /* A bit for each open bracket below the top level: set for '{'. */
     uint8_t objects[OB_SCAN_DEPTH_MAX / 8];
@@ -354,6 +355,7 @@ static bool note_member(scanner *s, ob_slice name, ob_slice raw, size_t at,
             wanted[i].raw = raw;
             wanted[i].at = at;
         }
+        s->stopped |= wanted[i].stop;
     }
     return true;
 }
@@ -377,6 +379,8 @@ static bool scan_object(scanner *s, const char *begin, ob_member *wanted,
             !note_member(s, name, ob_slice_make(value, (size_t)(s->at - value)),
                          (size_t)(value - begin), wanted, count))
             return false;
+        if (s->stopped)
+            return true;
         skip_blank(s);
         char c = peek(s);
         if (c != ',' && c != '}')
@@ -389,10 +393,21 @@ static bool scan_object(scanner *s, const char *begin, ob_member *wanted,
     }
 }
 
+/* A NUL before the stop is taken for the end of the body, and refused. */
+static bool may_stop(const ob_member *wanted, size_t count)
+{
+    bool stop = false;
+    for (size_t i = 0; i < count; i++)
+        stop |= wanted[i].stop;
+    return stop;
+}
+
 static bool scan_body(scanner *s, ob_slice body, ob_member *wanted,
                       size_t count)
 {
-    const char *nul = body.len ? memchr(body.ptr, 0, body.len) : NULL;
+    const char *nul = body.len && !may_stop(wanted, count)
+                          ? memchr(body.ptr, 0, body.len)
+                          : NULL;
     if (nul) {
         s->at = nul;
         return fail(s, "a NUL byte");
@@ -403,6 +418,8 @@ static bool scan_body(scanner *s, ob_slice body, ob_member *wanted,
     s->at++;
     if (!scan_object(s, body.ptr, wanted, count))
         return false;
+    if (s->stopped)
+        return true;
     skip_blank(s);
     return s->at == s->end || fail(s, "something stands behind the object");
 }
@@ -415,8 +432,10 @@ ob_status ob_scan_members(ob_slice body, ob_member *wanted, size_t count,
     s.end = body.ptr + body.len;
     s.why = NULL;
     s.depth = 0;
+    s.stopped = false;
     for (size_t i = 0; i < count; i++)
-        wanted[i] = (ob_member){.name = wanted[i].name};
+        wanted[i] =
+            (ob_member){.name = wanted[i].name, .stop = wanted[i].stop};
     if (scan_body(&s, body, wanted, count))
         return OB_OK;
     *why = s.why;

@@ -21,7 +21,7 @@ typedef enum ob_sse_found {
 /* Where the search stands; zeroed at the beginning of a stream. */
 typedef struct ob_sse_peek {
     size_t at;     /* start of the first event not yet judged */
-    bool preamble; /* an event that only opens the answer was seen */
+    bool preamble; /* an event that only opens an answer was seen */
 } ob_sse_peek;
 
 /*
@@ -31,5 +31,15 @@ typedef struct ob_sse_peek {
  * error right behind them.
  */
 ob_sse_found ob_sse_look(ob_sse_peek *peek, ob_slice held);
+/* The same once the stream has ended: what stands behind the last blank line
+ * is taken for an event, since not every provider ends it. */
+ob_sse_found ob_sse_finish(ob_sse_peek *peek, ob_slice held);
+
+/*
+ * What the JSON object of an event, or of a whole answer, says: REAL, ERROR,
+ * NOTHING for preamble. A scan of its top level only, so it takes too much for
+ * an error rather than too little; the verdict decides.
+ */
+ob_sse_found ob_sse_scan(ob_slice json);
 
 #endif

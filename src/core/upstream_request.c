@@ -168,12 +168,16 @@ static ob_status join_target(writer *w, ob_slice *pieces, size_t count)
     return status;
 }
 
+/* The base URL that the path stands behind. */
+static const ob_url *find_base(const writer *w)
+{
+    return w->route->kind == OB_ROUTE_NATIVE ? w->route->base
+                                             : &w->target->provider->base;
+}
+
 static ob_status write_direct(writer *w)
 {
-    const ob_route *route = w->route;
-    const ob_url *base = route->kind == OB_ROUTE_NATIVE
-                             ? route->base
-                             : &w->target->provider->base;
+    const ob_url *base = find_base(w);
     ob_slice pieces[PIECES_MAX + 4];
     size_t count = 0;
     ob_status status = fill_names(w, base->path, false, pieces, &count);
@@ -189,30 +193,54 @@ static ob_status write_direct(writer *w)
     return status == OB_OK ? write_host(w, base) : status;
 }
 
+/* How a request reads at Cloudflare AI Gateway. */
+typedef struct gateway_path {
+    ob_slice place;   /* stands for the provider's base URL; may hold {names} */
+    ob_slice path[2]; /* behind it, in Cloudflare's form */
+} gateway_path;
+
 /*
- * {base_url}/{account_id}/{gateway}/{provider} stands for the provider's own
- * base URL, version included, so what the path repeats of that is left out.
- * Cloudflare has its own forms of some paths, and so gets them as the caller
- * wrote them.
+ * Writes the provider's own form of the path in Cloudflare's, whatever form
+ * the caller used: the model was looked for in the provider's, so no spelling
+ * can show Cloudflare another one. False: this request goes directly.
  */
-static ob_status write_cloudflare(writer *w)
+static bool find_gateway_path(const writer *w, gateway_path *to)
+{
+    const ob_provider *p = w->target->provider;
+    to->place = w->route->kind == OB_ROUTE_NATIVE ? w->route->cloudflare
+                                                  : p->cloudflare;
+    to->path[0] = OB_S("");
+    to->path[1] =
+        ob_slice_from(w->path, ob_route_overlap(find_base(w)->path, w->path));
+    if (w->config->upstream != OB_UPSTREAM_CLOUDFLARE || !to->place.len)
+        return false;
+    for (size_t i = 0; i < p->cloudflare_rewrite_count; i++) {
+        const ob_rewrite *r = &p->cloudflare_rewrites[i];
+        if (!ob_slice_starts(to->path[1], r->from))
+            continue;
+        to->path[0] = r->to;
+        to->path[1] = ob_slice_from(to->path[1], r->from.len);
+        return true;
+    }
+    return p->cloudflare_rewrite_count == 0;
+}
+
+static ob_status write_cloudflare(writer *w, const gateway_path *to)
 {
     const ob_config *config = w->config;
-    const ob_provider *provider = w->target->provider;
-    ob_slice path =
-        w->route->kind == OB_ROUTE_NATIVE ? w->route->outer : w->path;
-    ob_slice pieces[10] = {
-        config->cloudflare.base.path,
-        OB_S("/"),
-        config->cloudflare.account_id,
-        OB_S("/"),
-        config->cloudflare.gateway,
-        OB_S("/"),
-        provider->cloudflare_slug,
-        ob_slice_from(path, ob_route_overlap(provider->base.path, path)),
+    ob_slice pieces[PIECES_MAX + 4] = {
+        config->cloudflare.base.path,  OB_S("/"),
+        config->cloudflare.account_id, OB_S("/"),
+        config->cloudflare.gateway,    OB_S("/"),
     };
+    size_t count = 6;
+    ob_status status = fill_names(w, to->place, false, pieces, &count);
+    if (status != OB_OK)
+        return status;
+    pieces[count++] = to->path[0];
+    pieces[count++] = to->path[1];
     w->request->through_cloudflare = true;
-    ob_status status = join_target(w, pieces, 8);
+    status = join_target(w, pieces, count);
     return status == OB_OK ? write_host(w, &config->cloudflare.base) : status;
 }
 
@@ -322,6 +350,8 @@ static ob_status write_headers(writer *w, const ob_secret *key)
 {
     const ob_provider *p = w->target->provider;
     const ob_auth *auth = w->openai_auth ? &p->openai_auth : &p->auth;
+    if (w->route->auth)
+        auth = w->route->auth;
     const ob_secret *token = &w->config->cloudflare.token;
     ob_status status = copy_headers(w);
     if (status == OB_OK)
@@ -401,11 +431,11 @@ ob_status ob_route_upstream(const ob_config *config, const ob_route *route,
     request->header_count = 0;
     request->through_cloudflare = false;
     request->method = call->method;
-    bool cloudflare = config->upstream == OB_UPSTREAM_CLOUDFLARE &&
-                      target->provider->cloudflare_slug.len;
+    gateway_path to;
     ob_status status = find_path(&w);
     if (status == OB_OK)
-        status = cloudflare ? write_cloudflare(&w) : write_direct(&w);
+        status = find_gateway_path(&w, &to) ? write_cloudflare(&w, &to)
+                                            : write_direct(&w);
     if (status == OB_OK)
         status = write_headers(&w, key);
     return status == OB_OK ? write_body(&w) : status;

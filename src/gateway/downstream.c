@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "downstream.h"
 
@@ -19,6 +20,7 @@
 #define DISCARD_BYTES_MAX ((uint64_t)1024 * 1024)
 #define LINGER_MS 2000
 
+static void await_request(ob_connection *connection);
 static void consume(ob_connection *connection);
 
 static const ob_server_options *options(const ob_connection *connection)
@@ -59,6 +61,10 @@ void ob_connection_close(ob_connection *connection, bool reset)
     if (connection->state == OB_CONNECTION_CLOSED)
         return;
     ob_exchange *exchange = connection->exchange;
+    /* Where the end of the connection is the end of the answer, only a reset
+     * tells that it is not whole. */
+    if (exchange ? exchange->by_close : connection->blocked)
+        reset = true;
     move_to(connection, OB_CONNECTION_CLOSED);
     connection->exchange = NULL;
     ob_deadline_clear(&connection->deadline);
@@ -105,7 +111,7 @@ static void keep_rest(ob_connection *connection, struct iovec *parts,
 void ob_connection_send(ob_connection *connection, struct iovec *parts,
                         int count)
 {
-    if (connection->state == OB_CONNECTION_CLOSED)
+    if (connection->state == OB_CONNECTION_CLOSED || connection->failed)
         return;
     ssize_t written = 0;
     if (!connection->blocked) {
@@ -113,12 +119,14 @@ void ob_connection_send(ob_connection *connection, struct iovec *parts,
         if (written == OB_SOCKET_AGAIN)
             written = 0;
     }
-    /* A failure shows at the next read; until then nothing is kept. */
-    if (written < 0)
-        return;
-    keep_rest(connection, parts, count, (size_t)written);
-    if (connection->out.failed) {
-        ob_connection_close(connection, true);
+    if (written >= 0)
+        keep_rest(connection, parts, count, (size_t)written);
+    if (written < 0 || connection->out.failed) {
+        connection->failed = true;
+        connection->blocked = false;
+        ob_buffer_deinit(&connection->out);
+        update_poll(connection);
+        ob_deadline_set(connection->loop, &connection->deadline, 1);
         return;
     }
     bool blocked = connection->out.end != connection->out.start;
@@ -155,6 +163,8 @@ static void flush(ob_connection *connection)
         ob_deadline_set(connection->loop, &connection->deadline, 0);
         if (exchange->drained)
             exchange->drained(exchange->owner);
+    } else if (connection->state == OB_CONNECTION_HEAD) {
+        await_request(connection);
     } else if (connection->state == OB_CONNECTION_LINGER) {
         (void)shutdown(connection->socket.fd, SHUT_WR);
         ob_deadline_set(connection->loop, &connection->deadline, LINGER_MS);
@@ -176,11 +186,15 @@ static void linger(ob_connection *connection)
 
 static void await_request(ob_connection *connection)
 {
+    if (connection->loop->draining) {
+        linger(connection);
+        return;
+    }
     move_to(connection, OB_CONNECTION_HEAD);
     if (!connection->blocked)
         ob_deadline_set(connection->loop, &connection->deadline,
                         options(connection)->timeouts.idle_ms);
-    if (connection->pause_reading) {
+    if (connection->pause_reading && !connection->blocked) {
         connection->pause_reading = false;
         update_poll(connection);
     }
@@ -208,7 +222,9 @@ void ob_connection_answered(ob_connection *connection)
     ob_exchange_free(exchange);
     if (connection->state == OB_CONNECTION_CLOSED)
         return;
-    if (!stays)
+    if (connection->failed)
+        ob_connection_close(connection, true);
+    else if (!stays)
         linger(connection);
     else if (body_pending)
         discard_body(connection);
@@ -325,6 +341,15 @@ static const char *check_host(const ob_request *request, bool minor_0)
     return NULL;
 }
 
+/* Other upgrades may be passed over: Java's client asks for h2c whenever it
+ * speaks plain HTTP, and goes on without. */
+static bool wants_websocket(const ob_request *request)
+{
+    ob_slice protocol = ob_headers_get(request->headers, request->header_count,
+                                       OB_S("upgrade"));
+    return ob_slice_eq_nocase(protocol, OB_S("websocket"));
+}
+
 static void handle(ob_connection *connection)
 {
     ob_exchange *exchange = connection->exchange;
@@ -355,15 +380,17 @@ static bool body_fits(ob_connection *connection, size_t more)
         refuse_body(connection);
         return false;
     }
-    if (more < OB_READ_BYTES)
+    size_t total = now + more;
+    if (total < OB_READ_BYTES)
         return true;
-    if (!ob_server_count_body(connection->loop->server, more)) {
+    if (!ob_server_count_body(connection->loop->server,
+                              total - exchange->body_counted)) {
         refuse(connection, 503,
                OB_S("The gateway holds as many request bodies as it may. Try "
                     "again later."));
         return false;
     }
-    exchange->body_counted += more;
+    exchange->body_counted = total;
     return true;
 }
 
@@ -456,7 +483,8 @@ static void take_head(ob_connection *connection, const char *base, bool more)
         refuse_malformed(connection, why);
         return;
     }
-    if (head_facts.upgrade || head_facts.method == HTTP_CONNECT) {
+    if (head_facts.method == HTTP_CONNECT ||
+        (head_facts.upgrade && wants_websocket(&exchange->request))) {
         refuse(connection, 426,
                OB_S("Upgrades of the protocol are not served here. Use plain "
                     "HTTP/1.1 requests."));
@@ -477,6 +505,16 @@ static void keep_input(ob_connection *connection, ob_slice bytes)
     ob_buffer_append(&connection->in, bytes);
     if (connection->in.failed)
         ob_connection_close(connection, true);
+}
+
+/* All of a chunked body came with its head and has gone through the parser:
+ * where it is not wanted there is nothing left to discard. */
+static void skip_body(ob_connection *connection)
+{
+    if (connection->state == OB_CONNECTION_DISCARD)
+        await_request(connection);
+    else if (connection->state == OB_CONNECTION_BUSY)
+        connection->exchange->body_pending = false;
 }
 
 /* Feeds the parser with the head. Returns how many bytes of `input` are done
@@ -522,9 +560,8 @@ static size_t feed_head(ob_connection *connection, ob_slice input)
     connection->fed = 0;
     bool chunked = parse->head->framing == OB_FRAMING_CHUNKED;
     take_head(connection, input.ptr, used < input.len || parse->message_end);
-    if (chunked && connection->state == OB_CONNECTION_DISCARD &&
-        parse->message_end)
-        await_request(connection); /* its body came with the head */
+    if (chunked && parse->message_end)
+        skip_body(connection);
     if (!chunked || connection->state != OB_CONNECTION_BODY)
         return used;
     if (take_piece(connection, parse) && parse->message_end)
@@ -584,7 +621,9 @@ static size_t feed(ob_connection *connection, ob_slice input)
 {
     switch (connection->state) {
     case OB_CONNECTION_HEAD:
-        return feed_head(connection, input);
+        /* Who does not read the answers gets no more of them: each would be
+         * kept in memory. */
+        return connection->blocked ? 0 : feed_head(connection, input);
     case OB_CONNECTION_BODY:
         return feed_body(connection, input);
     case OB_CONNECTION_DISCARD:
@@ -675,6 +714,13 @@ static void read_ready(ob_connection *connection)
         ob_socket_read(&connection->socket, loop->read_buffer, OB_READ_BYTES);
     if (count == OB_SOCKET_AGAIN)
         return;
+    if (count == 0 && connection->blocked && !connection->exchange) {
+        /* It will ask no more, and may still read its last answer. */
+        move_to(connection, OB_CONNECTION_LINGER);
+        connection->pause_reading = true;
+        update_poll(connection);
+        return;
+    }
     if (count <= 0) {
         ob_connection_close(connection, false);
         return;
@@ -684,8 +730,10 @@ static void read_ready(ob_connection *connection)
         ob_deadline_set(loop, &connection->deadline,
                         options(connection)->timeouts.idle_ms);
     take_input(connection, ob_slice_make(loop->read_buffer, (size_t)count));
-    if (connection->state == OB_CONNECTION_BUSY &&
-        ob_buffer_slice(&connection->in).len >= EARLY_BYTES_MAX) {
+    bool waits = connection->state == OB_CONNECTION_BUSY ||
+                 (connection->state == OB_CONNECTION_HEAD &&
+                  connection->blocked);
+    if (waits && ob_buffer_slice(&connection->in).len >= EARLY_BYTES_MAX) {
         connection->pause_reading = true;
         update_poll(connection);
     }
@@ -704,6 +752,10 @@ static void on_deadline(ob_deadline *deadline)
 {
     ob_connection *connection =
         (ob_connection *)((char *)deadline - offsetof(ob_connection, deadline));
+    if (connection->failed) {
+        ob_connection_close(connection, true);
+        return;
+    }
     bool midway = connection->state == OB_CONNECTION_BODY ||
                   (connection->state == OB_CONNECTION_HEAD &&
                    connection->parse.head && connection->fed);
@@ -736,8 +788,11 @@ static void name_peer(ob_connection *connection)
 void ob_connection_accept(ob_loop *loop, int fd)
 {
     ob_connection *connection = calloc(1, sizeof(*connection));
-    if (!connection ||
-        ob_socket_open(&connection->socket, &loop->uv, fd) != OB_OK) {
+    if (!connection) {
+        close(fd);
+        return;
+    }
+    if (ob_socket_open(&connection->socket, &loop->uv, fd) != OB_OK) {
         free(connection);
         return;
     }

@@ -31,6 +31,7 @@ struct ob_connection {
     uint64_t body_left; /* of a body with a length */
     bool chunked;       /* of the body that is read */
     bool blocked;       /* the socket takes no more for now */
+    bool failed;        /* nothing can be sent any more; closed soon */
     bool keep_alive;
     bool consuming; /* in the loop over `in`: no second one */
     bool pause_reading;
@@ -58,7 +59,8 @@ struct ob_exchange {
     bool minor_0;   /* the caller speaks HTTP/1.0 */
 };
 
-/* Sends, keeps what is not taken. False: the connection has failed. */
+/* Sends, keeps what is not taken. Never closes the connection, since those who
+ * send could not know of it: one that has failed is closed at the next tick. */
 void ob_connection_send(ob_connection *connection, struct iovec *parts,
                         int count);
 /* The exchange has been answered completely. */

@@ -52,8 +52,6 @@ bool ob_exchange_has_begun(const ob_exchange *exchange)
 
 void ob_exchange_drop_body(ob_exchange *exchange)
 {
-    if (exchange->body.data)
-        ob_wipe(exchange->body.data, 0);
     ob_buffer_deinit(&exchange->body);
     exchange->request.body = OB_S("");
     if (exchange->body_counted)
@@ -120,6 +118,9 @@ static void append_framing(ob_exchange *exchange, ob_buffer *out, int status,
         exchange->length_left = 0;
         return;
     }
+    /* What a GET would have got is not known where nothing came. */
+    if (exchange->head_only && length <= 0)
+        return;
     if (length >= 0) {
         ob_buffer_append(out, OB_S("content-length: "));
         ob_buffer_append_u64(out, (uint64_t)length);
@@ -296,9 +297,7 @@ void ob_exchange_cut(ob_exchange *exchange)
 {
     ob_connection *connection = exchange->connection;
     exchange->gone = NULL;
-    /* Where the end of the connection is the end of the answer, only a reset
-     * tells that it is not whole. */
-    ob_connection_close(connection, exchange->by_close);
+    ob_connection_close(connection, false);
 }
 
 void ob_exchange_respond(ob_exchange *exchange, int status,

@@ -61,6 +61,8 @@ size_t ob_gateway_collect_states(void *gateway, ob_key_state *states,
                                  size_t max);
 size_t ob_gateway_collect_changes(void *gateway, ob_change *changes,
                                   size_t max);
+bool ob_gateway_collect_usage(void *gateway, int64_t *chunk,
+                              ob_key_usage usage[OB_USAGE_CHUNK]);
 
 /* The present snapshot; give it back with ob_snapshot_release(). */
 ob_snapshot *ob_gateway_acquire(ob_gateway *gateway);

@@ -93,6 +93,8 @@ static int on_headers_complete(llhttp_t *parser)
     head->method = parser->method;
     head->status = parser->status_code;
     head->upgrade = parser->upgrade;
+    /* Or the parser would take a body for the other protocol's bytes. */
+    parser->upgrade = 0;
     head->keep_alive = llhttp_should_keep_alive(parser);
     head->framing = framing_of(parse);
     head->content_length = parser->content_length;
@@ -185,6 +187,11 @@ ob_status ob_parse_feed(ob_parse *parse, const char *base, char *bytes,
 {
     ob_head *head = parse->head;
     bool was_complete = !head || head->complete;
+    if (parse->message_end) {
+        *used = 0;
+        *why = "bytes behind the end of the message";
+        return OB_INVALID;
+    }
     if (head)
         head->base = base;
     parse->body = NULL;

@@ -80,6 +80,10 @@ void ob_models_answer(const ob_config *config, const ob_authkey *authkey,
         {OB_S("content-type"), OB_S("application/json")}};
     size_t count =
         1 + ob_cors_headers(ob_exchange_request(exchange), headers + 1);
-    ob_exchange_respond(exchange, 200, headers, count, ob_buffer_slice(&out));
+    if (out.failed)
+        ob_exchange_respond(exchange, 503, headers, count, OB_S("{}"));
+    else
+        ob_exchange_respond(exchange, 200, headers, count,
+                            ob_buffer_slice(&out));
     ob_buffer_deinit(&out);
 }

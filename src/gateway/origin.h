@@ -33,6 +33,7 @@ typedef struct ob_link {
     ob_parse parse;
     ob_buffer in; /* part of a head */
     size_t fed;
+    size_t address; /* which of the origin's */
     ob_framing framing;
     uint64_t body_left;
     bool head_done;

@@ -4,6 +4,7 @@
 #include "upstream.h"
 
 #define PROBE_BODY_BYTES_MAX ((size_t)64 * 1024)
+#define WATCH_MS             100
 
 typedef struct probe {
     ob_attempt attempt; /* first: events give it back */
@@ -16,7 +17,7 @@ typedef struct probe {
     ob_header *headers;
     size_t header_count;
     ob_buffer body;
-    uv_timer_t timer; /* the loop must not end before the probe */
+    uv_timer_t timer; /* holds the loop open until the probe is over */
 } probe;
 
 static void on_timer_closed(uv_handle_t *handle)
@@ -36,14 +37,14 @@ static void finish(probe *p, const ob_verdict *verdict)
 }
 
 static void on_head(ob_attempt *attempt, const ob_head *head,
-                    const ob_header *headers)
+                    const ob_header *headers, size_t count)
 {
     probe *p = (probe *)attempt;
     p->status = head->status;
     ob_attempt_progress(attempt);
     p->headers =
-        ob_arena_alloc(&p->arena, (head->count + 1) * sizeof(ob_header));
-    for (size_t i = 0; p->headers && i < head->count; i++) {
+        ob_arena_alloc(&p->arena, (count + 1) * sizeof(ob_header));
+    for (size_t i = 0; p->headers && i < count; i++) {
         p->headers[i].name = ob_arena_dup(&p->arena, headers[i].name);
         p->headers[i].value = ob_arena_dup(&p->arena, headers[i].value);
         p->header_count = i + 1;
@@ -151,8 +152,13 @@ static ob_status begin(ob_gateway *gateway, probe *p, uv_loop_t *loop,
     return status;
 }
 
-static void on_never(uv_timer_t *timer)
+/* A loop that has ended keeps no deadlines any more: nobody else would stop a
+ * probe that a silent provider holds up. */
+static void on_watch(uv_timer_t *timer)
 {
+    probe *p = timer->data;
+    if (ob_loop_of(timer->loop)->ended && p->attempt.active)
+        on_failed(&p->attempt, OB_FAILURE_CUT);
 }
 
 ob_status ob_gateway_probe(ob_gateway *gateway, uv_loop_t *loop,
@@ -167,7 +173,7 @@ ob_status ob_gateway_probe(ob_gateway *gateway, uv_loop_t *loop,
     ob_arena_init(&p->arena, 0);
     (void)uv_timer_init(loop, &p->timer);
     p->timer.data = p;
-    (void)uv_timer_start(&p->timer, on_never, UINT32_MAX, 0);
+    (void)uv_timer_start(&p->timer, on_watch, WATCH_MS, WATCH_MS);
     ob_status status = begin(gateway, p, loop, key_id);
     if (status != OB_OK)
         uv_close((uv_handle_t *)&p->timer, on_timer_closed);

@@ -140,7 +140,9 @@ static void commit(drive *d, const ob_relay_action *action)
                       d->answer_length);
     pass_on(d, action->body);
     ob_relay_drop_held(&d->relay);
-    ob_exchange_drop_body(d->exchange);
+    /* A provider may answer before it has read all of the request. */
+    if (ob_attempt_is_sent(&d->attempt))
+        ob_exchange_drop_body(d->exchange);
 }
 
 /* The provider broke off in the middle: the caller is told where its dialect
@@ -148,7 +150,8 @@ static void commit(drive *d, const ob_relay_action *action)
 static void cut(drive *d)
 {
     ob_exchange *exchange = leave(d);
-    if (d->relay.is_stream) {
+    /* In an answer with a length the event would stand for bytes of it. */
+    if (d->relay.is_stream && d->answer_length < 0) {
         ob_buffer event = {0};
         ob_error_write_event(
             &event, d->relay.route.dialect, 502,
@@ -219,18 +222,16 @@ static void count_verdicts(drive *d)
     } while (0)
 
 static void on_head(ob_attempt *attempt, const ob_head *head,
-                    const ob_header *headers)
+                    const ob_header *headers, size_t count)
 {
     drive *d = (drive *)attempt;
-    bool has_body = head->framing != OB_FRAMING_NONE;
     d->answer_length = head->framing == OB_FRAMING_LENGTH
                            ? (int64_t)head->content_length
                            : -1;
-    /* A link whose answer has no body is over with its head. */
-    if (!has_body)
-        d->answer_length = 0;
+    /* Without a body `end` follows at once; to act before it would cost the
+     * kept link. */
     STEP(d, ob_relay_head(&d->relay, d->gateway->pool, head->status, headers,
-                          head->count, has_body, now_ms(d), &room, &action));
+                          count, true, now_ms(d), &room, &action));
 }
 
 static void on_body(ob_attempt *attempt, char *bytes, size_t len)

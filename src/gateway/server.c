@@ -118,6 +118,21 @@ static int bind_to(const struct sockaddr *address, socklen_t len)
     return -1;
 }
 
+/* With SO_REUSEPORT a second gateway would share the port unnoticed. */
+static bool is_free(const struct sockaddr *address, socklen_t len)
+{
+    int on = 1;
+    int fd = socket(address->sa_family, SOCK_STREAM, 0);
+    if (fd < 0)
+        return false;
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    bool bound = bind(fd, address, len) == 0;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return bound;
+}
+
 static bool parse_address(ob_slice host, uint16_t port,
                           struct sockaddr_storage *address, socklen_t *len)
 {
@@ -230,7 +245,8 @@ static ob_status start_loops(ob_server *server,
 {
     struct sockaddr_storage each = *address;
     for (unsigned i = 0; i < server->options.threads; i++) {
-        int fd = bind_to((struct sockaddr *)&each, len);
+        bool open = i > 0 || is_free((struct sockaddr *)&each, len);
+        int fd = open ? bind_to((struct sockaddr *)&each, len) : -1;
         if (fd < 0) {
             *why = strerror(errno);
             return OB_IO;

@@ -19,13 +19,21 @@ void ob_socket_tune(int fd)
 #endif
 }
 
+static void apply_events(ob_socket *socket);
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     ob_socket *socket = poll->data;
-    /* An error of the descriptor shows itself in the next read or write. */
-    if (status < 0)
-        events = UV_READABLE | UV_WRITABLE;
-    socket->ready(socket, events);
+    if (status >= 0) {
+        socket->ready(socket, events);
+        return;
+    }
+    /* libuv has stopped polling a descriptor with an error. The error shows
+     * itself in a read or write, perhaps after bytes that came before it, so
+     * polling goes on until the owner has met it. */
+    socket->events = 0;
+    socket->ready(socket, UV_READABLE | UV_WRITABLE);
+    apply_events(socket);
 }
 
 ob_status ob_socket_open(ob_socket *socket, uv_loop_t *loop, int fd)
@@ -123,6 +131,8 @@ static void tls_moved(ob_socket *socket)
 static ssize_t tls_read(ob_socket *socket, char *out, size_t room)
 {
     size_t total = 0;
+    /* SSL_get_error() would take another one's old error for this one's. */
+    ERR_clear_error();
     while (total < room) {
         size_t chunk = 0;
         int result =
@@ -144,6 +154,7 @@ static ssize_t tls_write(ob_socket *socket, const struct iovec *parts,
                          int count)
 {
     size_t total = 0;
+    ERR_clear_error();
     for (int i = 0; i < count; i++) {
         const char *at = parts[i].iov_base;
         size_t left = parts[i].iov_len;
@@ -164,6 +175,7 @@ static ssize_t tls_write(ob_socket *socket, const struct iovec *parts,
 
 ob_status ob_socket_handshake(ob_socket *socket)
 {
+    ERR_clear_error();
     int result = SSL_do_handshake(socket->tls);
     if (result == 1) {
         tls_moved(socket);

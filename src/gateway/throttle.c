@@ -65,9 +65,11 @@ static slot *make(ob_throttle *throttle, ob_slice peer)
 
 static unsigned left_s(const slot *s, int64_t now_ms)
 {
-    return s && s->until_ms > now_ms
-               ? (unsigned)((s->until_ms - now_ms + 999) / 1000)
-               : 0;
+    int64_t left_ms = s ? s->until_ms - now_ms : 0;
+    /* More than was ever set: the clock has been put back. */
+    if (left_ms <= 0 || left_ms > WAIT_S_MAX * 1000)
+        return 0;
+    return (unsigned)((left_ms + 999) / 1000);
 }
 
 static void note(slot *s, int64_t now_ms)

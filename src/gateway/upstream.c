@@ -106,6 +106,9 @@ static void link_failed(ob_link *link)
     if (stale) {
         attempt->fresh_only = true;
         attempt->sent = 0;
+        attempt->addresses_tried = 0;
+        attempt->connect_until_ms =
+            ob_loop_now(attempt->loop) + attempt->timeouts.connect_ms;
         ob_deadline_set(attempt->loop, &attempt->deadline,
                         attempt->timeouts.connect_ms);
         proceed(attempt);
@@ -147,10 +150,17 @@ static int rest_to_send(const ob_attempt *attempt, struct iovec parts[4])
     return count;
 }
 
-static void all_sent(ob_attempt *attempt)
+bool ob_attempt_is_sent(const ob_attempt *attempt)
 {
-    ob_deadline_set(attempt->loop, &attempt->deadline,
-                    attempt->timeouts.first_byte_ms);
+    return attempt->sent == attempt->total;
+}
+
+/* An upstream that waits for a slow caller is not idle, whatever is still
+ * sent to it. */
+static void expect_within(const ob_link *link, int64_t ms)
+{
+    if (!link->paused)
+        ob_deadline_set(link->loop, &link->attempt->deadline, ms);
 }
 
 static void set_blocked(ob_link *link, bool blocked)
@@ -173,19 +183,17 @@ static void send_rest(ob_link *link)
         link->write_failed = true;
         link->keep_alive = false;
         set_blocked(link, false);
-        ob_deadline_set(attempt->loop, &attempt->deadline,
-                        attempt->timeouts.idle_ms);
+        expect_within(link, attempt->timeouts.idle_ms);
         return;
     }
     if (written > 0)
         attempt->sent += (size_t)written;
-    bool done = attempt->sent == attempt->total;
+    bool done = ob_attempt_is_sent(attempt);
     set_blocked(link, !done);
-    if (done)
-        all_sent(attempt);
+    if (done && !attempt->progressed)
+        expect_within(link, attempt->timeouts.first_byte_ms);
     else if (written > 0 || !attempt->deadline.at_ms)
-        ob_deadline_set(attempt->loop, &attempt->deadline,
-                        attempt->timeouts.idle_ms);
+        expect_within(link, attempt->timeouts.idle_ms);
 }
 
 static void begin_message(ob_link *link)
@@ -246,6 +254,28 @@ static bool give_body(ob_link *link, char *bytes, size_t len)
     return link->attempt == attempt && attempt->active;
 }
 
+static bool is_named(ob_slice list, ob_slice name)
+{
+    while (list.ptr)
+        if (ob_slice_eq_nocase(ob_slice_trim(ob_slice_cut(&list, ',')), name))
+            return true;
+    return false;
+}
+
+/* Leaves out what `connection` names: it was meant for this hop alone. */
+static size_t drop_hop_fields(ob_header *fields, size_t count)
+{
+    ob_slice list = ob_headers_get(fields, count, OB_S("connection"));
+    size_t kept = 0;
+    if (!list.ptr || ob_slice_eq_nocase(list, OB_S("keep-alive")) ||
+        ob_slice_eq_nocase(list, OB_S("close")))
+        return count;
+    for (size_t i = 0; i < count; i++)
+        if (!is_named(list, fields[i].name))
+            fields[kept++] = fields[i];
+    return kept;
+}
+
 static bool give_head(ob_link *link, const char *base)
 {
     ob_attempt *attempt = link->attempt;
@@ -257,15 +287,15 @@ static bool give_head(ob_link *link, const char *base)
     link->body_left = head->content_length;
     link->keep_alive = link->keep_alive && head->keep_alive;
     ob_head_fields(head, base, fields);
-    attempt->events->head(attempt, head, fields);
+    size_t count = drop_hop_fields(fields, head->count);
+    attempt->events->head(attempt, head, fields, count);
     ob_loop_give_head(link->loop, head);
     return link->attempt == attempt && attempt->active;
 }
 
 static void keep_partial(ob_link *link, ob_slice input)
 {
-    if (input.ptr != ob_buffer_slice(&link->in).ptr)
-        ob_buffer_append(&link->in, input);
+    ob_buffer_append(&link->in, input);
     link->fed = input.len;
     if (link->in.failed || input.len > RESPONSE_HEAD_BYTES_MAX)
         link_failed(link);
@@ -372,15 +402,12 @@ static void receive_more(ob_link *link, ob_slice bytes)
         link_failed(link);
         return;
     }
-    /* The link may be freed of its bytes while they are looked at: they are
-     * taken out first, and a head that is still not complete goes back. */
+    /* They are taken out first: before receive() returns, the link may serve
+     * another attempt. A head that is still not complete is kept anew. */
     ob_buffer in = link->in;
     link->in = (ob_buffer){0};
     receive(link, ob_buffer_slice(&in));
-    if (link->state == OB_LINK_BUSY && !link->head_done && !link->in.data)
-        link->in = in;
-    else
-        ob_buffer_deinit(&in);
+    ob_buffer_deinit(&in);
 }
 
 static void read_end(ob_link *link, bool proper)
@@ -416,13 +443,22 @@ static void read_ready(ob_link *link)
 
 /* ---- connecting ---- */
 
+/* Only now is the address a good one: to count from it before the handshake
+ * would try all addresses over and over where each refuses it. */
+static void established(ob_link *link)
+{
+    link->origin->preferred = link->address;
+    link->attempt->addresses_tried = 0;
+    begin_sending(link);
+}
+
 static void shake_hands(ob_link *link)
 {
     ob_status status = ob_socket_handshake(&link->socket);
     if (status == OB_IO)
         link_failed(link);
     else if (status == OB_OK)
-        begin_sending(link);
+        established(link);
 }
 
 static void connected(ob_link *link)
@@ -435,11 +471,8 @@ static void connected(ob_link *link)
         link_failed(link);
         return;
     }
-    origin->preferred = (origin->preferred + link->attempt->addresses_tried) %
-                        origin->address_count;
-    link->attempt->addresses_tried = 0;
     if (!origin->tls) {
-        begin_sending(link);
+        established(link);
         return;
     }
     link->socket.tls = ob_tls_new(origin, link->socket.fd);
@@ -512,6 +545,7 @@ static ob_link *link_open(ob_attempt *attempt)
     link->socket.closed = on_closed;
     link->loop = attempt->loop;
     link->origin = origin;
+    link->address = index;
     link->attempt = attempt;
     link->state = OB_LINK_CONNECTING;
     ob_deadline_init(&link->idle, NULL);

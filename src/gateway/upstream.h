@@ -21,9 +21,10 @@ struct ob_origin;
 struct ob_link;
 
 typedef struct ob_attempt_events {
-    /* A final head (no 1xx). */
+    /* A final head (no 1xx), and its fields but those that the provider meant
+     * for this hop alone. */
     void (*head)(ob_attempt *attempt, const ob_head *head,
-                 const ob_header *headers);
+                 const ob_header *headers, size_t count);
     /* The bytes may be changed in place. */
     void (*body)(ob_attempt *attempt, char *bytes, size_t len);
     void (*end)(ob_attempt *attempt);
@@ -68,6 +69,8 @@ void ob_attempt_start(ob_attempt *attempt, ob_loop *loop,
 void ob_attempt_cancel(ob_attempt *attempt);
 /* The answer has begun: from now on idle_ms counts. */
 void ob_attempt_progress(ob_attempt *attempt);
+/* Is all of the request with the socket? Then its body is needed no more. */
+bool ob_attempt_is_sent(const ob_attempt *attempt);
 /* Backpressure: stop or go on reading the answer. */
 void ob_attempt_pause(ob_attempt *attempt, bool paused);
 

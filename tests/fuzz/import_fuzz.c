@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../../src/store/import.h"
 
@@ -13,20 +14,31 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static ob_store *store;
+static char directory[] = "/tmp/one-balance-fuzz-XXXXXX";
+
+static void remove_store(void)
+{
+    static const char *const files[] = {"db", "db-wal", "db-shm"};
+    ob_store_close(store);
+    if (chdir(directory) != 0)
+        return;
+    for (size_t i = 0; i < OB_LEN(files); i++)
+        (void)unlink(files[i]);
+    (void)rmdir(directory);
+}
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-    char path[] = "/tmp/one-balance-fuzz-XXXXXX/db";
+    char path[sizeof(directory) + 3];
     ob_store_error error;
-    path[sizeof(path) - 4] = 0;
-    if (!mkdtemp(path))
+    if (!mkdtemp(directory))
         abort();
-    path[sizeof(path) - 4] = '/';
+    snprintf(path, sizeof(path), "%s/db", directory);
     ob_slice master = OB_S("000102030405060708090a0b0c0d0e0f"
                            "101112131415161718191a1b1c1d1e1f");
     if (ob_store_open(ob_slice_str(path), master, &store, &error) != OB_OK)
         abort();
-    return 0;
+    return atexit(remove_store);
 }
 
 static ob_slice any_provider(void *context, ob_slice name, ob_slice *nearest)

@@ -226,10 +226,11 @@ class Gateway {
             args = [],
             env = {},
             dir = room.dir,
+            binary = BINARY,
         } = {},
     ) {
         this.room = room;
-        this.options = { authKey, args, env, dir };
+        this.options = { authKey, args, env, dir, binary };
         this.database = join(dir, 'test.db');
         this.configPath = join(
             room.dir,
@@ -246,7 +247,7 @@ class Gateway {
     }
 
     async start() {
-        const { authKey, args, env, dir } = this.options;
+        const { authKey, args, env, dir, binary } = this.options;
         this.stdout = '';
         this.stderr = '';
         this.expected = false; /* an end that the test brought about */
@@ -262,7 +263,7 @@ class Gateway {
             '2',
             ...args,
         ];
-        this.child = spawn(BINARY, argv, {
+        this.child = spawn(binary, argv, {
             cwd: dir,
             env: environment(dir, authKey, env),
             stdio: ['ignore', 'pipe', 'pipe'],

@@ -57,7 +57,7 @@ static void buffer_moves_before_it_grows(void **state)
         ob_buffer_take(&buffer, 9);
         ob_buffer_take(&buffer, 1);
     }
-    assert_int_equal(buffer.capacity, 256);
+    assert_int_equal(buffer.capacity, 1024);
     ob_buffer_append_i64(&buffer, INT64_MIN);
     assert_slice(ob_buffer_slice(&buffer), "-9223372036854775808");
     ob_buffer_deinit(&buffer);

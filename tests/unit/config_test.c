@@ -311,6 +311,16 @@ static void moved_provider_leaves_no_request_at_its_old_host(void **state)
     config = parsed("{\"providers\": {\"google-vertex-ai\": {\"base_url\": "
                     "\"http://127.0.0.1:7\"}}}");
     assert_int_equal(provider(config, "google-vertex-ai")->variant_count, 0);
+    assert_slice(provider(config, "google-vertex-ai")->cloudflare, "");
+    ob_config_free(config);
+    /* The same address is no move, and a name given is the operator's word. */
+    config = parsed("{\"providers\": {"
+                    "\"groq\": {\"base_url\":"
+                    " \"https://api.groq.com/openai/v1\"},"
+                    "\"mistral\": {\"base_url\": \"http://h/v1\","
+                    " \"cloudflare\": \"mistral/v1\"}}}");
+    assert_slice(provider(config, "groq")->cloudflare, "groq");
+    assert_slice(provider(config, "mistral")->cloudflare, "mistral/v1");
     ob_config_free(config);
 }
 
@@ -346,7 +356,7 @@ static void new_providers_start_from_their_dialect(void **state)
     assert_int_equal(p->model_rule_count, 1);
     assert_int_equal(p->model_rules[0].place, OB_MODEL_IN_BODY);
     assert_slice(p->model_rules[0].member, "model");
-    assert_slice(p->cloudflare_slug, "");
+    assert_slice(p->cloudflare, "");
     assert_int_equal(p->base.port, 8000);
 
     p = provider(config, "my-claude");
@@ -452,7 +462,15 @@ static void malformed_provider_members_are_refused(void **state)
         "\"probe\": \"PUT /x\"",
         "\"probe\": \"GET x\"",
         "\"probe\": \"GET /x HTTP/1.1\"",
-        "\"cloudflare\": \"a/b\"",
+        "\"cloudflare\": \"A\"",
+        "\"cloudflare\": \"a//b\"",
+        "\"cloudflare\": \"a/\"",
+        "\"cloudflare\": \"{b}/a\"",
+        "\"cloudflare\": \"a/../b\"",
+        "\"cloudflare\": \"a/{b}\"",
+        "\"cloudflare_rewrite\": {\"v1\": \"/v2\"}",
+        "\"segments\": \"{a}\", \"cloudflare\": \"a/{a}\", \"variants\": "
+        "[{\"segments\": \"b\", \"base_url\": \"http://h\"}]",
         "\"segments\": \"a//b\"",
         "\"segments\": \"a/\"",
         "\"segments\": \"../b\"",
@@ -542,7 +560,8 @@ static void builtin_providers_are_complete(void **state)
         assert_true(p->auth.header.len > 0);
         assert_true(p->model_rule_count > 0);
         assert_true(p->name.len > 0);
-        assert_slice(p->cloudflare_slug, slugs[i]);
+        ob_slice place = p->cloudflare;
+        assert_slice(ob_slice_cut(&place, '/'), slugs[i]);
         if (p->probe_method.len)
             assert_int_equal(p->probe_path.ptr[0], '/');
     }

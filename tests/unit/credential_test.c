@@ -95,6 +95,7 @@ static void caller_headers_that_must_not_travel_stay(void **state)
         "x-original-url",
         "openai-organization",
         "x-goog-user-project",
+        "X-HF-Bill-To",
         "origin",
         "referer",
         "sec-fetch-site",
@@ -138,6 +139,8 @@ static void aig_headers_travel_to_cloudflare_only(void **state)
     assert_true(ob_route_passes_header(OB_S("cf-aig-skip-cache"), true));
     assert_true(ob_route_passes_header(OB_S("Cf-Aig-Metadata"), true));
     assert_false(ob_route_passes_header(OB_S("cf-aig-authorization"), true));
+    assert_false(ob_route_passes_header(OB_S("cf-aig-whatever-comes"), true));
+    assert_false(ob_route_passes_header(OB_S("cf-aig-"), true));
     assert_false(ob_route_passes_header(OB_S("CF-AIG-BYOK-Alias"), true));
     assert_false(ob_route_passes_header(OB_S("cf-connecting-ip"), true));
     assert_false(ob_route_passes_header(OB_S("authorization"), true));

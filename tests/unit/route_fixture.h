@@ -37,7 +37,7 @@ static void configure(const char *text)
         fail_msg("line %zu: %s", error.line, error.message);
 }
 
-static int setup_direct(void **state)
+static inline int setup_direct(void **state)
 {
     ob_arena_init(&arena, 0);
     configure("{\"models\": {\"smart\": [\"google-ai-studio/gemini-2.5-pro\","
@@ -74,7 +74,7 @@ static void make_call(const char *line, ob_slice body)
     headers[0] = (ob_header){OB_S("Content-Type"), OB_S("application/json")};
 }
 
-static void add_header(const char *name, const char *value)
+static inline void add_header(const char *name, const char *value)
 {
     assert_true(call.header_count < HEADERS_MAX);
     headers[call.header_count++] =

@@ -134,6 +134,10 @@ static void model_in_the_path_is_the_one_that_the_upstream_sees(void **state)
           "{}", "google-ai-studio", "a-b");
     found("POST /api/google-ai-studio/v1/models/x:y:generateContent", "{}",
           "google-ai-studio", "x:y");
+    found("POST /api/google-ai-studio/v1/models/publishers/x:y:generateContent",
+          "{}", "google-ai-studio", "publishers/x:y");
+    found("POST /api/google-ai-studio/v1/tunedModels/x:y:generateContent", "{}",
+          "google-ai-studio", "x:y");
     found("POST /api/google-ai-studio/v1/mod%65ls/no:x/models/ok:generate",
           "{}", "google-ai-studio", "no:x/models/ok");
     refused("POST /api/google-ai-studio/v1%2Fx/models/ok:y", "{}", 400,
@@ -199,6 +203,19 @@ static void segments_must_be_plain_names(void **state)
     refused("POST /api/azure-openai/-a/dep/x", "{}", 400, "plain");
     refused("POST /api/azure-openai/a@b/dep/x", "{}", 400, "plain");
     refused("POST /api/azure-openai/a/b%2Fc/x", "{}", 400, "plain");
+    refused("POST /api/azure-openai/e.test/openai/v1/x", "{}", 400, "plain");
+    refused("POST /api/azure-openai/a/openai/deployments/b%2Fc/x", "{}", 400,
+            "plain");
+    refused("POST /api/aws-bedrock/bedrock-mantle/us.test/v1/x", "{}", 400,
+            "plain");
+    refused("POST /api/aws-bedrock/bedrock-runtime/a%2Eb/model/x/y", "{}", 400,
+            "plain");
+    refused("POST /api/baseten/model/a.test/environments/production/x", "{}",
+            400, "plain");
+    refused("POST /api/google-vertex-ai/v1/projects/p/locations/e.test/x", "{}",
+            400, "plain");
+    refused("POST /api/google-vertex-ai/v1/project%73/p/locations/us/x", "{}",
+            400, "must begin with");
     refused("POST /api/azure-openai/res", "{}", 400, "{deployment}");
     refused("POST /api/aws-bedrock/other/us-east-1/model/x/y", "{}", 400,
             "bedrock-runtime");

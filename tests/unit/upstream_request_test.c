@@ -134,6 +134,18 @@ static void provider_headers_fill_what_the_caller_left_out(void **state)
     assert_int_equal(request.header_count, count);
 }
 
+static void
+connection_header_takes_nothing_that_the_gateway_writes(void **state)
+{
+    make_call("POST /api/anthropic/v1/messages", OB_S("{\"model\":\"m\"}"));
+    add_header("connection", "x-api-key, Anthropic-Version, content-type");
+    add_header("anthropic-version", "2099-01-01");
+    assert_int_equal(send(0), OB_OK);
+    assert_slice(header("x-api-key"), "pk-1");
+    assert_slice(header("anthropic-version"), "2023-06-01");
+    assert_null(header("content-type").ptr);
+}
+
 static void key_travels_as_the_provider_and_the_path_want_it(void **state)
 {
     goes_to("POST /api/deepgram/v1/listen", "", "api.deepgram.com",
@@ -287,6 +299,21 @@ static void cloudflare_gets_the_paths_that_it_documents(void **state)
             "/v1/acc/gw/aws-bedrock/bedrock-runtime/us-east-1/model/m/invoke");
     goes_to("POST /v1/chat/completions", "{\"model\":\"google-ai-studio/g\"}",
             host, "/v1/acc/gw/google-ai-studio/v1beta/openai/chat/completions");
+    goes_to("POST /v1/chat/completions", "{\"model\":\"mistral/m\"}", host,
+            "/v1/acc/gw/mistral/v1/chat/completions");
+    goes_to("POST /v1/chat/completions", "{\"model\":\"workers-ai/@cf/m\"}",
+            host, "/v1/acc/gw/workers-ai/v1/chat/completions");
+}
+
+static void what_cloudflare_does_not_serve_goes_directly(void **state)
+{
+    goes_to("POST /v1/chat/completions", "{\"model\":\"huggingface/o/m\"}",
+            "router.huggingface.co", "/v1/chat/completions");
+    assert_false(request.through_cloudflare);
+    assert_null(header("cf-aig-authorization").ptr);
+    goes_to("POST /api/azure-openai/r/openai/v1/responses", "{\"model\":\"m\"}",
+            "r.openai.azure.com", "/openai/v1/responses");
+    assert_null(header("cf-aig-authorization").ptr);
 }
 
 static void cloudflare_headers_of_the_caller_travel_there_only(void **state)
@@ -317,6 +344,8 @@ int main(void)
         cmocka_unit_test(own_provider_keeps_its_port_and_address),
         cmocka_unit_test(credentials_of_the_caller_never_travel),
         cmocka_unit_test(provider_headers_fill_what_the_caller_left_out),
+        cmocka_unit_test(
+            connection_header_takes_nothing_that_the_gateway_writes),
         cmocka_unit_test(key_travels_as_the_provider_and_the_path_want_it),
         cmocka_unit_test(key_that_no_header_may_carry_is_refused),
         cmocka_unit_test(unified_body_names_the_target_alone),
@@ -328,6 +357,7 @@ int main(void)
     };
     const struct CMUnitTest cloudflare[] = {
         cmocka_unit_test(cloudflare_gets_the_paths_that_it_documents),
+        cmocka_unit_test(what_cloudflare_does_not_serve_goes_directly),
         cmocka_unit_test(cloudflare_headers_of_the_caller_travel_there_only),
     };
     int failed = cmocka_run_group_tests(direct, setup_direct, teardown);

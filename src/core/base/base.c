@@ -49,15 +49,9 @@ size_t ob_slice_find(ob_slice s, ob_slice needle)
 {
     if (needle.len == 0)
         return 0;
-    for (size_t at = 0; at + needle.len <= s.len; at++) {
-        size_t skip = ob_slice_index(ob_slice_from(s, at), needle.ptr[0]);
-        if (skip == OB_NOWHERE)
-            return OB_NOWHERE;
-        at += skip;
-        if (ob_slice_starts(ob_slice_from(s, at), needle))
-            return at;
-    }
-    return OB_NOWHERE;
+    const char *at =
+        s.len ? memmem(s.ptr, s.len, needle.ptr, needle.len) : NULL;
+    return at ? (size_t)(at - s.ptr) : OB_NOWHERE;
 }
 
 size_t ob_slice_find_nocase(ob_slice s, ob_slice needle)

@@ -1,5 +1,8 @@
 #include "buffer.h"
 
+/* Most messages of a chat fit, so that they are allocated once. */
+#define CAPACITY_MIN 1024
+
 void ob_buffer_deinit(ob_buffer *buffer)
 {
     free(buffer->data);
@@ -27,7 +30,7 @@ ob_status ob_buffer_reserve(ob_buffer *buffer, size_t size)
         buffer->failed = true;
         return OB_NO_MEMORY;
     }
-    size_t capacity = buffer->capacity ? buffer->capacity * 2 : 256;
+    size_t capacity = buffer->capacity ? buffer->capacity * 2 : CAPACITY_MIN;
     while (capacity - readable < size)
         capacity *= 2;
     char *data = malloc(capacity);
