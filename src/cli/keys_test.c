@@ -19,14 +19,14 @@ static void on_done(void *context, int status, const ob_verdict *verdict)
     outcome *o = context;
     /* The connection is kept and would keep the loop. */
     uv_stop(&o->loop->uv);
-    o->ok = verdict->action == OB_ACTION_DELIVER &&
-            verdict->reason == OB_REASON_OK;
+    o->ok =
+        verdict->action == OB_ACTION_DELIVER && verdict->reason == OB_REASON_OK;
     if (o->ok)
         printf("%s ok (status %d)\n", o->id, status);
     else
         printf("%s %s: %s (status %d)\n", o->id,
-               ob_action_slug(verdict->action),
-               ob_reason_text(verdict->reason), status);
+               ob_action_slug(verdict->action), ob_reason_text(verdict->reason),
+               status);
 }
 
 static bool test_one(ob_gateway *gateway, ob_loop *loop, const char *id)
@@ -35,8 +35,8 @@ static bool test_one(ob_gateway *gateway, ob_loop *loop, const char *id)
     outcome o = {.loop = loop, .id = id};
     ob_status status = ob_slice_u64(ob_slice_str(id), &number);
     if (status == OB_OK)
-        status = ob_gateway_probe(gateway, &loop->uv, (int64_t)number, on_done,
-                                  &o);
+        status =
+            ob_gateway_probe(gateway, &loop->uv, (int64_t)number, on_done, &o);
     if (status == OB_OK) {
         (void)uv_run(&loop->uv, UV_RUN_DEFAULT);
         return o.ok;

@@ -110,8 +110,8 @@ ob_status ob_serve_load(ob_gateway *gateway, ob_slice database,
     if (status != OB_OK)
         return status;
     *revision = 0;
-    status = ob_store_load(*store, revision, ob_gateway_key_changed, gateway,
-                           error);
+    status =
+        ob_store_load(*store, revision, ob_gateway_key_changed, gateway, error);
     if (status != OB_OK)
         ob_store_close(*store);
     return status;
@@ -158,8 +158,8 @@ static ob_status start_server(ob_serve *serve, unsigned threads, char *error,
                                  .timeouts = config->timeouts,
                                  .service =
                                      ob_gateway_service(&serve->gateway)};
-    ob_status status = ob_listen_parse(config->listen, &options.host,
-                                       &options.port, &why);
+    ob_status status =
+        ob_listen_parse(config->listen, &options.host, &options.port, &why);
     if (status == OB_OK)
         status = ob_server_start(&options, &serve->server, &why);
     if (status != OB_OK)

@@ -104,8 +104,7 @@ static int serve(const ob_settings_flags *flags, uint64_t threads)
                                                                : "[%.*s]",
                        (int)host.len, host.ptr);
     settings.config = NULL;
-    ob_status status =
-        ob_serve_start(&options, &running, error, sizeof(error));
+    ob_status status = ob_serve_start(&options, &running, error, sizeof(error));
     ob_settings_deinit(&settings);
     if (status != OB_OK) {
         fprintf(stderr, "one-balance: %s\n", error);
@@ -117,6 +116,20 @@ static int serve(const ob_settings_flags *flags, uint64_t threads)
     wait_for_signals(running, flags, &signals);
     ob_serve_stop(running);
     return OB_EXIT_OK;
+}
+
+/* In the file or the environment it would be a broken configuration; as an
+ * option it is a wrong use. */
+static bool check_listen(const char *text)
+{
+    ob_slice host;
+    uint16_t port;
+    const char *why;
+    if (!text ||
+        ob_listen_parse(ob_slice_str(text), &host, &port, &why) == OB_OK)
+        return true;
+    fprintf(stderr, "one-balance: --listen %s: %s\n", text, why);
+    return false;
 }
 
 int ob_serve_command(int argc, char **argv)
@@ -154,5 +167,7 @@ int ob_serve_command(int argc, char **argv)
     int exit_code;
     if (!ob_options_parse(&usage, argc, argv, &arguments, &exit_code))
         return exit_code;
+    if (!check_listen(flags.listen))
+        return OB_EXIT_USAGE;
     return serve(&flags, threads);
 }

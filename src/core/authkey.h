@@ -22,8 +22,8 @@
 #define OB_AUTHKEY_HASH_SIZE 32
 
 typedef struct ob_permission {
-    ob_slice provider; /* slug */
-    ob_slice *models;  /* decoded */
+    ob_slice provider;  /* slug */
+    ob_slice *models;   /* decoded */
     size_t model_count; /* 0: every model of the provider */
 } ob_permission;
 
@@ -31,8 +31,8 @@ typedef struct ob_authkey {
     /* SHA-256 of the key. The key itself is not kept: what is not held
      * cannot leak, and hashes of equal length compare in constant time. */
     uint8_t hash[OB_AUTHKEY_HASH_SIZE];
-    char name[16];       /* for logs: "key-1", its place in AUTH_KEY */
-    int64_t expires_at;  /* unix seconds; 0: never */
+    char name[16];      /* for logs: "key-1", its place in AUTH_KEY */
+    int64_t expires_at; /* unix seconds; 0: never */
     ob_permission *permissions;
     size_t permission_count; /* 0: unrestricted */
 } ob_authkey;
@@ -44,7 +44,7 @@ typedef struct ob_authkeys {
 } ob_authkeys;
 
 typedef struct ob_authkey_error {
-    size_t position; /* byte in the text, from 0 */
+    size_t position;   /* byte in the text, from 0 */
     char message[160]; /* names no part of a key */
 } ob_authkey_error;
 

@@ -55,7 +55,7 @@ typedef struct ob_retry_limits {
 } ob_retry_limits;
 
 typedef struct ob_config {
-    ob_arena arena; /* owns every slice below */
+    ob_arena arena;    /* owns every slice below */
     ob_slice listen;   /* "HOST:PORT" */
     ob_slice database; /* the path of a SQLite file */
     ob_upstream_kind upstream;

@@ -434,8 +434,7 @@ ob_status ob_scan_members(ob_slice body, ob_member *wanted, size_t count,
     s.depth = 0;
     s.stopped = false;
     for (size_t i = 0; i < count; i++)
-        wanted[i] =
-            (ob_member){.name = wanted[i].name, .stop = wanted[i].stop};
+        wanted[i] = (ob_member){.name = wanted[i].name, .stop = wanted[i].stop};
     if (scan_body(&s, body, wanted, count))
         return OB_OK;
     *why = s.why;

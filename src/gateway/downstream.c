@@ -18,7 +18,8 @@
 #define EARLY_BYTES_MAX ((size_t)64 * 1024)
 /* An unwanted body up to this size is read, so that the connection stays. */
 #define DISCARD_BYTES_MAX ((uint64_t)1024 * 1024)
-#define LINGER_MS 2000
+#define LINGER_MS         2000
+#define HEAD_READ_BYTES   ((size_t)16 * 1024)
 
 static void await_request(ob_connection *connection);
 static void consume(ob_connection *connection);
@@ -41,6 +42,8 @@ static void on_closed(ob_socket *socket)
     ob_connection *connection = (ob_connection *)socket;
     ob_buffer_deinit(&connection->in);
     ob_buffer_deinit(&connection->out);
+    if (connection->memo)
+        connection->forget(connection->memo);
     free(connection);
 }
 
@@ -61,6 +64,7 @@ void ob_connection_close(ob_connection *connection, bool reset)
     if (connection->state == OB_CONNECTION_CLOSED)
         return;
     ob_exchange *exchange = connection->exchange;
+    ob_connection_flush(connection);
     /* Where the end of the connection is the end of the answer, only a reset
      * tells that it is not whole. */
     if (exchange ? exchange->by_close : connection->blocked)
@@ -95,22 +99,25 @@ static void update_poll(ob_connection *connection)
     ob_socket_poll(&connection->socket, events);
 }
 
-static void keep_rest(ob_connection *connection, struct iovec *parts,
-                      int count, size_t written)
+static void keep_rest(ob_connection *connection, struct iovec *parts, int count,
+                      size_t written)
 {
     for (int i = 0; i < count; i++) {
         size_t len = parts[i].iov_len;
         size_t skip = written < len ? written : len;
         written -= skip;
-        ob_buffer_append(&connection->out,
-                         ob_slice_make((char *)parts[i].iov_base + skip,
-                                       len - skip));
+        ob_buffer_append(
+            &connection->out,
+            ob_slice_make((char *)parts[i].iov_base + skip, len - skip));
     }
 }
 
 void ob_connection_send(ob_connection *connection, struct iovec *parts,
                         int count)
 {
+    /* What was put off goes first. */
+    if (connection->out.end != connection->out.start)
+        ob_connection_flush(connection);
     if (connection->state == OB_CONNECTION_CLOSED || connection->failed)
         return;
     ssize_t written = 0;
@@ -136,6 +143,38 @@ void ob_connection_send(ob_connection *connection, struct iovec *parts,
     ob_deadline_set(connection->loop, &connection->deadline,
                     blocked ? options(connection)->timeouts.idle_ms : 0);
     update_poll(connection);
+}
+
+void ob_connection_flush(ob_connection *connection)
+{
+    ob_buffer out = connection->out;
+    ob_slice bytes = ob_buffer_slice(&out);
+    ob_loop_never(connection->loop, &connection->flush);
+    if (connection->blocked || !bytes.len)
+        return;
+    struct iovec part = {(char *)bytes.ptr, bytes.len};
+    connection->out = (ob_buffer){0};
+    ob_connection_send(connection, &part, 1);
+    if (connection->state != OB_CONNECTION_CLOSED && !connection->out.data) {
+        ob_buffer_clear(&out);
+        connection->out = out; /* its room is used again */
+    } else {
+        ob_buffer_deinit(&out);
+    }
+}
+
+static void on_flush(ob_later *later)
+{
+    ob_connection_flush(
+        (ob_connection *)((char *)later - offsetof(ob_connection, flush)));
+}
+
+void ob_connection_flush_later(ob_connection *connection)
+{
+    connection->flush.run = on_flush;
+    if (!connection->blocked && !connection->failed &&
+        connection->state != OB_CONNECTION_CLOSED)
+        ob_loop_later(connection->loop, &connection->flush);
 }
 
 static void flush(ob_connection *connection)
@@ -175,6 +214,7 @@ static void flush(ob_connection *connection)
 
 static void linger(ob_connection *connection)
 {
+    ob_connection_flush(connection);
     move_to(connection, OB_CONNECTION_LINGER);
     connection->pause_reading = false;
     update_poll(connection);
@@ -316,8 +356,8 @@ static bool fill_request(ob_exchange *exchange, const ob_head *head,
     ob_request *request = &exchange->request;
     ob_slice bytes =
         ob_arena_dup(&exchange->arena, ob_slice_make(base, head_end(head)));
-    exchange->headers = ob_arena_alloc(
-        &exchange->arena, (head->count + 1) * sizeof(ob_header));
+    exchange->headers =
+        ob_arena_alloc(&exchange->arena, (head->count + 1) * sizeof(ob_header));
     if (!bytes.ptr || !exchange->headers)
         return false;
     ob_head_fields(head, bytes.ptr, exchange->headers);
@@ -536,9 +576,9 @@ static size_t feed_head(ob_connection *connection, ob_slice input)
     }
     size_t used = 0;
     const char *why = NULL;
-    ob_status status = ob_parse_feed(
-        parse, input.ptr, (char *)input.ptr + connection->fed,
-        input.len - connection->fed, &used, &why);
+    ob_status status =
+        ob_parse_feed(parse, input.ptr, (char *)input.ptr + connection->fed,
+                      input.len - connection->fed, &used, &why);
     size_t max = options(connection)->limits.request_head_bytes_max;
     bool complete = parse->head->complete;
     size_t length = complete ? head_end(parse->head) : input.len;
@@ -710,8 +750,11 @@ static void read_ready(ob_connection *connection)
             ob_connection_close(connection, false);
         return;
     }
+    /* The rest of a large body is read to where it stays, uncopied. */
+    size_t room = connection->state == OB_CONNECTION_HEAD ? HEAD_READ_BYTES
+                                                          : OB_READ_BYTES;
     ssize_t count =
-        ob_socket_read(&connection->socket, loop->read_buffer, OB_READ_BYTES);
+        ob_socket_read(&connection->socket, loop->read_buffer, room);
     if (count == OB_SOCKET_AGAIN)
         return;
     if (count == 0 && connection->blocked && !connection->exchange) {
@@ -730,9 +773,9 @@ static void read_ready(ob_connection *connection)
         ob_deadline_set(loop, &connection->deadline,
                         options(connection)->timeouts.idle_ms);
     take_input(connection, ob_slice_make(loop->read_buffer, (size_t)count));
-    bool waits = connection->state == OB_CONNECTION_BUSY ||
-                 (connection->state == OB_CONNECTION_HEAD &&
-                  connection->blocked);
+    bool waits =
+        connection->state == OB_CONNECTION_BUSY ||
+        (connection->state == OB_CONNECTION_HEAD && connection->blocked);
     if (waits && ob_buffer_slice(&connection->in).len >= EARLY_BYTES_MAX) {
         connection->pause_reading = true;
         update_poll(connection);
@@ -774,8 +817,8 @@ static void name_peer(ob_connection *connection)
     struct sockaddr_storage address;
     socklen_t len = sizeof(address);
     connection->peer[0] = '?';
-    if (getpeername(connection->socket.fd, (struct sockaddr *)&address,
-                    &len) != 0)
+    if (getpeername(connection->socket.fd, (struct sockaddr *)&address, &len) !=
+        0)
         return;
     if (address.ss_family == AF_INET)
         (void)uv_ip4_name((struct sockaddr_in *)&address, connection->peer,

@@ -22,12 +22,13 @@ struct ob_connection {
     ob_connection *next;
     ob_connection *prev;
     ob_deadline deadline;
+    ob_later flush; /* sends what small writes have left in `out` */
     ob_connection_state state;
     ob_parse parse;
-    ob_buffer in;  /* received, not yet taken: part of a head, or requests
-                      that came early */
-    ob_buffer out; /* to be sent */
-    size_t fed;    /* bytes of `in` that the parser has seen */
+    ob_buffer in;       /* received, not yet taken: part of a head, or requests
+                           that came early */
+    ob_buffer out;      /* to be sent */
+    size_t fed;         /* bytes of `in` that the parser has seen */
     uint64_t body_left; /* of a body with a length */
     bool chunked;       /* of the body that is read */
     bool blocked;       /* the socket takes no more for now */
@@ -36,6 +37,8 @@ struct ob_connection {
     bool consuming; /* in the loop over `in`: no second one */
     bool pause_reading;
     ob_exchange *exchange;
+    void *memo; /* ob_exchange_memo() */
+    void (*forget)(void *memo);
     char peer[48];
 };
 
@@ -53,16 +56,19 @@ struct ob_exchange {
     bool begun;
     bool chunked;
     bool by_length;
-    bool by_close;  /* the answer ends with the connection */
+    bool by_close;     /* the answer ends with the connection */
     bool body_pending; /* the request's body has not been read */
-    bool head_only; /* HEAD: no body goes out */
-    bool minor_0;   /* the caller speaks HTTP/1.0 */
+    bool head_only;    /* HEAD: no body goes out */
+    bool minor_0;      /* the caller speaks HTTP/1.0 */
 };
 
 /* Sends, keeps what is not taken. Never closes the connection, since those who
  * send could not know of it: one that has failed is closed at the next tick. */
 void ob_connection_send(ob_connection *connection, struct iovec *parts,
                         int count);
+/* Sends what is in `out`: at the end of the pass, or at once. */
+void ob_connection_flush_later(ob_connection *connection);
+void ob_connection_flush(ob_connection *connection);
 /* The exchange has been answered completely. */
 void ob_connection_answered(ob_connection *connection);
 void ob_connection_close(ob_connection *connection, bool reset);

@@ -34,8 +34,7 @@ void ob_exchange_set_owner(ob_exchange *exchange, void *owner,
     exchange->gone = gone;
 }
 
-void ob_exchange_on_drained(ob_exchange *exchange,
-                            void (*drained)(void *owner))
+void ob_exchange_on_drained(ob_exchange *exchange, void (*drained)(void *owner))
 {
     exchange->drained = drained;
 }
@@ -48,6 +47,21 @@ bool ob_exchange_congested(const ob_exchange *exchange)
 bool ob_exchange_has_begun(const ob_exchange *exchange)
 {
     return exchange->begun;
+}
+
+void *ob_exchange_memo(const ob_exchange *exchange)
+{
+    return exchange->connection->memo;
+}
+
+void ob_exchange_set_memo(ob_exchange *exchange, void *memo,
+                          void (*forget)(void *memo))
+{
+    ob_connection *connection = exchange->connection;
+    if (connection->memo)
+        connection->forget(connection->memo);
+    connection->memo = memo;
+    connection->forget = forget;
 }
 
 void ob_exchange_drop_body(ob_exchange *exchange)
@@ -183,14 +197,28 @@ void ob_exchange_begin(ob_exchange *exchange, int status,
 
 /* ---- the body ---- */
 
+/* Writes up to this size are copied and leave at the end of the pass. */
+#define COPIED_BYTES_MAX 4096
+
 /* Sends the head that waits in `out`, if it does, before `parts[1…]`. */
 static void send_parts(ob_exchange *exchange, struct iovec *parts, int count)
 {
     ob_connection *connection = exchange->connection;
+    size_t size = 0;
+    for (int i = 1; i < count; i++)
+        size += parts[i].iov_len;
     if (connection->blocked) {
         ob_connection_send(connection, parts + 1, count - 1);
         return;
     }
+    if (size <= COPIED_BYTES_MAX) {
+        for (int i = 1; i < count; i++)
+            ob_buffer_append(&connection->out, ob_slice_make(parts[i].iov_base,
+                                                             parts[i].iov_len));
+        ob_connection_flush_later(connection);
+        return;
+    }
+    ob_loop_never(connection->loop, &connection->flush);
     ob_buffer head = connection->out;
     ob_slice bytes = ob_buffer_slice(&head);
     connection->out = (ob_buffer){0};

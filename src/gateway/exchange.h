@@ -16,6 +16,14 @@
 ob_arena *ob_exchange_arena(ob_exchange *exchange);
 void *ob_exchange_owner(const ob_exchange *exchange);
 
+/*
+ * What the handler remembers of the connection from one request to the next;
+ * `forget` is called when it closes, or when another memo takes its place.
+ */
+void *ob_exchange_memo(const ob_exchange *exchange);
+void ob_exchange_set_memo(ob_exchange *exchange, void *memo,
+                          void (*forget)(void *memo));
+
 /* Frees the request's body early: a committed answer needs it no more. */
 void ob_exchange_drop_body(ob_exchange *exchange);
 

@@ -3,6 +3,7 @@
 
 #include "../core/dialect/error.h"
 #include "../core/route.h"
+#include "exchange.h"
 #include "relay_driver.h"
 #include "throttle.h"
 
@@ -11,7 +12,8 @@ ob_status ob_gateway_init(ob_gateway *gateway)
     *gateway = (ob_gateway){0};
     gateway->pool = ob_pool_new();
     gateway->throttle = ob_throttle_new();
-    bool ready = gateway->pool && gateway->throttle &&
+    gateway->callers = ob_throttle_new();
+    bool ready = gateway->pool && gateway->throttle && gateway->callers &&
                  uv_mutex_init(&gateway->snapshot_lock) == 0 &&
                  uv_mutex_init(&gateway->pool_lock) == 0;
     return ready ? OB_OK : OB_NO_MEMORY;
@@ -22,6 +24,7 @@ void ob_gateway_deinit(ob_gateway *gateway)
     if (gateway->snapshot)
         ob_snapshot_release(gateway->snapshot);
     ob_throttle_free(gateway->throttle);
+    ob_throttle_free(gateway->callers);
     ob_pool_free(gateway->pool);
     uv_mutex_destroy(&gateway->pool_lock);
     uv_mutex_destroy(&gateway->snapshot_lock);
@@ -54,8 +57,8 @@ static ob_status bind_groups(ob_gateway *gateway, ob_config *config)
     uv_mutex_lock(&gateway->pool_lock);
     for (size_t i = 0; i < config->provider_count && status == OB_OK; i++) {
         ob_provider *provider = &config->providers[i];
-        status = ob_pool_group(gateway->pool, provider->slug,
-                               &provider->pool_group);
+        status =
+            ob_pool_group(gateway->pool, provider->slug, &provider->pool_group);
     }
     uv_mutex_unlock(&gateway->pool_lock);
     return status;
@@ -65,8 +68,7 @@ ob_status ob_gateway_set(ob_gateway *gateway, ob_config *config,
                          ob_authkeys *authkeys)
 {
     ob_snapshot *snapshot = calloc(1, sizeof(*snapshot));
-    ob_status status =
-        snapshot ? bind_groups(gateway, config) : OB_NO_MEMORY;
+    ob_status status = snapshot ? bind_groups(gateway, config) : OB_NO_MEMORY;
     if (status != OB_OK) {
         free(snapshot);
         ob_config_free(config);
@@ -77,6 +79,7 @@ ob_status ob_gateway_set(ob_gateway *gateway, ob_config *config,
     snapshot->authkeys = authkeys;
     atomic_init(&snapshot->references, 1);
     uv_mutex_lock(&gateway->snapshot_lock);
+    snapshot->serial = ++gateway->snapshots_made;
     ob_snapshot *old = gateway->snapshot;
     gateway->snapshot = snapshot;
     uv_mutex_unlock(&gateway->snapshot_lock);
@@ -108,8 +111,8 @@ void ob_gateway_key_changed(void *context, const ob_stored_key *stored)
     uv_mutex_lock(&gateway->pool_lock);
     if (stored->removed) {
         ob_pool_remove(gateway->pool, record.id);
-    } else if (ob_pool_group(gateway->pool, stored->provider,
-                             &record.group) == OB_OK &&
+    } else if (ob_pool_group(gateway->pool, stored->provider, &record.group) ==
+                   OB_OK &&
                ob_pool_put(gateway->pool, &record) == OB_OK) {
         put_cooldowns(gateway, ob_pool_find(gateway->pool, record.id), stored,
                       now_ms);
@@ -137,8 +140,7 @@ size_t ob_gateway_collect_states(void *context, ob_key_state *states,
     return count;
 }
 
-size_t ob_gateway_collect_changes(void *context, ob_change *changes,
-                                  size_t max)
+size_t ob_gateway_collect_changes(void *context, ob_change *changes, size_t max)
 {
     ob_gateway *gateway = context;
     size_t count = 0;
@@ -161,6 +163,50 @@ bool ob_gateway_collect_usage(void *context, int64_t *chunk,
 
 /* ---- who is there ---- */
 
+/*
+ * The auth key that a connection showed last. Callers show the same one with
+ * every request, and hashing it costs more than all else that is done with
+ * the head.
+ */
+typedef struct known_key {
+    ob_secret shown;
+    uint64_t serial; /* of the snapshot */
+    const ob_authkey *key;
+} known_key;
+
+static void forget_known(void *memo)
+{
+    known_key *known = memo;
+    ob_secret_deinit(&known->shown);
+    free(known);
+}
+
+static void remember(const ob_snapshot *snapshot, ob_exchange *exchange,
+                     ob_slice shown, const ob_authkey *key)
+{
+    known_key *known = calloc(1, sizeof(*known));
+    if (!known || ob_secret_init(&known->shown, shown) != OB_OK) {
+        free(known);
+        return;
+    }
+    known->serial = snapshot->serial;
+    known->key = key;
+    ob_exchange_set_memo(exchange, known, forget_known);
+}
+
+static bool is_known(const ob_snapshot *snapshot, const ob_exchange *exchange,
+                     ob_slice shown, int64_t now_s, const ob_authkey **key)
+{
+    const known_key *known = ob_exchange_memo(exchange);
+    if (!known || known->serial != snapshot->serial ||
+        !ob_equal_constant_time(ob_secret_reveal(&known->shown), shown))
+        return false;
+    if (known->key->expires_at && known->key->expires_at <= now_s)
+        return false;
+    *key = known->key;
+    return true;
+}
+
 ob_status ob_gateway_find_key(const ob_snapshot *snapshot,
                               ob_exchange *exchange, const ob_authkey **key)
 {
@@ -176,10 +222,14 @@ ob_status ob_gateway_find_key(const ob_snapshot *snapshot,
     int64_t now_s = ob_exchange_now_ms(exchange) / 1000;
     ob_status worst = OB_NOT_FOUND;
     for (size_t i = 0; i < count; i++) {
+        if (is_known(snapshot, exchange, shown[i], now_s, key))
+            return OB_OK;
         ob_status status =
             ob_authkeys_find(snapshot->authkeys, shown[i], now_s, key);
-        if (status == OB_OK)
+        if (status == OB_OK) {
+            remember(snapshot, exchange, shown[i], *key);
             return OB_OK;
+        }
         if (status == OB_TIMEOUT)
             worst = OB_TIMEOUT;
     }
@@ -221,11 +271,11 @@ void ob_gateway_refuse_with(ob_gateway *gateway, ob_exchange *exchange,
     if (retry_after_s > 0)
         headers[count++] = (ob_header){
             OB_S("retry-after"),
-            ob_slice_make(digits, ob_write_u64(digits, (uint64_t)retry_after_s))};
+            ob_slice_make(digits,
+                          ob_write_u64(digits, (uint64_t)retry_after_s))};
     /* Clients that retry a refused key do it for a minute and more. */
     if (status < 429 && status != 408)
-        headers[count++] =
-            (ob_header){OB_S("x-should-retry"), OB_S("false")};
+        headers[count++] = (ob_header){OB_S("x-should-retry"), OB_S("false")};
     count += ob_cors_headers(request, headers + count);
     ob_exchange_respond(exchange, status, headers, count,
                         ob_buffer_slice(&body));
@@ -267,9 +317,8 @@ static void answer_preflight(ob_exchange *exchange)
     size_t count = OB_LEN(headers);
     memcpy(all, headers, sizeof(headers));
     /* "*" would leave Authorization out, so what is asked for is allowed. */
-    ob_slice asked =
-        ob_headers_get(request->headers, request->header_count,
-                       OB_S("access-control-request-headers"));
+    ob_slice asked = ob_headers_get(request->headers, request->header_count,
+                                    OB_S("access-control-request-headers"));
     all[count++] = (ob_header){OB_S("access-control-allow-headers"),
                                asked.len ? asked : OB_S("*")};
     ob_exchange_respond(exchange, 204, all, count, OB_S(""));

@@ -21,6 +21,7 @@
 /* Configuration and auth keys as they were when a request began. */
 typedef struct ob_snapshot {
     atomic_uint references;
+    uint64_t serial; /* no two are alike */
     ob_config *config;
     ob_authkeys *authkeys;
 } ob_snapshot;
@@ -38,11 +39,15 @@ typedef struct ob_local {
 } ob_local;
 struct ob_gateway {
     uv_mutex_t snapshot_lock; /* held to take or swap the pointer only */
+    uint64_t snapshots_made;
     ob_snapshot *snapshot;
     uv_mutex_t pool_lock;
     ob_pool *pool;
     ob_writer *writer;
-    ob_throttle *throttle; /* wrong auth keys, per address */
+    /* Wrong auth keys, per address: each side its own, so that callers who
+     * share a proxy's address cannot keep the administrator out. */
+    ob_throttle *throttle; /* administrators' routes and sign-in */
+    ob_throttle *callers;
     const ob_local *local;  /* NULL: there is none */
     struct ob_admin *admin; /* what `local` keeps; its maker frees it */
     atomic_ullong requests_total;

@@ -169,8 +169,8 @@ static const char *check_fields(ob_head *head, const char *base)
     for (uint32_t i = 0; i < head->count; i++) {
         const ob_head_field *f = &head->fields[i];
         ob_slice name = ob_slice_make(base + f->name_at, f->name_len);
-        ob_slice value = ob_slice_trim(
-            ob_slice_make(base + f->value_at, f->value_len));
+        ob_slice value =
+            ob_slice_trim(ob_slice_make(base + f->value_at, f->value_len));
         if (name.len == 6 && is_hop(name, "expect"))
             head->expects_continue = is_hop(value, "100-continue");
         if (name.len != 17 || !is_hop(name, "transfer-encoding"))
@@ -217,7 +217,7 @@ void ob_head_fields(const ob_head *head, const char *base, ob_header *fields)
     for (uint32_t i = 0; i < head->count; i++) {
         const ob_head_field *f = &head->fields[i];
         fields[i].name = ob_slice_make(base + f->name_at, f->name_len);
-        fields[i].value = ob_slice_trim(
-            ob_slice_make(base + f->value_at, f->value_len));
+        fields[i].value =
+            ob_slice_trim(ob_slice_make(base + f->value_at, f->value_len));
     }
 }

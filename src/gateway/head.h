@@ -22,10 +22,10 @@ typedef struct ob_head_field {
 } ob_head_field;
 
 typedef enum ob_framing {
-    OB_FRAMING_NONE,    /* no body follows */
-    OB_FRAMING_LENGTH,  /* content_length bytes */
+    OB_FRAMING_NONE,   /* no body follows */
+    OB_FRAMING_LENGTH, /* content_length bytes */
     OB_FRAMING_CHUNKED,
-    OB_FRAMING_CLOSE,   /* a response up to the end of the connection */
+    OB_FRAMING_CLOSE, /* a response up to the end of the connection */
 } ob_framing;
 
 typedef struct ob_head {
@@ -54,8 +54,8 @@ typedef struct ob_head {
  */
 typedef struct ob_parse {
     llhttp_t parser;
-    ob_head *head;    /* while a head is read */
-    bool no_body;     /* the response to a HEAD */
+    ob_head *head; /* while a head is read */
+    bool no_body;  /* the response to a HEAD */
     bool message_end;
     char *body;
     size_t body_len;

@@ -38,6 +38,57 @@ void ob_loop_give_head(ob_loop *loop, ob_head *head)
     loop->spare_head_count++;
 }
 
+void ob_loop_later(ob_loop *loop, ob_later *later)
+{
+    if (later->next)
+        return;
+    later->next = &loop->later;
+    later->prev = loop->later.prev;
+    later->prev->next = later;
+    loop->later.prev = later;
+}
+
+void ob_loop_never(ob_loop *loop, ob_later *later)
+{
+    if (!later->next)
+        return;
+    later->next->prev = later->prev;
+    later->prev->next = later->next;
+    later->next = later->prev = NULL;
+}
+
+static void run_later(ob_loop *loop)
+{
+    while (loop->later.next != &loop->later) {
+        ob_later *first = loop->later.next;
+        ob_loop_never(loop, first);
+        first->run(first);
+    }
+}
+
+static void on_before_poll(uv_prepare_t *handle)
+{
+    run_later(handle->data);
+}
+
+static void on_after_poll(uv_check_t *handle)
+{
+    run_later(handle->data);
+}
+
+static void later_init(ob_loop *loop)
+{
+    loop->later.next = loop->later.prev = &loop->later;
+    (void)uv_prepare_init(&loop->uv, &loop->before_poll);
+    (void)uv_check_init(&loop->uv, &loop->after_poll);
+    loop->before_poll.data = loop->after_poll.data = loop;
+    (void)uv_prepare_start(&loop->before_poll, on_before_poll);
+    (void)uv_check_start(&loop->after_poll, on_after_poll);
+    /* They serve others and must not keep the loop. */
+    uv_unref((uv_handle_t *)&loop->before_poll);
+    uv_unref((uv_handle_t *)&loop->after_poll);
+}
+
 /* xorshift128+: for ids and for spreading pauses, not for secrets. */
 uint64_t ob_loop_random(ob_loop *loop)
 {
@@ -135,6 +186,7 @@ ob_status ob_loop_open(ob_loop *loop)
     }
     loop->deadlines.next = loop->deadlines.prev = &loop->deadlines;
     ob_deadline_init(&loop->accept_later, NULL);
+    later_init(loop);
     (void)uv_timer_init(&loop->uv, &loop->tick);
     loop->tick.data = loop;
     (void)uv_random(NULL, NULL, loop->random, sizeof(loop->random), 0, NULL);

@@ -28,6 +28,19 @@ typedef struct ob_deadline {
     void (*expired)(struct ob_deadline *deadline);
 } ob_deadline;
 
+/*
+ * Work put off to the end of the loop's pass; embedded in its owner.
+ *
+ * Sends are put off so that all of a pass leave together: a send to a peer
+ * that sleeps costs a wake-up, far more than the send itself, and of a row of
+ * sends only the first one pays it.
+ */
+typedef struct ob_later {
+    struct ob_later *next;
+    struct ob_later *prev;
+    void (*run)(struct ob_later *later);
+} ob_later;
+
 struct ob_loop {
     uv_loop_t uv;
     uv_thread_t thread;
@@ -39,6 +52,10 @@ struct ob_loop {
     ob_deadline accept_later; /* when it is tried again */
     uv_async_t async;
     uv_timer_t tick;
+    uv_prepare_t before_poll; /* both run what was put off */
+    uv_check_t after_poll;
+    ob_later later; /* ring */
+    size_t later_count;
     bool ticking;
     bool draining;
     bool ended;
@@ -77,6 +94,11 @@ ob_head *ob_loop_take_head(ob_loop *loop);
 void ob_loop_give_head(ob_loop *loop, ob_head *head);
 
 uint64_t ob_loop_random(ob_loop *loop);
+
+/* Runs it once, at the end of this pass or as soon as many wait. */
+void ob_loop_later(ob_loop *loop, ob_later *later);
+/* Takes it back. Harmless when it does not wait. */
+void ob_loop_never(ob_loop *loop, ob_later *later);
 
 void ob_deadline_init(ob_deadline *deadline,
                       void (*expired)(ob_deadline *deadline));

@@ -4,12 +4,12 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#define ORIGINS_MAX       256
-#define IDLE_LINKS_MAX    256
-#define IDLE_LINK_MS      50000
+#define ORIGINS_MAX    256
+#define IDLE_LINKS_MAX 256
+#define IDLE_LINK_MS   50000
 /* A name is looked up again after this long; the old addresses serve until
  * the answer is there. */
-#define NAME_FRESH_MS     60000
+#define NAME_FRESH_MS 60000
 
 static void upstreams_close(ob_upstreams *upstreams)
 {

@@ -30,6 +30,7 @@ typedef struct ob_link {
     struct ob_link *prev;
     ob_link_state state;
     ob_deadline idle;
+    ob_later send; /* at the end of the pass */
     ob_parse parse;
     ob_buffer in; /* part of a head */
     size_t fed;
@@ -53,7 +54,7 @@ typedef struct ob_origin {
     bool tls;
     struct sockaddr_storage addresses[OB_ADDRESSES_MAX];
     size_t address_count;
-    size_t preferred; /* the address that worked last */
+    size_t preferred;    /* the address that worked last */
     int64_t resolved_ms; /* loop time; 0: never */
     bool resolving;
     uv_getaddrinfo_t lookup;
@@ -74,8 +75,7 @@ struct ob_upstreams {
 
 /* The origin of that address, made when it is new; NULL: out of memory, or
  * OB_ORIGINS_MAX are all in use. */
-ob_origin *ob_origin_get(ob_loop *loop, ob_slice host, uint16_t port,
-                         bool tls);
+ob_origin *ob_origin_get(ob_loop *loop, ob_slice host, uint16_t port, bool tls);
 /* Looks the name up if it must be. True: there are addresses to use now;
  * else origin_resolved() follows. */
 bool ob_origin_resolve(ob_origin *origin);

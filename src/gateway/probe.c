@@ -42,8 +42,7 @@ static void on_head(ob_attempt *attempt, const ob_head *head,
     probe *p = (probe *)attempt;
     p->status = head->status;
     ob_attempt_progress(attempt);
-    p->headers =
-        ob_arena_alloc(&p->arena, (count + 1) * sizeof(ob_header));
+    p->headers = ob_arena_alloc(&p->arena, (count + 1) * sizeof(ob_header));
     for (size_t i = 0; p->headers && i < count; i++) {
         p->headers[i].name = ob_arena_dup(&p->arena, headers[i].name);
         p->headers[i].value = ob_arena_dup(&p->arena, headers[i].value);
@@ -142,9 +141,9 @@ static ob_status begin(ob_gateway *gateway, probe *p, uv_loop_t *loop,
         status = p->provider->probe_path.len ? route_probe(p, &call, &route)
                                              : OB_INVALID;
     if (status == OB_OK)
-        status = ob_route_upstream(p->snapshot->config, &route,
-                                   &route.targets[0], &call, &key->secret,
-                                   &p->arena, &request, &error);
+        status =
+            ob_route_upstream(p->snapshot->config, &route, &route.targets[0],
+                              &call, &key->secret, &p->arena, &request, &error);
     uv_mutex_unlock(&gateway->pool_lock);
     if (status == OB_OK)
         ob_attempt_start(&p->attempt, ob_loop_of(loop), &request,
@@ -161,8 +160,8 @@ static void on_watch(uv_timer_t *timer)
         on_failed(&p->attempt, OB_FAILURE_CUT);
 }
 
-ob_status ob_gateway_probe(ob_gateway *gateway, uv_loop_t *loop,
-                           int64_t key_id, ob_probe_done done, void *context)
+ob_status ob_gateway_probe(ob_gateway *gateway, uv_loop_t *loop, int64_t key_id,
+                           ob_probe_done done, void *context)
 {
     probe *p = calloc(1, sizeof(*p));
     if (!p)
@@ -177,8 +176,7 @@ ob_status ob_gateway_probe(ob_gateway *gateway, uv_loop_t *loop,
     ob_status status = begin(gateway, p, loop, key_id);
     if (status != OB_OK)
         uv_close((uv_handle_t *)&p->timer, on_timer_closed);
-    return status == OB_OK || status == OB_NOT_FOUND ||
-                   status == OB_NO_MEMORY
+    return status == OB_OK || status == OB_NOT_FOUND || status == OB_NO_MEMORY
                ? status
                : OB_INVALID;
 }

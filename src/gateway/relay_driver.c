@@ -14,7 +14,7 @@ typedef struct drive {
     ob_loop *loop;
     ob_snapshot *snapshot;
     const ob_authkey *authkey;
-    ob_deadline wait; /* for a key, or a pause */
+    ob_deadline wait;   /* for a key, or a pause */
     ob_status stranger; /* what was wrong with the auth key; OB_OK: nothing */
     ob_relay relay;
     bool running; /* the relay has been made */
@@ -75,13 +75,12 @@ static void on_gone(void *owner)
 
 size_t ob_cors_headers(const ob_request *request, ob_header *headers)
 {
-    ob_slice origin = ob_headers_get(request->headers, request->header_count,
-                                     OB_S("origin"));
+    ob_slice origin =
+        ob_headers_get(request->headers, request->header_count, OB_S("origin"));
     if (!origin.ptr)
         return 0;
     headers[0] = (ob_header){OB_S("access-control-allow-origin"), OB_S("*")};
-    headers[1] =
-        (ob_header){OB_S("access-control-expose-headers"), OB_S("*")};
+    headers[1] = (ob_header){OB_S("access-control-expose-headers"), OB_S("*")};
     return OB_CORS_HEADERS_MAX;
 }
 
@@ -93,8 +92,8 @@ static size_t answer_headers(const drive *d, const ob_relay_action *action,
     size_t count = 0;
     for (size_t i = 0; i < action->header_count && i < OB_HEADERS_MAX + 4; i++)
         headers[count++] = action->headers[i];
-    return count + ob_cors_headers(ob_exchange_request(d->exchange),
-                                   headers + count);
+    return count +
+           ob_cors_headers(ob_exchange_request(d->exchange), headers + count);
 }
 
 static void deliver(drive *d, const ob_relay_action *action)
@@ -103,8 +102,7 @@ static void deliver(drive *d, const ob_relay_action *action)
     size_t count = answer_headers(d, action, headers);
     ob_attempt_cancel(&d->attempt);
     ob_exchange *exchange = leave(d);
-    ob_exchange_respond(exchange, action->status, headers, count,
-                        action->body);
+    ob_exchange_respond(exchange, action->status, headers, count, action->body);
 }
 
 static void reject(drive *d, const ob_relay_action *action)
@@ -225,9 +223,8 @@ static void on_head(ob_attempt *attempt, const ob_head *head,
                     const ob_header *headers, size_t count)
 {
     drive *d = (drive *)attempt;
-    d->answer_length = head->framing == OB_FRAMING_LENGTH
-                           ? (int64_t)head->content_length
-                           : -1;
+    d->answer_length =
+        head->framing == OB_FRAMING_LENGTH ? (int64_t)head->content_length : -1;
     /* Without a body `end` follows at once; to act before it would cost the
      * kept link. */
     STEP(d, ob_relay_head(&d->relay, d->gateway->pool, head->status, headers,
@@ -244,9 +241,9 @@ static void on_body(ob_attempt *attempt, char *bytes, size_t len)
     }
     if (!d->relay.is_stream)
         ob_attempt_progress(attempt);
-    STEP(d, ob_relay_body(&d->relay, d->gateway->pool,
-                          ob_slice_make(bytes, len), now_ms(d), &room,
-                          &action));
+    STEP(d,
+         ob_relay_body(&d->relay, d->gateway->pool, ob_slice_make(bytes, len),
+                       now_ms(d), &room, &action));
 }
 
 static void on_end(ob_attempt *attempt)
@@ -277,8 +274,8 @@ static void on_failed(ob_attempt *attempt, ob_failure failure)
 static void on_late(ob_attempt *attempt)
 {
     drive *d = (drive *)attempt;
-    STEP(d, ob_relay_late(&d->relay, d->gateway->pool, now_ms(d), &room,
-                          &action));
+    STEP(d,
+         ob_relay_late(&d->relay, d->gateway->pool, now_ms(d), &room, &action));
 }
 
 static const ob_attempt_events events = {
@@ -298,8 +295,8 @@ static void send_attempt(drive *d, const ob_upstream_request *request)
 
 static void step_wake(drive *d)
 {
-    STEP(d, ob_relay_wake(&d->relay, d->gateway->pool, now_ms(d), &room,
-                          &action));
+    STEP(d,
+         ob_relay_wake(&d->relay, d->gateway->pool, now_ms(d), &room, &action));
 }
 
 static void on_waited(ob_deadline *deadline)
@@ -337,9 +334,9 @@ static void on_stranger_waited(ob_deadline *deadline)
 static void meet_stranger(drive *d)
 {
     const ob_request *request = ob_exchange_request(d->exchange);
-    bool slowed = d->stranger == OB_NOT_FOUND &&
-                  ob_throttle_wrong(d->gateway->throttle, request->peer,
-                                    now_ms(d)) > 0;
+    bool slowed =
+        d->stranger == OB_NOT_FOUND &&
+        ob_throttle_wrong(d->gateway->callers, request->peer, now_ms(d)) > 0;
     if (!slowed) {
         refuse_stranger(d);
         return;
@@ -394,10 +391,10 @@ void ob_drive_run(ob_exchange *exchange)
     ob_route_error error = {0};
     atomic_fetch_add_explicit(&d->gateway->requests_total, 1,
                               memory_order_relaxed);
-    ob_status status = ob_relay_init(
-        &d->relay, d->snapshot->config, d->authkey, &call,
-        ob_slice_make(request->id, OB_REQUEST_ID_SIZE),
-        ob_exchange_arena(exchange), now_ms(d), &error);
+    ob_status status =
+        ob_relay_init(&d->relay, d->snapshot->config, d->authkey, &call,
+                      ob_slice_make(request->id, OB_REQUEST_ID_SIZE),
+                      ob_exchange_arena(exchange), now_ms(d), &error);
     if (status == OB_NO_MEMORY)
         error = (ob_route_error){503, d->relay.route.dialect,
                                  "The gateway is out of memory."};

@@ -254,8 +254,7 @@ static ob_status start_loops(ob_server *server,
         if (i == 0) {
             server->port = bound_port(fd);
             if (each.ss_family == AF_INET6)
-                ((struct sockaddr_in6 *)&each)->sin6_port =
-                    htons(server->port);
+                ((struct sockaddr_in6 *)&each)->sin6_port = htons(server->port);
             else
                 ((struct sockaddr_in *)&each)->sin_port = htons(server->port);
         }

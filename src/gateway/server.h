@@ -35,9 +35,9 @@ typedef struct ob_request {
     const ob_header *headers;
     size_t header_count;
     ob_slice body;
-    ob_slice peer; /* "127.0.0.1", for throttling and logs */
+    ob_slice peer;                   /* "127.0.0.1", for throttling and logs */
     char id[OB_REQUEST_ID_SIZE + 1]; /* x-request-id of the answer */
-    int64_t received_ms; /* unix */
+    int64_t received_ms;             /* unix */
 } ob_request;
 
 typedef struct ob_service {

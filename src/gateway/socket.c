@@ -8,6 +8,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0 /* macOS: SO_NOSIGPIPE does it */
+#endif
+
 void ob_socket_tune(int fd)
 {
     int on = 1;
@@ -53,8 +57,7 @@ ob_status ob_socket_open(ob_socket *socket, uv_loop_t *loop, int fd)
 
 static void apply_events(ob_socket *socket)
 {
-    int events =
-        socket->want | (socket->tls_wants_write ? UV_WRITABLE : 0);
+    int events = socket->want | (socket->tls_wants_write ? UV_WRITABLE : 0);
     if (socket->closing || events == socket->events)
         return;
     socket->events = events;
@@ -205,16 +208,17 @@ bool ob_socket_pending(const ob_socket *socket)
     return socket->tls && SSL_has_pending(socket->tls);
 }
 
-ssize_t ob_socket_write(ob_socket *socket, const struct iovec *parts,
-                        int count)
+ssize_t ob_socket_write(ob_socket *socket, const struct iovec *parts, int count)
 {
     if (socket->tls)
         return tls_write(socket, parts, count);
+    if (count == 1) {
+        ssize_t sent =
+            send(socket->fd, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
+        return sent >= 0 ? sent : errno_result();
+    }
     struct msghdr message = {.msg_iov = (struct iovec *)parts,
                              .msg_iovlen = (size_t)count};
-#ifndef MSG_NOSIGNAL
-#define MSG_NOSIGNAL 0
-#endif
     ssize_t written = sendmsg(socket->fd, &message, MSG_NOSIGNAL);
     return written >= 0 ? written : errno_result();
 }

@@ -18,9 +18,9 @@ typedef struct ob_socket ob_socket;
 struct ob_socket {
     uv_poll_t poll;
     int fd;
-    int events;     /* polled for: UV_READABLE, UV_WRITABLE */
-    int want;       /* what the owner asked for */
-    SSL *tls;       /* owned; NULL: plain */
+    int events;           /* polled for: UV_READABLE, UV_WRITABLE */
+    int want;             /* what the owner asked for */
+    SSL *tls;             /* owned; NULL: plain */
     bool tls_wants_write; /* a read or handshake cannot go on without it */
     bool closing;
     void (*ready)(ob_socket *socket, int events);

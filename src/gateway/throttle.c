@@ -1,8 +1,8 @@
 #include "throttle.h"
 
-#define SLOTS 1024
-#define FORGET_MS (10 * 60 * 1000)
-#define WAIT_S_MAX 300
+#define SLOTS          1024
+#define FORGET_MS      (10 * 60 * 1000)
+#define WAIT_S_MAX     300
 #define PEER_BYTES_MAX 47
 
 typedef struct slot {
@@ -92,8 +92,7 @@ static ob_slice cut_peer(ob_slice peer)
     return ob_slice_head(peer, PEER_BYTES_MAX);
 }
 
-unsigned ob_throttle_wrong(ob_throttle *throttle, ob_slice peer,
-                           int64_t now_ms)
+unsigned ob_throttle_wrong(ob_throttle *throttle, ob_slice peer, int64_t now_ms)
 {
     peer = cut_peer(peer);
     uv_mutex_lock(&throttle->lock);
@@ -106,8 +105,7 @@ unsigned ob_throttle_wrong(ob_throttle *throttle, ob_slice peer,
     return wait_s;
 }
 
-unsigned ob_throttle_waits(ob_throttle *throttle, ob_slice peer,
-                           int64_t now_ms)
+unsigned ob_throttle_waits(ob_throttle *throttle, ob_slice peer, int64_t now_ms)
 {
     uv_mutex_lock(&throttle->lock);
     unsigned wait_s = left_s(find(throttle, cut_peer(peer)), now_ms);

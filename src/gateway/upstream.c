@@ -8,9 +8,9 @@
 #include "origin.h"
 
 /* Room for a request of 100 KB in one write. */
-#define SEND_BUFFER_BYTES (256 * 1024)
+#define SEND_BUFFER_BYTES       (256 * 1024)
 #define RESPONSE_HEAD_BYTES_MAX ((size_t)128 * 1024)
-#define ADDRESS_MS_MIN 1000
+#define ADDRESS_MS_MIN          1000
 /* A kept link that breaks later than this after the request was sent broke
  * over the request itself. */
 #define STALE_MS 2000
@@ -38,6 +38,7 @@ void ob_link_close(ob_link *link)
         link->attempt->link = NULL;
     link->attempt = NULL;
     ob_deadline_clear(&link->idle);
+    ob_loop_never(link->loop, &link->send);
     if (link->parse.head) {
         ob_loop_give_head(link->loop, link->parse.head);
         link->parse.head = NULL;
@@ -114,8 +115,7 @@ static void link_failed(ob_link *link)
         proceed(attempt);
         return;
     }
-    bool connecting =
-        state == OB_LINK_CONNECTING || state == OB_LINK_HANDSHAKE;
+    bool connecting = state == OB_LINK_CONNECTING || state == OB_LINK_HANDSHAKE;
     if (!connecting) {
         fail(attempt, OB_FAILURE_CUT);
         return;
@@ -144,8 +144,8 @@ static int rest_to_send(const ob_attempt *attempt, struct iovec parts[4])
         size_t gone = skip < all[i].len ? skip : all[i].len;
         skip -= gone;
         if (all[i].len > gone)
-            parts[count++] = (struct iovec){(char *)all[i].ptr + gone,
-                                            all[i].len - gone};
+            parts[count++] =
+                (struct iovec){(char *)all[i].ptr + gone, all[i].len - gone};
     }
     return count;
 }
@@ -208,6 +208,11 @@ static void begin_message(ob_link *link)
     link->head_done = false;
 }
 
+static void on_send(ob_later *later)
+{
+    send_rest((ob_link *)((char *)later - offsetof(ob_link, send)));
+}
+
 static void begin_sending(ob_link *link)
 {
     link->state = OB_LINK_BUSY;
@@ -217,7 +222,8 @@ static void begin_sending(ob_link *link)
     if (link->state != OB_LINK_BUSY)
         return;
     update_poll(link);
-    send_rest(link);
+    link->send.run = on_send;
+    ob_loop_later(link->loop, &link->send);
 }
 
 /* ---- receiving ---- */
@@ -519,9 +525,8 @@ static int open_socket(const struct sockaddr_storage *address)
     (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
     ob_socket_tune(fd);
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-    socklen_t len = address->ss_family == AF_INET6
-                        ? sizeof(struct sockaddr_in6)
-                        : sizeof(struct sockaddr_in);
+    socklen_t len = address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                                   : sizeof(struct sockaddr_in);
     if (connect(fd, (const struct sockaddr *)address, len) == 0 ||
         errno == EINPROGRESS)
         return fd;
@@ -532,8 +537,8 @@ static int open_socket(const struct sockaddr_storage *address)
 static ob_link *link_open(ob_attempt *attempt)
 {
     ob_origin *origin = attempt->origin;
-    size_t index = (origin->preferred + attempt->addresses_tried) %
-                   origin->address_count;
+    size_t index =
+        (origin->preferred + attempt->addresses_tried) % origin->address_count;
     ob_link *link = calloc(1, sizeof(*link));
     int fd = link ? open_socket(&origin->addresses[index]) : -1;
     if (fd < 0 ||
@@ -571,9 +576,8 @@ static void connect_next(ob_attempt *attempt)
         if (link_open(attempt)) {
             int64_t left_ms =
                 attempt->connect_until_ms - ob_loop_now(attempt->loop);
-            int64_t share_ms =
-                left_ms /
-                (int64_t)(origin->address_count - attempt->addresses_tried);
+            int64_t share_ms = left_ms / (int64_t)(origin->address_count -
+                                                   attempt->addresses_tried);
             if (share_ms < ADDRESS_MS_MIN)
                 share_ms = left_ms < ADDRESS_MS_MIN ? left_ms : ADDRESS_MS_MIN;
             ob_deadline_set(attempt->loop, &attempt->deadline,
@@ -666,8 +670,8 @@ static void write_head(ob_attempt *attempt, const ob_upstream_request *request)
     size_t room = 128 + request->method.len + request->target.len +
                   request->authority.len;
     for (size_t i = 0; i < request->header_count; i++)
-        room += request->headers[i].name.len + request->headers[i].value.len +
-                4;
+        room +=
+            request->headers[i].name.len + request->headers[i].value.len + 4;
     /* At once, so that no copy of the key is left behind by growing. */
     if (ob_buffer_reserve(head, room) != OB_OK)
         return;
@@ -677,8 +681,7 @@ static void write_head(ob_attempt *attempt, const ob_upstream_request *request)
     ob_buffer_append(head, OB_S(" HTTP/1.1\r\n"));
     append_field(head, OB_S("host"), request->authority);
     for (size_t i = 0; i < request->header_count; i++)
-        append_field(head, request->headers[i].name,
-                     request->headers[i].value);
+        append_field(head, request->headers[i].name, request->headers[i].value);
     if (!bodiless) {
         ob_buffer_append(head, OB_S("content-length: "));
         ob_buffer_append_u64(head, size);
@@ -693,14 +696,14 @@ void ob_attempt_start(ob_attempt *attempt, ob_loop *loop,
                       const ob_attempt_events *events)
 {
     OB_ASSERT(!attempt->active);
-    *attempt = (ob_attempt){.events = events,
-                            .loop = loop,
-                            .timeouts = *timeouts,
-                            .fresh_only = !repeatable,
-                            .active = true,
-                            .begun_ms = ob_loop_now(loop),
-                            .body = {request->body[0], request->body[1],
-                                     request->body[2]}};
+    *attempt = (ob_attempt){
+        .events = events,
+        .loop = loop,
+        .timeouts = *timeouts,
+        .fresh_only = !repeatable,
+        .active = true,
+        .begun_ms = ob_loop_now(loop),
+        .body = {request->body[0], request->body[1], request->body[2]}};
     ob_deadline_init(&attempt->deadline, on_deadline);
     attempt->expects_no_body = ob_slice_eq(request->method, OB_S("HEAD"));
     attempt->connect_until_ms = ob_loop_now(loop) + timeouts->connect_ms;

@@ -39,7 +39,7 @@ struct ob_attempt {
     const ob_attempt_events *events;
     ob_loop *loop;
     struct ob_origin *origin;
-    struct ob_link *link; /* NULL while a name is looked up */
+    struct ob_link *link;     /* NULL while a name is looked up */
     ob_attempt *next_waiting; /* for the name */
     bool waiting;
     ob_buffer head;   /* as it is sent; holds the key, wiped at the end */
@@ -51,7 +51,7 @@ struct ob_attempt {
     int64_t connect_until_ms;
     size_t addresses_tried;
     bool active;
-    bool fresh_only;  /* no kept connection: it must not be sent twice */
+    bool fresh_only; /* no kept connection: it must not be sent twice */
     bool expects_no_body;
     bool progressed;
     ob_deadline deadline;

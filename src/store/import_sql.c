@@ -156,8 +156,10 @@ static yyjson_doc *read_coolings(ob_importer *importer, ob_slice json,
         return NULL;
     yyjson_doc *doc = yyjson_read(json.ptr, json.len, 0);
     yyjson_val *root = yyjson_doc_get_root(doc);
-    if (!yyjson_is_obj(root))
+    if (!yyjson_is_obj(root)) {
         importer->result->cooldowns_left_out++;
+        return doc;
+    }
     yyjson_obj_foreach(root, index, max, model, rest)
     {
         yyjson_val *end_at = yyjson_obj_get(rest, "end_at");

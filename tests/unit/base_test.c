@@ -23,8 +23,7 @@ static void slice_u64_refuses_what_is_not_a_number(void **state)
     assert_int_equal(ob_slice_u64(OB_S("18446744073709551616"), &value),
                      OB_INVALID);
     assert_int_equal(value, 7);
-    assert_int_equal(ob_slice_u64(OB_S("18446744073709551615"), &value),
-                     OB_OK);
+    assert_int_equal(ob_slice_u64(OB_S("18446744073709551615"), &value), OB_OK);
     assert_true(value == UINT64_MAX);
 }
 

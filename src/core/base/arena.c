@@ -9,7 +9,7 @@ struct ob_arena_block {
 };
 
 #define BLOCK_BYTES_MIN 4000
-#define ALIGN(n) (((n) + 15) & ~(size_t)15)
+#define ALIGN(n)        (((n) + 15) & ~(size_t)15)
 
 void ob_arena_init(ob_arena *arena, size_t bytes_max)
 {

@@ -17,8 +17,8 @@ typedef struct ob_arena_block ob_arena_block;
 
 typedef struct ob_arena {
     ob_arena_block *head;
-    size_t bytes;       /* taken from the allocator, all blocks together */
-    size_t bytes_max;   /* 0: no limit */
+    size_t bytes;     /* taken from the allocator, all blocks together */
+    size_t bytes_max; /* 0: no limit */
 } ob_arena;
 
 /* An arena that refuses to grow beyond `bytes_max` (0: no limit). Takes no

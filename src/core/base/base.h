@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OB_MUST_USE __attribute__((warn_unused_result))
-#define OB_LEN(array) (sizeof(array) / sizeof((array)[0]))
-#define OB_LIKELY(x) __builtin_expect(!!(x), 1)
+#define OB_MUST_USE    __attribute__((warn_unused_result))
+#define OB_LEN(array)  (sizeof(array) / sizeof((array)[0]))
+#define OB_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define OB_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 /* Our own mistakes only, never input. On in release builds too: a wrong

@@ -94,10 +94,9 @@ static size_t utf8_length(ob_slice s)
         if (((uint8_t)s.ptr[i] & 0xc0) != 0x80)
             return 0;
     uint8_t second = (uint8_t)s.ptr[1];
-    bool bad = (first == 0xe0 && second < 0xa0) ||
-               (first == 0xed && second > 0x9f) ||
-               (first == 0xf0 && second < 0x90) ||
-               (first == 0xf4 && second > 0x8f);
+    bool bad =
+        (first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) ||
+        (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f);
     return bad ? 0 : length;
 }
 
@@ -146,8 +145,8 @@ void ob_buffer_append_json(ob_buffer *buffer, ob_slice s)
             length = 1;
         } else if (length == 3 && (ob_slice_starts(s, OB_S("\xe2\x80\xa8")) ||
                                    ob_slice_starts(s, OB_S("\xe2\x80\xa9")))) {
-            ob_buffer_append_str(buffer, s.ptr[2] == '\xa8' ? "\\u2028"
-                                                            : "\\u2029");
+            ob_buffer_append_str(buffer,
+                                 s.ptr[2] == '\xa8' ? "\\u2028" : "\\u2029");
         } else {
             ob_buffer_append(buffer, ob_slice_head(s, length));
         }
