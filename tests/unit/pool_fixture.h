@@ -25,7 +25,7 @@ static inline ob_key_record record_of(int64_t id, const char *secret)
 
 static inline ob_key *add_key(int64_t id)
 {
-    char secret[32];
+    char secret[40];
     snprintf(secret, sizeof(secret), "secret-of-key-%06lld", (long long)id);
     ob_key_record record = record_of(id, secret);
     record.last_used_ms = id; /* so that the order is known */

@@ -223,7 +223,7 @@ static void pool_drops_the_rest_that_ends_first_when_there_are_many(void **s)
     add_key(1);
     exhaust(1, SECOND, NOON); /* of the whole key: never dropped */
     for (int i = 0; i < OB_COOLDOWNS_PER_KEY_MAX + 9; i++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof(name), "model-%d", i);
         cool(1, name, (i == 7 ? 1 : 5) * MINUTE + i, NOON);
     }
@@ -688,7 +688,7 @@ static void pool_makes_lanes_only_for_models_with_rests(void **state)
 {
     add_keys(1, 3);
     for (int i = 0; i < 10; i++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof(name), "model-%d", i);
         assert_true(pick(name, NOON) > 0);
     }
@@ -705,7 +705,7 @@ static void pool_lets_the_lane_go_that_was_asked_least_lately(void **state)
     cool(1, "model-0", HOUR, NOON);
     cool(2, "model-0", HOUR, NOON);
     for (int i = 1; i < LANES_MAX + 20; i++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof(name), "model-%d", i);
         cool(1, name, HOUR, NOON);
         assert_int_equal(pick(name, NOON), 2);
@@ -727,7 +727,7 @@ static void pool_knows_the_rests_of_a_lane_that_comes_back(void **state)
     cool(1, "first", 30 * MINUTE, NOON);
     assert_int_equal(pick("first", NOON), 2);
     for (int i = 0; i < LANES_MAX; i++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof(name), "model-%d", i);
         cool(2, name, MINUTE, NOON);
         while (pick(name, NOON) != 1)
