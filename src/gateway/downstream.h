@@ -74,6 +74,26 @@ void ob_connection_answered(ob_connection *connection);
 void ob_connection_close(ob_connection *connection, bool reset);
 void ob_exchange_free(ob_exchange *exchange);
 
+/* ---- between downstream.c and downstream_request.c ---- */
+
+const ob_server_options *ob_connection_options(const ob_connection *connection);
+/* The one place that changes a connection's state. */
+void ob_connection_move(ob_connection *connection, ob_connection_state state);
+void ob_connection_update_poll(ob_connection *connection);
+/* On to the next request; on with one that came early. */
+void ob_connection_await(ob_connection *connection);
+void ob_connection_linger(ob_connection *connection);
+
+/* Answers what could not become a request, and closes. */
+void ob_connection_refuse(ob_connection *connection, int status,
+                          ob_slice message);
+/* The request is complete. */
+void ob_connection_handle(ob_connection *connection);
+/* Takes what was received; what cannot be taken yet is kept in `in`. */
+void ob_connection_take_input(ob_connection *connection, ob_slice bytes);
+/* Goes on with what is in `in`. */
+void ob_connection_consume(ob_connection *connection);
+
 /* server.c: may the server keep so many more bytes of bodies? */
 bool ob_server_count_body(struct ob_server *server, size_t bytes);
 void ob_server_uncount_body(struct ob_server *server, size_t bytes);

@@ -88,6 +88,14 @@ ob_link *ob_origin_take(ob_origin *origin);
 void ob_origin_unlink(ob_origin *origin, ob_link *link);
 
 void ob_link_close(ob_link *link);
+/* The link broke: its attempt is told, or goes on over another link. */
+void ob_link_failed(ob_link *link);
+/* Gets ready for the next head. */
+void ob_link_begin_message(ob_link *link);
+/* link.c: reads and gives to the attempt what has come. */
+void ob_link_read(ob_link *link);
+/* Lets go of everything; the key in the head is wiped. */
+void ob_attempt_release(ob_attempt *attempt);
 void ob_upstreams_free(struct ob_upstreams *upstreams);
 
 /* tls.c: a client's TLS state for the origin, on that descriptor. NULL: out of

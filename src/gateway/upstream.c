@@ -8,9 +8,8 @@
 #include "origin.h"
 
 /* Room for a request of 100 KB in one write. */
-#define SEND_BUFFER_BYTES       (256 * 1024)
-#define RESPONSE_HEAD_BYTES_MAX ((size_t)128 * 1024)
-#define ADDRESS_MS_MIN          1000
+#define SEND_BUFFER_BYTES (256 * 1024)
+#define ADDRESS_MS_MIN    1000
 /* A kept link that breaks later than this after the request was sent broke
  * over the request itself. */
 #define STALE_MS 2000
@@ -68,7 +67,7 @@ static void forget_waiting(ob_attempt *attempt)
 }
 
 /* Lets go of everything; the key in the head is wiped. */
-static void release(ob_attempt *attempt)
+void ob_attempt_release(ob_attempt *attempt)
 {
     forget_waiting(attempt);
     ob_deadline_clear(&attempt->deadline);
@@ -84,7 +83,7 @@ void ob_attempt_cancel(ob_attempt *attempt)
         return;
     if (attempt->link)
         ob_link_close(attempt->link);
-    release(attempt);
+    ob_attempt_release(attempt);
 }
 
 static void fail(ob_attempt *attempt, ob_failure failure)
@@ -95,7 +94,7 @@ static void fail(ob_attempt *attempt, ob_failure failure)
 
 /* A kept connection may have been closed by the other side just when it was
  * used: that is no failure, another one is made. */
-static void link_failed(ob_link *link)
+void ob_link_failed(ob_link *link)
 {
     ob_attempt *attempt = link->attempt;
     bool stale = attempt && link->reused && !link->answered &&
@@ -196,11 +195,11 @@ static void send_rest(ob_link *link)
         expect_within(link, attempt->timeouts.idle_ms);
 }
 
-static void begin_message(ob_link *link)
+void ob_link_begin_message(ob_link *link)
 {
     ob_head *head = ob_loop_take_head(link->loop);
     if (!head) {
-        link_failed(link);
+        ob_link_failed(link);
         return;
     }
     ob_parse_begin(&link->parse, head, link->attempt->expects_no_body);
@@ -218,233 +217,12 @@ static void begin_sending(ob_link *link)
     link->state = OB_LINK_BUSY;
     link->answered = link->paused = link->write_failed = false;
     link->keep_alive = true;
-    begin_message(link);
+    ob_link_begin_message(link);
     if (link->state != OB_LINK_BUSY)
         return;
     update_poll(link);
     link->send.run = on_send;
     ob_loop_later(link->loop, &link->send);
-}
-
-/* ---- receiving ---- */
-
-/* The answer is whole: the link is kept where that is safe. */
-static void finish(ob_link *link, bool leftover)
-{
-    ob_attempt *attempt = link->attempt;
-    bool keep = link->keep_alive && !leftover && !link->paused &&
-                attempt->sent == attempt->total && !link->write_failed &&
-                !ob_socket_pending(&link->socket);
-    link->attempt = NULL;
-    attempt->link = NULL;
-    if (keep) {
-        link->reused = true;
-        ob_origin_keep(link->origin, link);
-    } else {
-        ob_link_close(link);
-    }
-    release(attempt);
-    attempt->events->end(attempt);
-}
-
-/* False: the attempt has been taken away from the link. */
-static bool give_body(ob_link *link, char *bytes, size_t len)
-{
-    ob_attempt *attempt = link->attempt;
-    if (!len)
-        return true;
-    if (attempt->progressed)
-        ob_deadline_set(attempt->loop, &attempt->deadline,
-                        attempt->timeouts.idle_ms);
-    attempt->events->body(attempt, bytes, len);
-    return link->attempt == attempt && attempt->active;
-}
-
-static bool is_named(ob_slice list, ob_slice name)
-{
-    while (list.ptr)
-        if (ob_slice_eq_nocase(ob_slice_trim(ob_slice_cut(&list, ',')), name))
-            return true;
-    return false;
-}
-
-/* Leaves out what `connection` names: it was meant for this hop alone. */
-static size_t drop_hop_fields(ob_header *fields, size_t count)
-{
-    ob_slice list = ob_headers_get(fields, count, OB_S("connection"));
-    size_t kept = 0;
-    if (!list.ptr || ob_slice_eq_nocase(list, OB_S("keep-alive")) ||
-        ob_slice_eq_nocase(list, OB_S("close")))
-        return count;
-    for (size_t i = 0; i < count; i++)
-        if (!is_named(list, fields[i].name))
-            fields[kept++] = fields[i];
-    return kept;
-}
-
-static bool give_head(ob_link *link, const char *base)
-{
-    ob_attempt *attempt = link->attempt;
-    ob_head *head = link->parse.head;
-    ob_header fields[OB_HEADERS_MAX];
-    link->parse.head = NULL;
-    link->head_done = true;
-    link->framing = head->framing;
-    link->body_left = head->content_length;
-    link->keep_alive = link->keep_alive && head->keep_alive;
-    ob_head_fields(head, base, fields);
-    size_t count = drop_hop_fields(fields, head->count);
-    attempt->events->head(attempt, head, fields, count);
-    ob_loop_give_head(link->loop, head);
-    return link->attempt == attempt && attempt->active;
-}
-
-static void keep_partial(ob_link *link, ob_slice input)
-{
-    ob_buffer_append(&link->in, input);
-    link->fed = input.len;
-    if (link->in.failed || input.len > RESPONSE_HEAD_BYTES_MAX)
-        link_failed(link);
-}
-
-/* Returns how many bytes of `input` are done with; 0 stops. */
-static size_t receive_head(ob_link *link, ob_slice input)
-{
-    ob_parse *parse = &link->parse;
-    ob_head *head = parse->head;
-    size_t used = 0;
-    const char *why;
-    if (ob_parse_feed(parse, input.ptr, (char *)input.ptr + link->fed,
-                      input.len - link->fed, &used, &why) != OB_OK ||
-        (head->complete && (head->status == 101 || head->upgrade))) {
-        link_failed(link);
-        return 0;
-    }
-    used += link->fed;
-    if (!head->complete) {
-        keep_partial(link, input);
-        return 0;
-    }
-    link->fed = 0;
-    if (head->status / 100 == 1) {
-        /* 100 and 103 are between the provider and us. */
-        ob_loop_give_head(link->loop, head);
-        parse->head = NULL;
-        begin_message(link);
-        return link->state == OB_LINK_BUSY ? used : 0;
-    }
-    char *body = parse->body;
-    size_t body_len = parse->body_len;
-    bool chunked = head->framing == OB_FRAMING_CHUNKED;
-    bool none = head->framing == OB_FRAMING_NONE;
-    if (!give_head(link, input.ptr))
-        return 0;
-    if (chunked && !give_body(link, body, body_len))
-        return 0;
-    if (none || (chunked && parse->message_end)) {
-        finish(link, used < input.len);
-        return 0;
-    }
-    return used;
-}
-
-static size_t receive_chunked(ob_link *link, ob_slice input)
-{
-    size_t used = 0;
-    const char *why;
-    if (ob_parse_feed(&link->parse, NULL, (char *)input.ptr, input.len, &used,
-                      &why) != OB_OK) {
-        link_failed(link);
-        return 0;
-    }
-    bool end = link->parse.message_end;
-    if (!give_body(link, link->parse.body, link->parse.body_len))
-        return 0;
-    if (end) {
-        finish(link, used < input.len);
-        return 0;
-    }
-    return used;
-}
-
-static size_t receive_body(ob_link *link, ob_slice input)
-{
-    if (link->framing == OB_FRAMING_CHUNKED)
-        return receive_chunked(link, input);
-    if (link->framing == OB_FRAMING_CLOSE)
-        return give_body(link, (char *)input.ptr, input.len) ? input.len : 0;
-    ob_slice part = ob_slice_head(input, link->body_left);
-    link->body_left -= part.len;
-    if (!give_body(link, (char *)part.ptr, part.len))
-        return 0;
-    if (!link->body_left) {
-        finish(link, part.len < input.len);
-        return 0;
-    }
-    return part.len;
-}
-
-static void receive(ob_link *link, ob_slice input)
-{
-    while (input.len) {
-        size_t used = link->head_done ? receive_body(link, input)
-                                      : receive_head(link, input);
-        if (!used)
-            return;
-        input = ob_slice_from(input, used);
-    }
-    if (link->head_done)
-        ob_buffer_deinit(&link->in);
-}
-
-static void receive_more(ob_link *link, ob_slice bytes)
-{
-    if (!ob_buffer_slice(&link->in).len) {
-        receive(link, bytes);
-        return;
-    }
-    ob_buffer_append(&link->in, bytes);
-    if (link->in.failed) {
-        link_failed(link);
-        return;
-    }
-    /* They are taken out first: before receive() returns, the link may serve
-     * another attempt. A head that is still not complete is kept anew. */
-    ob_buffer in = link->in;
-    link->in = (ob_buffer){0};
-    receive(link, ob_buffer_slice(&in));
-    ob_buffer_deinit(&in);
-}
-
-static void read_end(ob_link *link, bool proper)
-{
-    bool whole = proper && link->head_done &&
-                 link->framing == OB_FRAMING_CLOSE && link->attempt;
-    if (!whole) {
-        link_failed(link);
-        return;
-    }
-    link->keep_alive = false;
-    finish(link, false);
-}
-
-static void read_ready(ob_link *link)
-{
-    ob_loop *loop = link->loop;
-    do {
-        ssize_t count =
-            ob_socket_read(&link->socket, loop->read_buffer, OB_READ_BYTES);
-        if (count == OB_SOCKET_AGAIN)
-            return;
-        /* Nobody asked for what an idle link sends. */
-        if (count <= 0 || link->state == OB_LINK_IDLE) {
-            read_end(link, count == 0);
-            return;
-        }
-        link->answered = true;
-        receive_more(link, ob_slice_make(loop->read_buffer, (size_t)count));
-    } while (link->state == OB_LINK_BUSY && !link->paused &&
-             ob_socket_pending(&link->socket));
 }
 
 /* ---- connecting ---- */
@@ -462,7 +240,7 @@ static void shake_hands(ob_link *link)
 {
     ob_status status = ob_socket_handshake(&link->socket);
     if (status == OB_IO)
-        link_failed(link);
+        ob_link_failed(link);
     else if (status == OB_OK)
         established(link);
 }
@@ -474,7 +252,7 @@ static void connected(ob_link *link)
     ob_origin *origin = link->origin;
     if (getsockopt(link->socket.fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 ||
         error) {
-        link_failed(link);
+        ob_link_failed(link);
         return;
     }
     if (!origin->tls) {
@@ -483,7 +261,7 @@ static void connected(ob_link *link)
     }
     link->socket.tls = ob_tls_new(origin, link->socket.fd);
     if (!link->socket.tls) {
-        link_failed(link);
+        ob_link_failed(link);
         return;
     }
     link->state = OB_LINK_HANDSHAKE;
@@ -512,7 +290,7 @@ static void on_ready(ob_socket *socket, int events)
     /* Over TLS either direction may be what the other waits for. */
     bool readable = events & UV_READABLE || link->socket.tls;
     if (readable && link->state != OB_LINK_CLOSED && !link->paused)
-        read_ready(link);
+        ob_link_read(link);
 }
 
 static int open_socket(const struct sockaddr_storage *address)
@@ -639,7 +417,7 @@ static void on_deadline(ob_deadline *deadline)
         bool over =
             ob_loop_now(attempt->loop) >= attempt->connect_until_ms || !link;
         if (link && !over)
-            link_failed(link); /* on to the next address */
+            ob_link_failed(link); /* on to the next address */
         else
             fail(attempt, OB_FAILURE_CONNECT);
         return;
@@ -739,5 +517,5 @@ void ob_attempt_pause(ob_attempt *attempt, bool paused)
                     paused ? 0 : attempt->timeouts.idle_ms);
     update_poll(link);
     if (!paused && ob_socket_pending(&link->socket))
-        read_ready(link);
+        ob_link_read(link);
 }
