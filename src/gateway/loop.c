@@ -148,32 +148,60 @@ static void read_clock(ob_loop *loop)
             now.tv_sec * 1000 + now.tv_usec / 1000 - ob_loop_now(loop);
 }
 
+static void on_tick(uv_timer_t *timer);
+
+static void tick_at(ob_loop *loop, int64_t at_ms)
+{
+    int64_t wait_ms = at_ms - ob_loop_now(loop);
+    if (wait_ms < OB_TICK_MS_MIN)
+        wait_ms = OB_TICK_MS_MIN;
+    if (wait_ms > OB_TICK_MS_MAX)
+        wait_ms = OB_TICK_MS_MAX;
+    loop->tick_at_ms = ob_loop_now(loop) + wait_ms;
+    (void)uv_timer_start(&loop->tick, on_tick, (uint64_t)wait_ms, 0);
+}
+
+/* The first deadline, or far away where none is set. */
+static int64_t first_deadline(const ob_loop *loop)
+{
+    int64_t first_ms = INT64_MAX;
+    for (const ob_deadline *at = loop->deadlines.next; at != &loop->deadlines;
+         at = at->next)
+        if (at->at_ms && at->at_ms < first_ms)
+            first_ms = at->at_ms;
+    return first_ms;
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     ob_loop *loop = timer->data;
+    loop->ticking = false;
     read_clock(loop);
     sweep(loop);
     ob_loop_check_end(loop);
-    bool idle = loop->deadlines.next == &loop->deadlines;
-    if (!idle || loop->draining)
+    if (loop->ended)
         return;
-    loop->ticking = false;
-    (void)uv_timer_stop(timer);
-}
-
-static void tick_start(ob_loop *loop)
-{
-    if (loop->ticking)
+    bool idle = loop->deadlines.next == &loop->deadlines;
+    if (idle && !loop->draining)
         return;
     loop->ticking = true;
+    tick_at(loop, loop->draining ? 0 : first_deadline(loop));
+}
+
+static void tick_start(ob_loop *loop, int64_t at_ms)
+{
+    if (loop->ended || (loop->ticking && loop->tick_at_ms <= at_ms))
+        return;
     /* The clock may have been set while nothing happened. */
-    read_clock(loop);
-    (void)uv_timer_start(&loop->tick, on_tick, OB_TICK_MS, OB_TICK_MS);
+    if (!loop->ticking)
+        read_clock(loop);
+    loop->ticking = true;
+    tick_at(loop, at_ms);
 }
 
 void ob_loop_keep_ticking(ob_loop *loop)
 {
-    tick_start(loop);
+    tick_start(loop, 0);
 }
 
 ob_status ob_loop_open(ob_loop *loop)
@@ -228,11 +256,11 @@ void ob_deadline_set(ob_loop *loop, ob_deadline *deadline, int64_t after_ms)
         return;
     }
     deadline->at_ms = ob_loop_now(loop) + after_ms;
-    if (deadline->next)
-        return;
-    deadline->next = &loop->deadlines;
-    deadline->prev = loop->deadlines.prev;
-    deadline->prev->next = deadline;
-    loop->deadlines.prev = deadline;
-    tick_start(loop);
+    if (!deadline->next) {
+        deadline->next = &loop->deadlines;
+        deadline->prev = loop->deadlines.prev;
+        deadline->prev->next = deadline;
+        loop->deadlines.prev = deadline;
+    }
+    tick_start(loop, deadline->at_ms);
 }

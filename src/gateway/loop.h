@@ -14,8 +14,10 @@
 #include "server.h"
 
 #define OB_READ_BYTES ((size_t)64 * 1024)
-/* How often deadlines are looked at: they are this exact. */
-#define OB_TICK_MS 50
+/* All deadlines are looked at when the first one is due, but no more often and
+ * no more seldom than this. */
+#define OB_TICK_MS_MIN 10
+#define OB_TICK_MS_MAX 1000
 
 typedef struct ob_connection ob_connection;
 typedef struct ob_loop ob_loop;
@@ -57,6 +59,7 @@ struct ob_loop {
     ob_later later; /* ring */
     size_t later_count;
     bool ticking;
+    int64_t tick_at_ms;
     bool draining;
     bool ended;
     int64_t drain_until_ms;

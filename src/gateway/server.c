@@ -66,7 +66,7 @@ static void accept_pause(ob_loop *loop)
     loop->accept_paused = true;
     (void)uv_poll_stop(&loop->listener);
     ob_deadline_init(&loop->accept_later, on_accept_later);
-    ob_deadline_set(loop, &loop->accept_later, OB_TICK_MS);
+    ob_deadline_set(loop, &loop->accept_later, OB_TICK_MS_MIN);
 }
 
 static int accept_one(int fd)
