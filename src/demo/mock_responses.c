@@ -68,9 +68,10 @@ static void begin_event(reply *r, const char *name)
 {
     ob_mock_digits digits;
     ob_slice type = ob_slice_str(name);
+    ob_slice sequence = ob_mock_number(&digits, r->sequence++);
     OB_MOCK_PUT(&r->answer->body,
                 "event: #\ndata: {'type':'#','sequence_number':#,", type, type,
-                ob_mock_number(&digits, r->sequence++));
+                sequence);
 }
 
 static void end_event(reply *r)

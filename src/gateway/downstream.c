@@ -365,7 +365,7 @@ static void on_deadline(ob_deadline *deadline)
 
 static void name_peer(ob_connection *connection)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t len = sizeof(address);
     connection->peer[0] = '?';
     if (getpeername(connection->socket.fd, (struct sockaddr *)&address, &len) !=

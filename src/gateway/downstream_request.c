@@ -49,7 +49,8 @@ static void refuse_malformed(ob_connection *connection, const char *why)
 {
     char text[200] = "The request is not well-formed HTTP/1.1: ";
     size_t at = strlen(text);
-    ob_slice reason = ob_slice_head(ob_slice_str(why), sizeof(text) - at - 2);
+    ob_slice reason = ob_slice_head(
+        ob_slice_str(why ? why : "it cannot be parsed"), sizeof(text) - at - 2);
     memcpy(text + at, reason.ptr, reason.len);
     text[at + reason.len] = '.';
     ob_connection_refuse(connection, 400,

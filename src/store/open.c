@@ -226,7 +226,7 @@ static ob_status set_up(ob_store *store, ob_store_error *error)
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     sqlite3_busy_timeout(store->db, BUSY_TIMEOUT_MS);
-    int64_t version;
+    int64_t version = 0;
     ob_status status = check_kind(store, &version, error);
     if (status != OB_OK)
         return status;

@@ -150,9 +150,10 @@ class Room {
             authKey = AUTH,
             cwd = this.dir,
             ms = 10000,
+            binary = BINARY,
         } = {},
     ) {
-        const child = spawn(BINARY, args, {
+        const child = spawn(binary, args, {
             cwd,
             env: environment(this.dir, authKey, env),
             stdio: 'pipe',
