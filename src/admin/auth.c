@@ -97,7 +97,7 @@ static const ob_authkey *valid_key(const ob_authkeys *keys,
 {
     for (size_t i = 0; i < keys->count; i++) {
         const ob_authkey *key = &keys->keys[i];
-        if (memcmp(key->hash, hash, OB_AUTHKEY_HASH_SIZE))
+        if (memcmp(key->hash, hash, OB_AUTHKEY_HASH_SIZE) != 0)
             continue;
         bool valid = !key->expires_at || now_s < key->expires_at;
         return valid && ob_authkey_unrestricted(key) ? key : NULL;

@@ -29,6 +29,19 @@ static ob_slice text_of(yyjson_val *value)
     return ob_slice_make(yyjson_get_str(value), yyjson_get_len(value));
 }
 
+static const char *type_word(yyjson_val *value)
+{
+    if (yyjson_is_num(value))
+        return "a number";
+    if (yyjson_is_str(value))
+        return "a string";
+    if (yyjson_is_bool(value))
+        return yyjson_is_true(value) ? "true" : "false";
+    if (yyjson_is_null(value))
+        return "null";
+    return yyjson_is_arr(value) ? "an array" : "an object";
+}
+
 static ob_status unknown_member(const char *where, ob_slice name,
                                 const member *members, size_t count,
                                 ob_admin_error *error)
@@ -59,7 +72,7 @@ static ob_status read_member(const char *where, ob_slice name,
         if (!(members[i].types & 1u << yyjson_get_type(value)))
             return ob_admin_fail(error, 400, "'%s' must be %s, not %s",
                                  members[i].name, members[i].expected,
-                                 yyjson_get_type_desc(value));
+                                 type_word(value));
         members[i].value = value;
         return OB_OK;
     }

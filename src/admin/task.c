@@ -87,6 +87,8 @@ static void on_closed(uv_handle_t *handle)
 
 static void on_async(uv_async_t *async)
 {
+    ob_task *task = async->data;
+    OB_ASSERT(atomic_load(&task->job_over));
     uv_close((uv_handle_t *)async, on_closed);
 }
 
@@ -103,6 +105,7 @@ static void job_done(void *context, ob_status status,
     task->status = status;
     if (status)
         explain(task, error->message);
+    atomic_store(&task->job_over, true);
     /* The last use of the task on this thread. */
     uv_async_send(&task->async);
 }

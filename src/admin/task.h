@@ -49,6 +49,8 @@ struct ob_task {
     ob_status status;
     uv_work_t work;
     uv_async_t async;
+    /* Hands the task back to the loop: set when the job is over. */
+    atomic_bool job_over;
 };
 
 /* A zeroed task; NULL: the exchange has been answered with 503. */

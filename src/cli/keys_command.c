@@ -66,6 +66,15 @@ static int add_text(ob_access *access, ob_slice slug, ob_slice text,
     return exit_code;
 }
 
+static int unknown_provider(const char *name, ob_slice nearest)
+{
+    fprintf(stderr, "unknown provider \"%s\"", name);
+    if (nearest.len)
+        fprintf(stderr, "; did you mean %.*s?", (int)nearest.len, nearest.ptr);
+    fputc('\n', stderr);
+    return OB_EXIT_USAGE;
+}
+
 static int add_file(ob_access *access, const ob_arguments *arguments,
                     const char *remark)
 {
@@ -74,19 +83,24 @@ static int add_file(ob_access *access, const ob_arguments *arguments,
     const char *name = arguments->list[0];
     ob_slice slug = ob_access_provider(access->settings.config,
                                        ob_slice_str(name), &nearest);
-    if (!slug.ptr) {
-        fprintf(stderr, "unknown provider %s", name);
-        if (nearest.len)
-            fprintf(stderr, "; did you mean %.*s?", (int)nearest.len,
-                    nearest.ptr);
-        fputc('\n', stderr);
-        return OB_EXIT_USAGE;
-    }
+    if (!slug.ptr)
+        return unknown_provider(name, nearest);
     if (!ob_text_read(arguments->count > 1 ? arguments->list[1] : "-", &text))
         return OB_EXIT_FAILED;
     int exit_code = add_text(access, slug, ob_buffer_slice(&text), remark);
     ob_text_free(&text);
     return exit_code;
+}
+
+/* The admin API refuses the same. */
+static bool check_remark(const char *remark)
+{
+    for (size_t i = 0; remark[i]; i++)
+        if ((uint8_t)remark[i] < 0x20 || remark[i] == 0x7f) {
+            fprintf(stderr, "--remark holds a control character\n");
+            return false;
+        }
+    return true;
 }
 
 static int add(int argc, char **argv)
@@ -114,6 +128,8 @@ static int add(int argc, char **argv)
     int exit_code;
     if (!ob_options_parse(&usage, argc, argv, &arguments, &exit_code))
         return exit_code;
+    if (!check_remark(remark))
+        return OB_EXIT_USAGE;
     if (!ob_access_open(&flags, &access))
         return OB_EXIT_FAILED;
     exit_code = add_file(&access, &arguments, remark);
@@ -162,7 +178,10 @@ static int print_list(listing *list)
                (int)text.len, text.ptr);
     else
         fwrite(text.ptr, 1, text.len, stdout);
-    return fflush(stdout) == 0 ? OB_EXIT_OK : OB_EXIT_FAILED;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return OB_EXIT_OK;
+    fprintf(stderr, "the list could not be written to its end\n");
+    return OB_EXIT_FAILED;
 }
 
 static int list_store(ob_store *store, listing *list)
@@ -208,7 +227,8 @@ static int list(int argc, char **argv)
     };
     ob_arguments arguments;
     ob_access access;
-    ob_slice nearest;
+    ob_slice nearest = {NULL, 0};
+    bool known = true;
     int exit_code;
     if (!ob_options_parse(&usage, argc, argv, &arguments, &exit_code))
         return exit_code;
@@ -223,10 +243,13 @@ static int list(int argc, char **argv)
         ob_slice name = ob_slice_str(arguments.list[0]);
         list.provider =
             ob_access_provider(access.settings.config, name, &nearest);
-        if (!list.provider.ptr)
+        known = list.provider.ptr != NULL;
+        if (!known)
             list.provider = name;
     }
     exit_code = list_store(access.store, &list);
+    if (!known && !list.total && exit_code == OB_EXIT_OK)
+        exit_code = unknown_provider(arguments.list[0], nearest);
     ob_buffer_deinit(&list.out);
     ob_access_close(&access);
     return exit_code;

@@ -23,6 +23,9 @@ static void on_done(void *context, int status, const ob_verdict *verdict)
         verdict->action == OB_ACTION_DELIVER && verdict->reason == OB_REASON_OK;
     if (o->ok)
         printf("%s ok (status %d)\n", o->id, status);
+    else if (!status)
+        printf("%s %s: %s\n", o->id, ob_action_slug(verdict->action),
+               ob_reason_text(verdict->reason));
     else
         printf("%s %s: %s (status %d)\n", o->id,
                ob_action_slug(verdict->action), ob_reason_text(verdict->reason),
@@ -88,7 +91,9 @@ int ob_keys_test(const char *config_path, const char *database, char **ids,
     }
     if (ob_serve_load(&gateway, settings.config->database, settings.master_key,
                       &store, &revision, &store_error) != OB_OK) {
-        fprintf(stderr, "one-balance: %s\n", store_error.message);
+        ob_slice path = settings.config->database;
+        fprintf(stderr, "one-balance: %.*s: %s\n", (int)path.len, path.ptr,
+                store_error.message);
         ob_authkeys_free(none);
     } else {
         ob_store_close(store);

@@ -11,8 +11,6 @@ struct ob_serve {
     ob_gateway gateway;
     ob_server *server;
     uint8_t kept_hash[OB_AUTHKEY_HASH_SIZE]; /* of the key made at first */
-    bool has_kept_hash;
-    char made_key[MADE_KEY_SIZE + 1];
 };
 
 /* ---- the key that the first start makes ---- */
@@ -49,10 +47,28 @@ static bool make_key(char key[MADE_KEY_SIZE + 1])
     return true;
 }
 
-static ob_status first_key(ob_serve *serve, ob_store *store,
-                           ob_store_error *error)
+/* Keeps the hash of a new key and shows the key itself. */
+static ob_status make_first_key(ob_serve *serve, ob_store *store,
+                                void (*show)(const char *key),
+                                ob_store_error *error)
 {
+    char key[MADE_KEY_SIZE + 1];
     char hex[2 * OB_AUTHKEY_HASH_SIZE + 1];
+    if (!make_key(key))
+        return OB_IO;
+    ob_sha256(ob_slice_str(key), serve->kept_hash);
+    write_hex(serve->kept_hash, OB_AUTHKEY_HASH_SIZE, hex);
+    ob_status status =
+        ob_store_set(store, "auth_key_hash", ob_slice_str(hex), error);
+    if (status == OB_OK)
+        show(key);
+    ob_wipe(key, sizeof(key));
+    return status;
+}
+
+static ob_status first_key(ob_serve *serve, ob_store *store,
+                           void (*show)(const char *key), ob_store_error *error)
+{
     char *stored = NULL;
     ob_status status = ob_store_get(store, "auth_key_hash", &stored, error);
     if (status == OB_OK) {
@@ -63,21 +79,7 @@ static ob_status first_key(ob_serve *serve, ob_store *store,
     } else if (status != OB_NOT_FOUND) {
         return status;
     }
-    if (!make_key(serve->made_key))
-        return OB_IO;
-    ob_sha256(ob_slice_str(serve->made_key), serve->kept_hash);
-    write_hex(serve->kept_hash, OB_AUTHKEY_HASH_SIZE, hex);
-    return ob_store_set(store, "auth_key_hash", ob_slice_str(hex), error);
-}
-
-const char *ob_serve_made_auth_key(const ob_serve *serve)
-{
-    return serve->made_key;
-}
-
-void ob_serve_forget_auth_key(ob_serve *serve)
-{
-    ob_wipe(serve->made_key, sizeof(serve->made_key));
+    return make_first_key(serve, store, show, error);
 }
 
 /* ---- the administrators' side ---- */
@@ -123,7 +125,7 @@ static void log_line(void *context, const char *message)
 }
 
 static ob_status start_store(ob_serve *serve, const ob_serve_options *options,
-                             bool make_auth_key, ob_store_error *error)
+                             ob_store_error *error)
 {
     ob_store *store;
     ob_writer_options writer = {.changed = ob_gateway_key_changed,
@@ -137,8 +139,8 @@ static ob_status start_store(ob_serve *serve, const ob_serve_options *options,
                       options->master_key, &store, &writer.revision, error);
     if (status != OB_OK)
         return status;
-    if (make_auth_key)
-        status = first_key(serve, store, error);
+    if (!options->authkeys)
+        status = first_key(serve, store, options->show_made_key, error);
     writer.store = store;
     if (status == OB_OK)
         status = ob_writer_start(&writer, &serve->gateway.writer);
@@ -177,17 +179,22 @@ ob_status ob_serve_reload(ob_serve *serve, ob_config *config,
         ob_config_free(config);
         return OB_NO_MEMORY;
     }
-    return ob_gateway_set(&serve->gateway, config, authkeys);
+    ob_limits limits = config->limits;
+    ob_timeouts timeouts = config->timeouts;
+    ob_status status = ob_gateway_set(&serve->gateway, config, authkeys);
+    if (status == OB_OK && serve->server)
+        ob_server_adjust(serve->server, &limits, &timeouts);
+    return status;
 }
 
 static ob_status start_all(ob_serve *serve, const ob_serve_options *options,
                            char *error, size_t error_size)
 {
     ob_store_error store_error = {{0}};
-    ob_status status =
-        start_store(serve, options, !options->authkeys, &store_error);
+    ob_status status = start_store(serve, options, &store_error);
     if (status != OB_OK) {
-        (void)snprintf(error, error_size, "%s",
+        ob_slice path = options->config->database;
+        (void)snprintf(error, error_size, "%.*s: %s", (int)path.len, path.ptr,
                        store_error.message[0] ? store_error.message
                                               : ob_status_text(status));
         ob_config_free(options->config);
@@ -243,6 +250,5 @@ void ob_serve_stop(ob_serve *serve)
         ob_writer_stop(serve->gateway.writer);
     ob_admin_free(serve->gateway.admin);
     ob_gateway_deinit(&serve->gateway);
-    ob_serve_forget_auth_key(serve);
     free(serve);
 }

@@ -11,8 +11,11 @@ typedef struct ob_serve ob_serve;
 typedef struct ob_serve_options {
     ob_config *config;     /* taken over, on failure too */
     ob_authkeys *authkeys; /* as above; NULL: the key that the first start
-                              makes, see made_auth_key */
-    ob_slice master_key;   /* from the environment; may be empty */
+                              makes */
+    /* Is given the key that this very start has made, once, as soon as its hash
+     * is kept: what fails afterwards must not lose it. With authkeys: NULL. */
+    void (*show_made_key)(const char *key);
+    ob_slice master_key; /* from the environment; may be empty */
     unsigned threads;
 } ob_serve_options;
 
@@ -25,10 +28,6 @@ OB_MUST_USE ob_status ob_serve_start(const ob_serve_options *options,
                                      size_t error_size);
 uint16_t ob_serve_port(const ob_serve *serve);
 ob_gateway *ob_serve_gateway(ob_serve *serve);
-/* The auth key that this very start has made, to be shown once; "" where none
- * was. Wiped by ob_serve_forget_auth_key(). */
-const char *ob_serve_made_auth_key(const ob_serve *serve);
-void ob_serve_forget_auth_key(ob_serve *serve);
 /* The auth keys to use with a configuration read anew; NULL for the key that
  * is kept as a hash. Takes both over. */
 OB_MUST_USE ob_status ob_serve_reload(ob_serve *serve, ob_config *config,

@@ -21,6 +21,20 @@ static ob_status read_settings(const ob_settings_flags *flags,
     return status;
 }
 
+/* What is opened at the start is told, for it stays as it is. */
+static void tell_unchangeable(ob_serve *serve, const ob_config *config)
+{
+    ob_snapshot *snapshot = ob_gateway_acquire(ob_serve_gateway(serve));
+    const ob_config *old = snapshot->config;
+    if (!ob_slice_eq(old->listen, config->listen))
+        fprintf(stderr, "one-balance: another \"listen\" takes effect at the "
+                        "next start\n");
+    if (!ob_slice_eq(old->database, config->database))
+        fprintf(stderr, "one-balance: another \"database\" takes effect at "
+                        "the next start\n");
+    ob_snapshot_release(snapshot);
+}
+
 /* A broken configuration is refused, and the old one stays in force. */
 static void reload(ob_serve *serve, const ob_settings_flags *flags)
 {
@@ -33,6 +47,7 @@ static void reload(ob_serve *serve, const ob_settings_flags *flags)
     ob_config *config = settings.config;
     settings.config = NULL;
     ob_settings_deinit(&settings);
+    tell_unchangeable(serve, config);
     if (ob_serve_reload(serve, config, authkeys) == OB_OK)
         fprintf(stderr, "one-balance: configuration reloaded\n");
     else
@@ -40,16 +55,12 @@ static void reload(ob_serve *serve, const ob_settings_flags *flags)
                         "as it was\n");
 }
 
-static void show_made_key(ob_serve *serve)
+static void show_made_key(const char *key)
 {
-    const char *key = ob_serve_made_auth_key(serve);
-    if (!key[0])
-        return;
     fprintf(stderr,
             "one-balance: AUTH_KEY is not set, so an auth key was made. It is "
             "shown only now:\n\n    %s\n\n",
             key);
-    ob_serve_forget_auth_key(serve);
 }
 
 static void wait_for_signals(ob_serve *serve, const ob_settings_flags *flags,
@@ -92,6 +103,7 @@ static int serve(const ob_settings_flags *flags, uint64_t threads)
     ob_serve_options options = {.config = settings.config,
                                 .authkeys = authkeys,
                                 .master_key = settings.master_key,
+                                .show_made_key = show_made_key,
                                 .threads = threads ? (unsigned)threads
                                                    : default_threads()};
     ob_slice host;
@@ -110,7 +122,6 @@ static int serve(const ob_settings_flags *flags, uint64_t threads)
         fprintf(stderr, "one-balance: %s\n", error);
         return OB_EXIT_FAILED;
     }
-    show_made_key(running);
     printf("listening on http://%s:%u\n", shown, ob_serve_port(running));
     (void)fflush(stdout);
     wait_for_signals(running, flags, &signals);

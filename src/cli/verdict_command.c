@@ -264,10 +264,13 @@ static int judge_input(void)
 {
     char *line = malloc(LINE_BYTES_MAX);
     bool all = line != NULL, too_long;
+    bool first = true;
     size_t length;
-    for (int end = 0; line && end != EOF;) {
+    for (int end = 0; line && end != EOF; first = false) {
         end = read_line(line, &length, &too_long);
         ob_slice text = ob_slice_trim(ob_slice_make(line, length));
+        if (first && ob_slice_starts(text, OB_S("\xef\xbb\xbf")))
+            text = ob_slice_from(text, 3);
         if (too_long)
             all = refuse_line();
         else if (text.len)
@@ -281,7 +284,8 @@ static int judge_input(void)
 
 int ob_verdict_command(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+    if (argc == 2 &&
+        (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
         fputs(help, stdout);
         return 0;
     }

@@ -304,6 +304,73 @@ static void show(ob_slice key, ob_slice shown[OB_CREDENTIALS_MAX],
         shown[(*count)++] = key;
 }
 
+/* A shorter credential stands in other texts by chance. */
+#define SHOWN_BYTES_MIN 8
+
+bool ob_route_shows(const ob_slice *shown, size_t count, ob_slice text)
+{
+    for (size_t i = 0; i < count; i++)
+        if (shown[i].len >= SHOWN_BYTES_MIN && text.len >= shown[i].len &&
+            ob_slice_find(text, shown[i]) != OB_NOWHERE)
+            return true;
+    return false;
+}
+
+/* Encoded twice, it would still be one to an upstream that decodes twice. */
+static ob_status field_shows(ob_slice field, const ob_slice *shown,
+                             size_t count, ob_arena *arena, bool *shows)
+{
+    *shows = ob_route_shows(shown, count, field);
+    for (int i = 0; i < 2 && !*shows; i++) {
+        if (ob_slice_index(field, '%') == OB_NOWHERE)
+            return OB_OK;
+        ob_status status = ob_uri_decode(field, arena, &field);
+        if (status != OB_OK)
+            return status == OB_NO_MEMORY ? status : OB_OK;
+        *shows = ob_route_shows(shown, count, field);
+    }
+    return OB_OK;
+}
+
+/* Copies the fields that show nothing. */
+static ob_status copy_fields(ob_slice rest, const ob_slice *shown, size_t count,
+                             ob_arena *arena, ob_slice *query)
+{
+    ob_query_field field;
+    char *out = ob_arena_alloc(arena, rest.len);
+    size_t len = 0;
+    if (!out)
+        return OB_NO_MEMORY;
+    while (ob_query_next(&rest, &field)) {
+        bool shows;
+        ob_status status = field_shows(field.all, shown, count, arena, &shows);
+        if (status != OB_OK)
+            return status;
+        if (shows)
+            continue;
+        if (len)
+            out[len++] = '&';
+        if (field.all.len)
+            memcpy(out + len, field.all.ptr, field.all.len);
+        len += field.all.len;
+    }
+    *query = ob_slice_make(out, len);
+    return OB_OK;
+}
+
+ob_status ob_route_strip_query(const ob_call *call, ob_arena *arena,
+                               ob_slice *query)
+{
+    ob_slice shown[OB_CREDENTIALS_MAX];
+    bool shows = false;
+    ob_status status = ob_query_strip(call->query, arena, query);
+    if (status != OB_OK || !query->len)
+        return status;
+    size_t count = ob_route_credentials(call, arena, shown);
+    status = field_shows(*query, shown, count, arena, &shows);
+    return shows ? copy_fields(*query, shown, count, arena, query) : status;
+}
+
 size_t ob_route_credentials(const ob_call *call, ob_arena *arena,
                             ob_slice shown[OB_CREDENTIALS_MAX])
 {

@@ -414,6 +414,8 @@ static void lane_evict_oldest(ob_group *group)
         if ((*at)->picked_order < (*oldest)->picked_order)
             oldest = at;
     ob_lane *gone = *oldest;
+    if (!gone)
+        return;
     *oldest = gone->next;
     group->lane_count--;
     ob_lane_free(gone);

@@ -121,6 +121,10 @@ static ob_status read_auth(ob_reader *reader, const ob_member *member,
         return status;
     ob_auth auth = {OB_S("authorization"), OB_S("Bearer")};
     if (!ob_slice_eq(text, OB_S("bearer"))) {
+        /* As a header's name it would send every key where none is read. */
+        const ob_slice bearer = OB_S("bearer");
+        if (ob_nearest(text, &bearer, 1).len)
+            return ob_reader_fail(reader, "did you mean \"bearer\"?");
         auth.scheme = text;
         auth.header = ob_slice_cut(&auth.scheme, ' ');
         if (!token_valid(auth.header) ||

@@ -1,6 +1,7 @@
 /* relay_answer.c - holds an attempt's answer, judges it, lets it go. */
 #include "relay_internal.h"
 #include "scan.h"
+#include "uri.h"
 
 static bool is_type(ob_slice content_type, const char *type)
 {
@@ -16,6 +17,25 @@ static size_t count_passing(const ob_header *headers, size_t count)
     return passing;
 }
 
+/* Visible ASCII and blanks. */
+static bool is_header_safe(ob_slice value)
+{
+    for (size_t i = 0; i < value.len; i++)
+        if (value.ptr[i] < 0x20 || value.ptr[i] > 0x7e)
+            return false;
+    return true;
+}
+
+/* A model's name is the caller's text: what no header may carry of it is
+ * percent-encoded. Empty without memory. */
+static ob_slice header_text(ob_relay *relay, ob_slice text)
+{
+    if (is_header_safe(text))
+        return text;
+    char *out = ob_arena_alloc(relay->arena, text.len * 3);
+    return ob_slice_make(out, out ? ob_uri_encode_path(out, text) : 0);
+}
+
 static bool add_own_headers(ob_relay *relay, ob_header *headers, size_t *count)
 {
     const ob_target *target = ob_relay_target(relay);
@@ -25,21 +45,11 @@ static bool add_own_headers(ob_relay *relay, ob_header *headers, size_t *count)
     size_t length = ob_write_u64(digits, relay->attempts);
     headers[(*count)++] =
         (ob_header){OB_S("x-one-balance-provider"), target->provider->slug};
-    if (target->model.len)
-        headers[(*count)++] =
-            (ob_header){OB_S("x-one-balance-model"), target->model};
+    ob_slice model = header_text(relay, target->model);
+    if (model.len)
+        headers[(*count)++] = (ob_header){OB_S("x-one-balance-model"), model};
     headers[(*count)++] = (ob_header){OB_S("x-one-balance-attempts"),
                                       ob_slice_make(digits, length)};
-    return true;
-}
-
-/* A model's name is the caller's text: it goes into a header only when it is
- * visible ASCII. */
-static bool is_header_safe(ob_slice value)
-{
-    for (size_t i = 0; i < value.len; i++)
-        if (value.ptr[i] < 0x20 || value.ptr[i] > 0x7e)
-            return false;
     return true;
 }
 
@@ -86,27 +96,14 @@ static bool keep_head(ob_relay *relay, int status, const ob_header *headers,
     return true;
 }
 
-static const ob_header *safe_headers(ob_relay *relay, ob_kept_answer *answer)
-{
-    ob_header *headers = (ob_header *)answer->headers;
-    size_t kept = 0;
-    for (size_t i = 0; i < answer->header_count; i++)
-        if (is_header_safe(headers[i].value) ||
-            !ob_slice_starts(headers[i].name, OB_S("x-one-balance-")))
-            headers[kept++] = headers[i];
-    answer->header_count = kept;
-    return headers;
-}
-
 void relay_answer(ob_relay *relay, ob_kept_answer *answer, ob_relay_do what,
                   ob_relay_action *action)
 {
     ob_slice body = ob_buffer_slice(&answer->body);
     ob_relay_mask(relay, (char *)body.ptr, body.len);
-    const ob_header *headers = safe_headers(relay, answer);
     *action = (ob_relay_action){.what = what,
                                 .status = answer->status,
-                                .headers = headers,
+                                .headers = answer->headers,
                                 .header_count = answer->header_count,
                                 .body = body};
 }
@@ -398,6 +395,17 @@ static void end_stream(ob_relay *relay, ob_pool *pool, int64_t now_ms,
         came_to_nothing(relay, pool, now_ms, room, action);
 }
 
+/* Nothing at all, or Gemini's stream without an event. Elsewhere an empty
+ * array may be an answer. */
+static bool is_empty(const ob_relay *relay, ob_slice body)
+{
+    if (first_byte(body) == 0)
+        return true;
+    ob_slice rest = ob_slice_trim(ob_slice_from(ob_slice_trim(body), 1));
+    return relay->is_json && relay->route.streams && first_byte(body) == '[' &&
+           (rest.len == 0 || ob_slice_eq(rest, OB_S("]")));
+}
+
 void ob_relay_end(ob_relay *relay, ob_pool *pool, int64_t now_ms,
                   ob_upstream_request *room, ob_relay_action *action)
 {
@@ -409,7 +417,7 @@ void ob_relay_end(ob_relay *relay, ob_pool *pool, int64_t now_ms,
         judge_held(relay, pool, true, now_ms, room, action);
     else if (relay->is_stream)
         end_stream(relay, pool, now_ms, room, action);
-    else if (must_have_content(relay) && first_byte(held) == 0)
+    else if (must_have_content(relay) && is_empty(relay, held))
         came_to_nothing(relay, pool, now_ms, room, action);
     else if (relay->is_json && status == 200 && tells_an_error(held))
         judge_held(relay, pool, true, now_ms, room, action);

@@ -131,19 +131,47 @@ static void add_target(ob_route *route, ob_target target)
     route->targets[route->target_count++] = target;
 }
 
+/* "provider%2Fmodel" in a body is "provider/model" where there is such a
+ * provider; else "%" is a letter of a bare name. */
+static ob_status decode_slash(const ob_finder *f, ob_slice *asked)
+{
+    ob_slice text;
+    if (ob_slice_index(*asked, '/') != OB_NOWHERE ||
+        ob_slice_find_nocase(*asked, OB_S("%2f")) == OB_NOWHERE)
+        return OB_OK;
+    ob_status status = ob_uri_decode(*asked, f->arena, &text);
+    if (status != OB_OK)
+        return status == OB_NO_MEMORY ? status : OB_OK;
+    ob_slice slug = ob_slice_head(text, ob_slice_index(text, '/'));
+    if (ob_config_provider_or_alias(f->config, slug))
+        *asked = text;
+    return OB_OK;
+}
+
+/* A collection of Gemini's own, no provider. */
+static bool is_tuned(const ob_route *route, ob_slice asked)
+{
+    return route->operation == OB_OPERATION_GEMINI &&
+           ob_slice_starts(asked, OB_S("tunedModels/"));
+}
+
 static ob_status add_named(const ob_finder *f, ob_slice asked)
 {
+    ob_status status = decode_slash(f, &asked);
+    if (status != OB_OK)
+        return status;
     ob_slice slug = default_provider(f->route->operation), model = asked;
     size_t slash = ob_slice_index(asked, '/');
-    if (slash != OB_NOWHERE) {
+    if (slash != OB_NOWHERE && !is_tuned(f->route, asked)) {
         slug = ob_slice_head(asked, slash);
         model = ob_slice_from(asked, slash + 1);
     }
     const ob_provider *provider = ob_config_provider_or_alias(f->config, slug);
     if (!provider)
         return ob_route_refuse_provider(f, slug);
-    if (!model.len)
-        return ob_route_check_model(f, model);
+    status = ob_route_check_model(f, model);
+    if (status != OB_OK)
+        return status;
     add_target(f->route, (ob_target){provider, model});
     return OB_OK;
 }
@@ -351,6 +379,6 @@ ob_status ob_route_find(const ob_config *config, const ob_call *call,
         fault = ob_uri_query_fault(call->query);
     if (fault)
         return ob_route_refuse(error, 400, fault);
-    ob_status status = ob_query_strip(call->query, arena, &route->query);
+    ob_status status = ob_route_strip_query(call, arena, &route->query);
     return status == OB_OK ? find_by_path(&f) : status;
 }

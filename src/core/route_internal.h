@@ -63,6 +63,14 @@ bool ob_route_is_openai(const ob_provider *provider, ob_slice path);
  * 3 for "/openai/v1" and "/v1/models". */
 size_t ob_route_overlap(ob_slice base_path, ob_slice path);
 
+/* Does `text` hold one of the credentials that the caller showed? */
+bool ob_route_shows(const ob_slice *shown, size_t count, ob_slice text);
+
+/* The query without credentials by their names, and without any field that
+ * holds what the caller showed as one, encoded once or twice perhaps. */
+OB_MUST_USE ob_status ob_route_strip_query(const ob_call *call, ob_arena *arena,
+                                           ob_slice *query);
+
 /* May a request header of the caller go upstream? `aig`: the upstream is
  * Cloudflare AI Gateway, which reads cf-aig-*. */
 bool ob_route_passes_header(ob_slice name, bool aig);

@@ -470,6 +470,23 @@ static ob_status apply_rules(const ob_finder *f, const body *b, finding *first,
     return OB_OK;
 }
 
+/*
+ * Files and batches hold calls, each with a model of its own: what else such
+ * a request calls a model grants nothing.
+ */
+static bool holds_calls(ob_slice path)
+{
+    ob_slice rest = path;
+    while (rest.ptr) {
+        ob_slice segment = ob_slice_cut(&rest, '/');
+        if (ob_uri_is_nocase(segment, OB_S("files")) ||
+            ob_uri_is_nocase(segment, OB_S("batches")) ||
+            ob_uri_is_nocase(segment, OB_S("uploads")))
+            return true;
+    }
+    return false;
+}
+
 ob_status ob_route_native_model(const ob_finder *f)
 {
     finding first = {0};
@@ -481,6 +498,8 @@ ob_status ob_route_native_model(const ob_finder *f)
         status = apply_rules(f, &b, &first, &place, &several);
     if (status == OB_OK && first.present)
         status = ob_route_check_model(f, first.model);
+    if (place == OB_MODEL_IN_BODY || place == OB_MODEL_IN_QUERY)
+        several |= holds_calls(f->route->path);
     if (status == OB_OK)
         settle(f->route, several ? OB_S("") : first.model, place);
     return status;

@@ -427,12 +427,7 @@ static bool scan_body(scanner *s, ob_slice body, ob_member *wanted,
 ob_status ob_scan_members(ob_slice body, ob_member *wanted, size_t count,
                           const char **why, size_t *at)
 {
-    scanner s;
-    s.at = body.ptr;
-    s.end = body.ptr + body.len;
-    s.why = NULL;
-    s.depth = 0;
-    s.stopped = false;
+    scanner s = {.at = body.ptr, .end = body.ptr + body.len};
     for (size_t i = 0; i < count; i++)
         wanted[i] = (ob_member){.name = wanted[i].name, .stop = wanted[i].stop};
     if (scan_body(&s, body, wanted, count))

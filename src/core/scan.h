@@ -15,9 +15,6 @@
 /* A member of the top-level object. */
 typedef struct ob_member {
     ob_slice name; /* asked for, decoded, ASCII */
-    /* Asked for: the scan ends where this one is found, and what stands behind
-     * it is not looked at. */
-    bool stop;
     /* Filled by the scan: */
     ob_slice raw; /* the value as it stands, a string with its quotes */
     size_t at;    /* where `raw` begins in the body */
@@ -25,6 +22,9 @@ typedef struct ob_member {
     /* One of them differs from `name` in its letter case: a reader that
      * ignores case (Go's) takes it for `name`, others do not. */
     bool miscased;
+    /* Asked for: the scan ends where this one is found, and what stands behind
+     * it is not looked at. */
+    bool stop;
 } ob_member;
 
 /*

@@ -291,11 +291,14 @@ static ob_status copy_headers(writer *w)
 {
     const ob_call *call = w->call;
     bool aig = w->request->through_cloudflare, hop = names_others(call);
+    ob_slice shown[OB_CREDENTIALS_MAX];
+    size_t shown_count = ob_route_credentials(call, w->arena, shown);
     ob_status status = OB_OK;
     for (size_t i = 0; i < call->header_count && status == OB_OK; i++) {
         const ob_header *h = &call->headers[i];
         if (ob_route_passes_header(h->name, aig) &&
-            !(hop && is_named_by_connection(call, h->name)))
+            !(hop && is_named_by_connection(call, h->name)) &&
+            !ob_route_shows(shown, shown_count, h->value))
             status = add_header(w, h->name, h->value);
     }
     return status;

@@ -274,8 +274,11 @@ static ob_verdict judge_rate(const judge *j)
         return block(OB_REASON_KEY_INVALID);
     bool limit = says(j, OB_SAYS_DAY | OB_SAYS_MINUTE | OB_SAYS_CONCURRENCY) ||
                  j->facts->quota_named;
-    if (says(j, OB_SAYS_OVERLOADED) && !limit && !wait_told(j) &&
-        !(j->codes & OB_SAYS_RATE))
+    /* A code such as TooManyRequests only repeats the status. */
+    bool overloaded =
+        (j->codes & OB_SAYS_OVERLOADED) ||
+        (says(j, OB_SAYS_OVERLOADED) && !(j->codes & OB_SAYS_RATE));
+    if (overloaded && !limit && !wait_told(j))
         return retry(OB_REASON_OVERLOADED);
     return cool(j);
 }
@@ -302,6 +305,15 @@ static bool limited(const judge *j)
     return says(j, OB_SAYS_RATE | OB_SAYS_QUOTA | OB_SAYS_CONCURRENCY);
 }
 
+/* A code that blames the quota outweighs prose of a suspended account: it is
+ * suspended until it is paid for. */
+static bool quota_gone(const judge *j)
+{
+    if (j->codes & (OB_SAYS_QUOTA | OB_SAYS_PLAN))
+        return !(j->codes & OB_SAYS_REVOKED);
+    return says(j, OB_SAYS_QUOTA) && !says(j, OB_SAYS_REVOKED);
+}
+
 static ob_verdict judge_unauthorized(const judge *j)
 {
     if (j->codes & OB_SAYS_REQUEST)
@@ -310,7 +322,7 @@ static ob_verdict judge_unauthorized(const judge *j)
         return exhausted(j);
     if (limited(j) && renews(j))
         return cool(j);
-    if (says(j, OB_SAYS_QUOTA) && !says(j, OB_SAYS_REVOKED))
+    if (quota_gone(j))
         return exhausted(j);
     if (j->codes & OB_SAYS_KEY_INVALID && !says(j, OB_SAYS_NETWORK))
         return block(key_reason(j));
@@ -341,6 +353,8 @@ static ob_verdict judge_forbidden(const judge *j)
         return deny_model();
     if (says(j, OB_SAYS_NETWORK))
         return network(OB_REASON_REGION);
+    if (j->codes & (OB_SAYS_QUOTA | OB_SAYS_PLAN) && quota_gone(j))
+        return exhausted(j);
     if (says(j, OB_SAYS_REVOKED))
         return block(OB_REASON_KEY_REVOKED);
     if (says(j, OB_SAYS_CONTENT))
@@ -390,7 +404,10 @@ static ob_verdict judge_request(const judge *j)
         return deliver(request_reason(j));
     if (judge_account(j, &v))
         return v;
-    if (j->codes & OB_SAYS_OVERLOADED)
+    /* A statement is believed where the status is not that of a fault in the
+     * request: Groq's 498, a tier without capacity. */
+    bool plain = j->status == 400 || j->status == 422;
+    if (plain ? j->codes & OB_SAYS_OVERLOADED : says(j, OB_SAYS_OVERLOADED))
         return retry(OB_REASON_OVERLOADED);
     if (says(j, OB_SAYS_MODEL_DENIED) && !j->facts->field)
         return deny_model();
@@ -454,8 +471,10 @@ static ob_verdict judge_status(const judge *j)
     case 404:
         return judge_not_found(j);
     case 407:
-    case 451:
         return network(OB_REASON_REGION);
+    case 451:
+        return j->codes & OB_SAYS_CONTENT ? deliver(OB_REASON_CONTENT_REFUSED)
+                                          : network(OB_REASON_REGION);
     case 408:
     case 409:
     case 424:

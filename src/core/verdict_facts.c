@@ -201,7 +201,7 @@ static void find_quota(finder *f, ob_slice id)
     if (ob_slice_find_nocase(id, OB_S("PerMinute")) != OB_NOWHERE)
         facts->codes |= OB_SAYS_MINUTE;
     if (ob_slice_find_nocase(id, OB_S("PerDay")) != OB_NOWHERE ||
-        ob_slice_find_nocase(id, OB_S("per_day")) != OB_NOWHERE)
+        (says & OB_SAYS_DAY))
         facts->quota_day = true;
 }
 
@@ -221,9 +221,11 @@ static void find_wait(finder *f, yyjson_val *value, bool millis)
             number = number * 1000 - (double)f->clock_ms;
         else
             number = millis ? number : number * 1000;
-        wait_ms = number < 1                        ? 0
-                  : number < (double)OB_WAIT_MS_MAX ? (int64_t)(number + 0.5)
-                                                    : OB_WAIT_MS_MAX;
+        /* Rounded up: a key must not come back before its time. */
+        wait_ms = number < 1 ? 0
+                  : number < (double)OB_WAIT_MS_MAX
+                      ? (int64_t)number + (number > (double)(int64_t)number)
+                      : OB_WAIT_MS_MAX;
     }
     if (wait_ms > f->facts->member_ms)
         f->facts->member_ms = wait_ms;
@@ -413,7 +415,10 @@ static void find_root(finder *f, yyjson_val *root, bool failed)
 {
     ob_facts *facts = f->facts;
     yyjson_val *object = yyjson_is_arr(root) ? yyjson_arr_get(root, 0) : root;
-    facts->kind = OB_BODY_JSON;
+    /* What Gemini sends for a stream is an array: an empty one is no event. */
+    bool google = ob_slice_starts(f->response->provider, OB_S("google-"));
+    bool nothing = google && yyjson_is_arr(root) && !object;
+    facts->kind = nothing ? OB_BODY_EMPTY : OB_BODY_JSON;
     facts->error = facts->error || is_error(object);
     if (!facts->error && !failed)
         return;

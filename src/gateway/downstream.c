@@ -22,7 +22,7 @@
 
 const ob_server_options *ob_connection_options(const ob_connection *connection)
 {
-    return ob_server_get_options(connection->loop->server);
+    return &connection->loop->options;
 }
 
 void ob_connection_move(ob_connection *connection, ob_connection_state state)

@@ -97,6 +97,5 @@ void ob_connection_consume(ob_connection *connection);
 /* server.c: may the server keep so many more bytes of bodies? */
 bool ob_server_count_body(struct ob_server *server, size_t bytes);
 void ob_server_uncount_body(struct ob_server *server, size_t bytes);
-const ob_server_options *ob_server_get_options(const struct ob_server *server);
 
 #endif

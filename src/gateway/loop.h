@@ -47,6 +47,7 @@ struct ob_loop {
     uv_loop_t uv;
     uv_thread_t thread;
     struct ob_server *server;
+    ob_server_options options; /* as this loop last took them over */
     uv_poll_t listener;
     int listen_fd;
     bool listening;

@@ -15,18 +15,14 @@
 #define ACCEPT_BATCH   64
 
 struct ob_server {
-    ob_server_options options;
+    uv_mutex_t lock;           /* over the options, once the loops run */
+    ob_server_options options; /* each loop works with a copy */
     uint16_t port;
     ob_loop *loops;
     unsigned loop_count;
     atomic_size_t body_bytes;
     atomic_bool draining;
 };
-
-const ob_server_options *ob_server_get_options(const struct ob_server *server)
-{
-    return &server->options;
-}
 
 bool ob_server_count_body(struct ob_server *server, size_t bytes)
 {
@@ -199,13 +195,21 @@ void ob_loop_check_end(ob_loop *loop)
     uv_close((uv_handle_t *)&loop->async, NULL);
 }
 
+static void take_options(ob_loop *loop)
+{
+    uv_mutex_lock(&loop->server->lock);
+    loop->options = loop->server->options;
+    uv_mutex_unlock(&loop->server->lock);
+}
+
 static void on_async(uv_async_t *async)
 {
     ob_loop *loop = async->data;
+    take_options(loop);
     if (!atomic_load(&loop->server->draining) || loop->draining)
         return;
     loop->draining = true;
-    int64_t drain_ms = loop->server->options.timeouts.drain_ms;
+    int64_t drain_ms = loop->options.timeouts.drain_ms;
     loop->drain_until_ms = ob_loop_now(loop) + drain_ms;
     stop_listening(loop);
     ob_deadline_clear(&loop->accept_later);
@@ -230,6 +234,7 @@ static ob_status loop_start(ob_server *server, ob_loop *loop, int fd)
         return OB_NO_MEMORY;
     }
     loop->server = server;
+    loop->options = server->options;
     loop->listen_fd = fd;
     if (uv_async_init(&loop->uv, &loop->async, on_async) != 0 ||
         uv_poll_init(&loop->uv, &loop->listener, fd) != 0)
@@ -283,7 +288,9 @@ ob_status ob_server_start(const ob_server_options *options, ob_server **server,
     ob_server *made = calloc(1, sizeof(*made));
     if (made)
         made->loops = calloc(options->threads, sizeof(*made->loops));
-    if (!made || !made->loops) {
+    if (!made || !made->loops || uv_mutex_init(&made->lock)) {
+        if (made)
+            free(made->loops);
         free(made);
         *why = "out of memory";
         return OB_NO_MEMORY;
@@ -304,17 +311,33 @@ uint16_t ob_server_port(const ob_server *server)
     return server->port;
 }
 
+static void wake_loops(ob_server *server)
+{
+    for (unsigned i = 0; i < server->loop_count; i++)
+        (void)uv_async_send(&server->loops[i].async);
+}
+
+void ob_server_adjust(ob_server *server, const ob_limits *limits,
+                      const ob_timeouts *timeouts)
+{
+    uv_mutex_lock(&server->lock);
+    server->options.limits = *limits;
+    server->options.timeouts = *timeouts;
+    uv_mutex_unlock(&server->lock);
+    wake_loops(server);
+}
+
 void ob_server_drain(ob_server *server)
 {
     atomic_store(&server->draining, true);
-    for (unsigned i = 0; i < server->loop_count; i++)
-        (void)uv_async_send(&server->loops[i].async);
+    wake_loops(server);
 }
 
 void ob_server_join(ob_server *server)
 {
     for (unsigned i = 0; i < server->loop_count; i++)
         (void)uv_thread_join(&server->loops[i].thread);
+    uv_mutex_destroy(&server->lock);
     free(server->loops);
     free(server);
 }

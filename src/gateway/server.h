@@ -70,6 +70,10 @@ typedef struct ob_server_options {
 OB_MUST_USE ob_status ob_server_start(const ob_server_options *options,
                                       ob_server **server, const char **why);
 uint16_t ob_server_port(const ob_server *server);
+/* Other limits and timeouts from now on; a time that already runs ends as it
+ * was set. May be called from any thread. */
+void ob_server_adjust(ob_server *server, const ob_limits *limits,
+                      const ob_timeouts *timeouts);
 /* No new connections; running exchanges finish, up to drain_ms, then are cut.
  * Returns at once; may be called from any thread. */
 void ob_server_drain(ob_server *server);

@@ -38,6 +38,12 @@ static ob_status import_object(ob_importer *importer, yyjson_val *object,
                                size_t number)
 {
     ob_import_row row;
+    yyjson_val *status = yyjson_obj_get(object, "status");
+    if (status && !yyjson_is_str(status) && !yyjson_is_null(status)) {
+        ob_import_refuse(importer, number, json_text(object, "key"),
+                         "the status is not a string");
+        return OB_OK;
+    }
     row.row = number;
     row.provider = json_text(object, "provider");
     row.key = json_text(object, "key");

@@ -41,6 +41,8 @@ const char *ob_key_refusal(ob_slice secret)
         return "empty";
     if (secret.len > OB_KEY_BYTES_MAX)
         return "longer than 4096 bytes";
+    if (ob_slice_find(secret, OB_S("\xe2\x80\xa6")) != OB_NOWHERE)
+        return "a mask, not the key itself: export it with --secrets";
     for (size_t i = 0; i < secret.len; i++) {
         uint8_t c = (uint8_t)secret.ptr[i];
         if (c < 0x20 || c == 0x7f)
@@ -50,6 +52,8 @@ const char *ob_key_refusal(ob_slice secret)
         if (c > 0x7f)
             return "a character outside ASCII inside";
     }
+    if (secret.ptr[0] == '"' || secret.ptr[0] == '\'')
+        return "a quotation mark at its beginning";
     return NULL;
 }
 
@@ -203,6 +207,9 @@ ob_status ob_store_add_keys(ob_store *store, ob_slice provider, ob_slice text,
     ob_status status = ob_store_begin(store, error);
     if (status != OB_OK)
         return status;
+    /* Some editors put a byte order mark before a text. */
+    if (ob_slice_starts(text, OB_S("\xef\xbb\xbf")))
+        text = ob_slice_from(text, 3);
     status = add_text(store, &key, text, now_ms, result, error);
     if (status == OB_OK)
         return ob_store_commit(store, error);

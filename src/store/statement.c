@@ -31,6 +31,10 @@ ob_status ob_sql_fail(sqlite3 *db, const char *what, ob_store_error *error)
         return ob_store_fail(error, OB_IO,
                              "%s: the disk is full; free some space", what);
     case SQLITE_NOTADB:
+        return ob_store_fail(error, OB_INVALID,
+                             "%s: this file is no SQLite database; name "
+                             "another path, or restore it from a backup",
+                             what);
     case SQLITE_CORRUPT:
         return ob_store_fail(error, OB_INVALID,
                              "%s: the database is damaged (%s); restore it "
@@ -116,6 +120,16 @@ static ob_status execute(ob_store *store, const char *sql,
     return ob_sql_fail(store->db, "writing to the database", error);
 }
 
+/* A file that was deleted still takes what is written, and nobody will ever
+ * read it again. */
+static bool is_gone(ob_store *store)
+{
+    int gone = 0;
+    return sqlite3_file_control(store->db, NULL, SQLITE_FCNTL_HAS_MOVED,
+                                &gone) == SQLITE_OK &&
+           gone;
+}
+
 static ob_status begin(ob_store *store, const char *outermost,
                        ob_store_error *error)
 {
@@ -139,6 +153,10 @@ static ob_status begin(ob_store *store, const char *outermost,
 
 ob_status ob_store_begin(ob_store *store, ob_store_error *error)
 {
+    if (store->depth == 0 && is_gone(store))
+        return ob_store_fail(error, OB_IO,
+                             "the database's file was deleted or replaced; "
+                             "put it back, or restart on the new one");
     return begin(store, "BEGIN IMMEDIATE", error);
 }
 

@@ -1,6 +1,6 @@
 /* The command line and the process: keys, verdicts, configuration, signals. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, renameSync } from 'node:fs';
 import { eventually, scenario, secret, within } from './harness.mjs';
 import { lockstep } from './mock.mjs';
 import { connect } from './wire.mjs';
@@ -327,6 +327,24 @@ scenario('cli: help everywhere, and wrong use is 2', async (room) => {
     assert.match(version.stdout, /\d+\.\d+\.\d+/);
 });
 
+scenario(
+    'cli: the key that the first start makes is shown even when it fails',
+    async (room) => {
+        const { port } = await room.mock();
+        const failed = await room.cli(
+            ['serve', '--listen', `127.0.0.1:${port}`, '--database', 'test.db'],
+            { authKey: null },
+        );
+        assert.equal(failed.code, 1);
+        const key = /^ +(ob-[a-z0-9]{40})$/m.exec(failed.stderr)?.[1];
+        assert.ok(key, failed.stderr);
+        const second = await room.gateway({ authKey: null });
+        assert.ok(!second.stderr.includes('ob-'), 'not made anew');
+        const answer = await second.admin('GET', '/keys', undefined, { key });
+        assert.equal(answer.status, 200, answer.text);
+    },
+);
+
 scenario('cli: an address that is taken is told', async (room) => {
     const { gateway } = await room.world();
     const { code, stderr } = await room.cli([
@@ -380,6 +398,66 @@ scenario(
             assert.ok(list.stdout.includes(key.slice(-4)), list.stdout);
     },
 );
+
+scenario('cli: key files of every kind of editor', async (room) => {
+    const { gateway } = await room.world();
+    const run = shell(room, gateway);
+    const add = (stdin, ...args) =>
+        run(['keys', 'add', 'openai', ...args], { stdin });
+    const windows = await add(`\ufeff${A}\r\n${B}\r\n\r\n`);
+    assert.match(windows.stdout, /^added 2, .* refused 0$/m);
+    const refused = {
+        'a space': ['sk with a space', /a space inside/],
+        'quotation marks': [`"${C}"`, /quotation mark/],
+        'a mask': ['sk-t…aaaa', /--secrets/],
+    };
+    for (const [what, [key, why]] of Object.entries(refused)) {
+        const { code, stdout, stderr } = await add(key);
+        assert.equal(code, 1, what);
+        assert.match(stdout, /refused 1$/m);
+        assert.match(stderr, why);
+    }
+    const many = Array.from({ length: 10000 }, (_, i) => `sk-many-${i}-key`);
+    const all = room.file('many.txt', many.join('\n'));
+    assert.match((await add('', all)).stdout, /^added 10000,/);
+    assert.match((await add('', all)).stdout, /already known 10000,/);
+    const remark = await add(C, '--remark', 'two\nlines');
+    assert.equal(remark.code, 2);
+    assert.match(remark.stderr, /control character/);
+    const mistyped = await run(['keys', 'list', 'opnai']);
+    assert.equal(mistyped.code, 2);
+    assert.match(mistyped.stderr, /did you mean openai/);
+});
+
+scenario('cli: a database that cannot be used is named', async (room) => {
+    room.file('notes.db', 'no database at all '.repeat(100));
+    for (const [database, why] of [
+        ['notes.db', /notes\.db: .*no SQLite database/],
+        ['nowhere/x.db', /nowhere\/x\.db: .*No such file/],
+        ['.', /\.: .*not a plain file/],
+    ])
+        for (const command of [['serve'], ['keys', 'list'], ['export']]) {
+            const args = [...command, '--database', database];
+            const { code, stdout, stderr } = await room.cli(args);
+            assert.equal(code, 1, args.join(' '));
+            assert.equal(stdout, '');
+            assert.match(stderr, why);
+        }
+});
+
+scenario('cli: a database deleted under the gateway is told', async (room) => {
+    const { gateway } = await room.world({ keys: { openai: [A] } });
+    renameSync(gateway.database, `${gateway.database}.aside`);
+    const refused = await gateway.admin('POST', '/keys', {
+        provider: 'openai',
+        keys: [B],
+    });
+    assert.equal(refused.status, 503, 'what would be lost is not acknowledged');
+    assert.match(refused.body.error.message, /deleted or replaced/);
+    assert.equal((await gateway.chat()).status, 200, 'callers are served');
+    renameSync(`${gateway.database}.aside`, gateway.database);
+    await gateway.addKeys('openai', [B]);
+});
 
 scenario('cli: SIGTERM lets a running stream finish', async (room) => {
     const { gateway, mock } = await room.world({
@@ -451,6 +529,22 @@ scenario('cli: SIGHUP reloads, and refuses what is broken', async (room) => {
         assert.equal((await gateway.chat()).status, 200);
         return other.requests.length > 0;
     });
+    const smaller = { request_body_bytes_max: 1024 };
+    gateway.writeConfig({
+        ...gateway.config,
+        listen: '127.0.0.1:1',
+        database: 'another.db',
+        limits: smaller,
+    });
+    gateway.signal('SIGHUP');
+    const user = 'u'.repeat(2000);
+    await eventually(
+        'the new limit holds on both loops',
+        async () =>
+            (await gateway.chat({ user })).status === 413 &&
+            (await gateway.chat({ user }, { headers: { connection: 'close' } }))
+                .status === 413,
+    );
     const said = gateway.stderr.length;
     room.file('config-0.jsonc', '{ "timeuts": {} }');
     gateway.signal('SIGHUP');

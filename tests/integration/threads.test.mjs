@@ -198,8 +198,10 @@ const meanwhile = {
     async reloads({ gateway }, round) {
         const broken = round % 2 === 1;
         const said = gateway.stderr.length;
+        const { config } = gateway;
+        const timeouts = { ...config.timeouts, idle_ms: 60000 + round };
         if (broken) writeFileSync(gateway.configPath, '{ "timeuts": {} }');
-        else gateway.writeConfig(gateway.config);
+        else gateway.writeConfig({ ...config, timeouts });
         gateway.signal('SIGHUP');
         const told = broken ? /stays as it was/ : /reloaded/;
         await eventually('the reload is told', () =>

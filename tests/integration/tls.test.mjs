@@ -122,8 +122,9 @@ const UNTRUSTED = {
         authority.server('part', { host: 'DNS:localhost.example' }),
     'an address, not the name': (authority) =>
         authority.server('address', { host: 'IP:127.0.0.1' }),
+    // Of no days: openssl 3.5 refuses to sign one that ends before it begins.
     'a certificate that has expired': (authority) =>
-        authority.server('expired', { days: -1 }),
+        authority.server('expired', { days: 0 }),
     'a certificate that signed itself': (authority) =>
         new Authority(authority.dir, 'itself').server('selfsigned'),
     'TLS 1.1 alone': (authority) => ({

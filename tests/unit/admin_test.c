@@ -612,7 +612,7 @@ static void bodies_are_read_strictly(void **state)
          "{\"provider\":\"openai\",\"keys\":[\"a\",7]}",
          "keys[1] must be a string"},
         {"POST", "/admin/api/keys", "{\"provider\":1,\"keys\":\"a\"}",
-         "'provider' must be a string, not uint"},
+         "'provider' must be a string, not a number"},
         {"POST", "/admin/api/keys",
          "{\"provider\":\"openai\",\"keys\":\"a\",\"remrk\":\"x\"}",
          "did you mean 'remark'"},

@@ -443,6 +443,8 @@ static void malformed_provider_members_are_refused(void **state)
         "\"auth\": \"x-api-key:\"",
         "\"auth\": \"host\"",
         "\"auth\": \"cookie\"",
+        "\"auth\": \"Bearer\"",
+        "\"auth\": \"bearr\"",
         "\"headers\": {\"Content-Length\": \"1\"}",
         "\"headers\": {\"a\":\"1\",\"b\":\"1\",\"c\":\"1\",\"d\":\"1\","
         "\"e\":\"1\"}",

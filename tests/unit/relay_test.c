@@ -135,13 +135,13 @@ static void relay_masks_keys_in_good_answers_and_behind_them(void **state)
                  "secret-of-key-000001");
 }
 
-static void relay_shows_no_model_that_is_no_header(void **state)
+static void relay_encodes_a_model_that_is_no_header(void **state)
 {
     add_key(1);
     begin(CHAT, "{\"model\":\"openai/gpt\\u00e4\",\"messages\":[]}");
     answer(200, JSON, GOOD);
     assert_delivered(200, GOOD);
-    assert_null(header_of("x-one-balance-model").ptr);
+    assert_slice(header_of("x-one-balance-model"), "gpt%C3%A4");
     assert_slice(header_of("x-one-balance-attempts"), "1");
 }
 
@@ -751,6 +751,25 @@ static void relay_judges_a_json_error_behind_a_200(void **state)
     assert_true(until_of(1, "") > now);
 }
 
+static void relay_takes_an_empty_array_for_an_empty_stream(void **state)
+{
+    choose("google-ai-studio");
+    add_keys(1, 2);
+    begin("POST /v1beta/models/gemini-2.5-pro:streamGenerateContent",
+          "{\"contents\":[]}");
+    answer(200, JSON, "[ ");
+    wait_out();
+    answer(200, JSON, "[\n]\n");
+    wait_out();
+    head(200, JSON);
+    body("[{\"candidates\":[]}]");
+    assert_committed("[{\"candidates\":[]}]");
+    begin("POST /v1beta/models/gemini-2.5-pro:generateContent",
+          "{\"contents\":[]}");
+    answer(200, JSON, "[]");
+    assert_delivered(200, "[]");
+}
+
 static void relay_looks_at_the_begin_of_an_array(void **state)
 {
     const char *line =
@@ -997,7 +1016,7 @@ int main(void)
         RELAY_TEST(relay_delivers_answers_without_a_body),
         RELAY_TEST(relay_masks_a_key_that_is_echoed),
         RELAY_TEST(relay_masks_keys_in_good_answers_and_behind_them),
-        RELAY_TEST(relay_shows_no_model_that_is_no_header),
+        RELAY_TEST(relay_encodes_a_model_that_is_no_header),
         RELAY_TEST(relay_refuses_names_that_are_too_long),
         RELAY_TEST(relay_permits_what_the_auth_key_may_use),
         RELAY_TEST(relay_goes_on_with_another_key_after_a_limit),
@@ -1040,6 +1059,7 @@ int main(void)
         RELAY_TEST(relay_takes_a_preamble_for_a_sign_of_life),
         RELAY_TEST(relay_lets_a_long_preamble_go),
         RELAY_TEST(relay_judges_a_json_error_behind_a_200),
+        RELAY_TEST(relay_takes_an_empty_array_for_an_empty_stream),
         RELAY_TEST(relay_looks_at_the_begin_of_an_array),
         RELAY_TEST(relay_judges_a_huge_error_by_its_begin),
         RELAY_TEST(relay_blocks_by_contrast),

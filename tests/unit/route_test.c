@@ -236,6 +236,38 @@ static void credentials_leave_the_query(void **state)
     assert_ptr_equal(route.query.ptr, call.query.ptr);
 }
 
+static void credentials_leave_the_query_by_what_they_are(void **state)
+{
+    make_call("GET /api/openai/x?a=1&%256bey=s3cret-key&b;key=s3cret-key&"
+              "c=%2573%33cret-key&d=s3cret",
+              OB_S(""));
+    add_header("authorization", "Bearer s3cret-key");
+    assert_int_equal(find(), OB_OK);
+    assert_slice(route.query, "a=1&d=s3cret");
+}
+
+static void model_of_what_holds_calls_grants_nothing(void **state)
+{
+    const char *body = "{\"model\":\"gpt-4o\"}";
+    found("POST /api/openai/v1/batches", body, "openai", "");
+    found("POST /api/openai/v1/files", body, "openai", "");
+    found("POST /api/openai/v1/upl%6fads", body, "openai", "");
+    found("POST /api/anthropic/v1/messages/batches", body, "anthropic", "");
+    found("POST /api/openai/v1/fine_tuning/jobs", body, "openai", "gpt-4o");
+}
+
+static void unified_model_may_have_an_encoded_slash(void **state)
+{
+    const char *chat = "POST /v1/chat/completions";
+    found(chat, "{\"model\":\"groq%2Fmeta%2fllama\"}", "groq", "meta/llama");
+    found(chat, "{\"model\":\"no%2Fprovider\"}", "openai", "no%2Fprovider");
+    found(chat, "{\"model\":\"groq%2F%zz\"}", "openai", "groq%2F%zz");
+    refused(chat, "{\"model\":\"groq%2F%0a\"}", 400, "control");
+    refused(chat, "{\"model\":\"groq%2F\"}", 400, "empty");
+    found("POST /v1beta/tunedModels/t:generateContent", "{}",
+          "google-ai-studio", "tunedModels/t");
+}
+
 static void unified_model_names_its_provider(void **state)
 {
     const char *chat = "POST /v1/chat/completions";
@@ -398,6 +430,9 @@ int main(void)
         cmocka_unit_test(ambiguous_paths_are_refused),
         cmocka_unit_test(segments_must_be_plain_names),
         cmocka_unit_test(credentials_leave_the_query),
+        cmocka_unit_test(credentials_leave_the_query_by_what_they_are),
+        cmocka_unit_test(model_of_what_holds_calls_grants_nothing),
+        cmocka_unit_test(unified_model_may_have_an_encoded_slash),
         cmocka_unit_test(unified_model_names_its_provider),
         cmocka_unit_test(unified_model_that_nobody_serves_is_refused),
         cmocka_unit_test(named_model_keeps_the_targets_that_can_serve_it),

@@ -199,6 +199,26 @@ static void store_refuses_what_is_no_database(void **state)
         fputs("no database at all ", file);
     fclose(file);
     assert_int_equal(try_open(&place, MASTER), OB_INVALID);
+    assert_true(says(&place, "no SQLite database"));
+    remove_place(&place);
+}
+
+static void store_writes_to_no_deleted_file(void **state)
+{
+    scratch place;
+    char aside[128];
+    make_place(&place);
+    ob_store *store = open_place(&place);
+    snprintf(aside, sizeof(aside), "%s.other", place.path);
+    assert_int_equal(rename(place.path, aside), 0);
+    assert_int_equal(ob_store_begin(store, &place.error), OB_IO);
+    assert_true(says(&place, "deleted or replaced"));
+    ob_store_close(open_place(&place)); /* another one in its place */
+    assert_int_equal(ob_store_begin(store, &place.error), OB_IO);
+    assert_int_equal(rename(aside, place.path), 0);
+    assert_int_equal(ob_store_begin(store, &place.error), OB_OK);
+    ob_store_rollback(store);
+    ob_store_close(store);
     remove_place(&place);
 }
 
@@ -253,6 +273,29 @@ static void keys_are_added_known_and_refused(void **state)
     assert_string_equal(seen.provider, "openai");
     assert_string_equal(seen.remark, "team");
     assert_int_equal(seen.created_at, NOW_MS / 1000);
+    ob_store_close(store);
+    remove_place(&place);
+}
+
+/* As editors and spreadsheets leave them. */
+static void keys_are_read_behind_a_byte_order_mark(void **state)
+{
+    scratch place;
+    make_place(&place);
+    ob_store *store = open_place(&place);
+    ob_refused_key refusals[2];
+    ob_add_result result = {.refusals = refusals, .refusals_max = 2};
+    ob_slice text = OB_S("\xef\xbb\xbfsk-one\r\n\"sk-two\"\r\n"
+                         "sk-t\xe2\x80\xa6hree");
+    assert_int_equal(ob_store_add_keys(store, OB_S("openai"), text, OB_S(""),
+                                       NOW_MS, &result, &place.error),
+                     OB_OK);
+    assert_int_equal(result.added, 1);
+    assert_int_equal(result.refused, 2);
+    assert_string_equal(refusals[0].why, "a quotation mark at its beginning");
+    assert_non_null(strstr(refusals[1].why, "a mask"));
+    seen_keys seen = load_all(store, NULL);
+    assert_string_equal(seen.secret, "sk-one");
     ob_store_close(store);
     remove_place(&place);
 }
@@ -682,8 +725,10 @@ int main(void)
         cmocka_unit_test(store_refuses_a_newer_schema),
         cmocka_unit_test(store_leaves_other_databases_alone),
         cmocka_unit_test(store_refuses_what_is_no_database),
+        cmocka_unit_test(store_writes_to_no_deleted_file),
         cmocka_unit_test(store_refuses_links_and_urls),
         cmocka_unit_test(keys_are_added_known_and_refused),
+        cmocka_unit_test(keys_are_read_behind_a_byte_order_mark),
         cmocka_unit_test(one_secret_may_serve_two_providers),
         cmocka_unit_test(known_keys_stay_blocked_and_take_a_new_remark),
         cmocka_unit_test(secrets_never_reach_the_disk),

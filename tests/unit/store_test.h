@@ -21,8 +21,7 @@ typedef struct scratch {
 
 static inline void make_place(scratch *place)
 {
-    snprintf(place->directory, sizeof(place->directory),
-             "/tmp/one-balance-test-XXXXXX");
+    *place = (scratch){.directory = "/tmp/one-balance-test-XXXXXX"};
     assert_non_null(mkdtemp(place->directory));
     snprintf(place->path, sizeof(place->path), "%s/db", place->directory);
 }

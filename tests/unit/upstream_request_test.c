@@ -104,6 +104,8 @@ static void credentials_of_the_caller_never_travel(void **state)
         add_header(names[i], "Bearer s3cret");
     add_header("Connection", "close, X-Hop");
     add_header("x-hop", "s3cret");
+    add_header("x-api-key", "s3cret-of-mine");
+    add_header("x-of-no-name", "it is s3cret-of-mine");
     add_header("anthropic-beta", "b1");
     add_header("anthropic-beta", "b2");
     assert_int_equal(send(0), OB_OK);

@@ -162,8 +162,8 @@ static void verdict_leaves_answers_alone(void **state)
     static const char *const bodies[] = {
         "{\"choices\":[{\"message\":{\"content\":\"error: 401\"}}]}",
         "{\"error\":null,\"output\":[]}",
-        "data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\n"
-        "data: {\"error\":{\"code\":\"invalid_api_key\"}}\n\n",
+        ("data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\n"
+         "data: {\"error\":{\"code\":\"invalid_api_key\"}}\n\n"),
         "{\"id\":\"p\",\"urls\":{},\"error\":\"failed\"}",
         "plain text",
         "[]",
@@ -173,6 +173,30 @@ static void verdict_leaves_answers_alone(void **state)
         assert_int_equal(v.action, OB_ACTION_DELIVER);
         assert_int_equal(v.reason, OB_REASON_OK);
     }
+}
+
+static void
+verdict_of_an_empty_array_is_empty_where_streams_are_arrays(void **state)
+{
+    ob_response response = {.provider = OB_S("google-ai-studio"),
+                            .status = 200,
+                            .body = OB_S(" [\n]\n")};
+    assert_int_equal(ob_verdict_judge(&response, NOW_MS).reason,
+                     OB_REASON_EMPTY);
+    response.provider = OB_S("huggingface");
+    assert_int_equal(ob_verdict_judge(&response, NOW_MS).reason, OB_REASON_OK);
+}
+
+static void verdict_reads_the_day_in_any_spelling_of_a_quota(void **state)
+{
+    ob_response response = {
+        .provider = OB_S("google-ai-studio"),
+        .status = 429,
+        .body = OB_S("{\"error\":{\"message\":\"Quota exceeded\",\"details\":"
+                     "[{\"violations\":[{\"quotaId\":"
+                     "\"Predict-requests-per-day\"}]}]}}")};
+    assert_int_equal(ob_verdict_judge(&response, NOW_MS).reason,
+                     OB_REASON_DAY_QUOTA);
 }
 
 static void verdict_of_a_stream_without_an_event_is_empty(void **state)
@@ -185,6 +209,37 @@ static void verdict_of_a_stream_without_an_event_is_empty(void **state)
         assert_int_equal(v.action, OB_ACTION_RETRY);
         assert_int_equal(v.reason, OB_REASON_EMPTY);
     }
+}
+
+static void
+verdict_prefers_the_code_to_what_it_says_of_the_account(void **state)
+{
+    assert_action(403,
+                  "{\"error\":{\"message\":\"Your account is not active, "
+                  "current state: suspended\",\"type\":"
+                  "\"exceeded_current_quota_error\"}}",
+                  OB_ACTION_EXHAUSTED);
+    assert_action(403, "{\"error\":\"Your account is suspended\"}",
+                  OB_ACTION_BLOCK);
+    assert_action(404,
+                  "{\"status\":404,\"detail\":\"Function '1-2': Not found "
+                  "for account 'A'\"}",
+                  OB_ACTION_DENY_MODEL);
+    assert_action(404, "{\"detail\":\"File 'x': Not found for account 'A'\"}",
+                  OB_ACTION_DELIVER);
+    assert_action(498,
+                  "{\"error\":{\"message\":\"Flex tier capacity exceeded\"}}",
+                  OB_ACTION_RETRY);
+    assert_action(429,
+                  "{\"error\":{\"code\":\"ServerOverloaded\",\"type\":"
+                  "\"TooManyRequests\"}}",
+                  OB_ACTION_RETRY);
+    assert_action(451, "{\"error\":{\"type\":\"censorship_blocked\"}}",
+                  OB_ACTION_DELIVER);
+    assert_action(451, "", OB_ACTION_DELIVER_NETWORK);
+    assert_action(400,
+                  "{\"error\":{\"message\":\"Flex tier capacity exceeded\"}}",
+                  OB_ACTION_DELIVER);
 }
 
 static void verdict_reads_the_wait_of_headers(void **state)
@@ -347,6 +402,11 @@ int main(void)
         cmocka_unit_test(verdict_sees_errors_behind_a_200),
         cmocka_unit_test(verdict_leaves_answers_alone),
         cmocka_unit_test(verdict_of_a_stream_without_an_event_is_empty),
+        cmocka_unit_test(
+            verdict_of_an_empty_array_is_empty_where_streams_are_arrays),
+        cmocka_unit_test(verdict_reads_the_day_in_any_spelling_of_a_quota),
+        cmocka_unit_test(
+            verdict_prefers_the_code_to_what_it_says_of_the_account),
         cmocka_unit_test(verdict_reads_the_wait_of_headers),
         cmocka_unit_test(verdict_ignores_waits_that_make_no_sense),
         cmocka_unit_test(verdict_counts_from_the_providers_own_clock),
