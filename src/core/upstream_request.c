@@ -275,15 +275,10 @@ static bool names_others(const ob_call *call)
 /* What the caller's `connection` headers name is for this hop only. */
 static bool is_named_by_connection(const ob_call *call, ob_slice name)
 {
-    for (size_t i = 0; i < call->header_count; i++) {
-        if (!is_connection(&call->headers[i]))
-            continue;
-        ob_slice rest = call->headers[i].value;
-        while (rest.ptr)
-            if (ob_slice_eq_nocase(ob_slice_trim(ob_slice_cut(&rest, ',')),
-                                   name))
-                return true;
-    }
+    for (size_t i = 0; i < call->header_count; i++)
+        if (is_connection(&call->headers[i]) &&
+            ob_slice_lists(call->headers[i].value, name))
+            return true;
     return false;
 }
 

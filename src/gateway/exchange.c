@@ -44,11 +44,6 @@ bool ob_exchange_congested(const ob_exchange *exchange)
     return exchange->connection->blocked;
 }
 
-bool ob_exchange_has_begun(const ob_exchange *exchange)
-{
-    return exchange->begun;
-}
-
 void *ob_exchange_memo(const ob_exchange *exchange)
 {
     return exchange->connection->memo;

@@ -43,6 +43,5 @@ void ob_exchange_flush(ob_exchange *exchange);
 bool ob_exchange_congested(const ob_exchange *exchange);
 void ob_exchange_on_drained(ob_exchange *exchange,
                             void (*drained)(void *owner));
-bool ob_exchange_has_begun(const ob_exchange *exchange);
 
 #endif

@@ -90,6 +90,14 @@ ob_status ob_gateway_set(ob_gateway *gateway, ob_config *config,
 
 /* ---- the store and the pool ---- */
 
+/* On the store's thread there is no loop whose time could be asked. */
+static int64_t unix_ms(void)
+{
+    uv_timeval64_t clock = {0};
+    (void)uv_gettimeofday(&clock);
+    return clock.tv_sec * 1000 + clock.tv_usec / 1000;
+}
+
 static void put_cooldowns(ob_gateway *gateway, ob_key *key,
                           const ob_stored_key *stored, int64_t now_ms)
 {
@@ -104,9 +112,7 @@ static void put_cooldowns(ob_gateway *gateway, ob_key *key,
 void ob_gateway_key_changed(void *context, const ob_stored_key *stored)
 {
     ob_gateway *gateway = context;
-    uv_timeval64_t clock = {0};
-    (void)uv_gettimeofday(&clock);
-    int64_t now_ms = clock.tv_sec * 1000 + clock.tv_usec / 1000;
+    int64_t now_ms = unix_ms();
     ob_key_record record = stored->record;
     uv_mutex_lock(&gateway->pool_lock);
     if (stored->removed) {
@@ -124,9 +130,7 @@ size_t ob_gateway_collect_states(void *context, ob_key_state *states,
                                  size_t max)
 {
     ob_gateway *gateway = context;
-    uv_timeval64_t clock = {0};
-    (void)uv_gettimeofday(&clock);
-    int64_t now_ms = clock.tv_sec * 1000 + clock.tv_usec / 1000;
+    int64_t now_ms = unix_ms();
     size_t count = 0;
     uv_mutex_lock(&gateway->pool_lock);
     while (count < max) {

@@ -37,14 +37,6 @@ static bool give_body(ob_link *link, char *bytes, size_t len)
     return link->attempt == attempt && attempt->active;
 }
 
-static bool is_named(ob_slice list, ob_slice name)
-{
-    while (list.ptr)
-        if (ob_slice_eq_nocase(ob_slice_trim(ob_slice_cut(&list, ',')), name))
-            return true;
-    return false;
-}
-
 /* Leaves out what `connection` names: it was meant for this hop alone. */
 static size_t drop_hop_fields(ob_header *fields, size_t count)
 {
@@ -54,7 +46,7 @@ static size_t drop_hop_fields(ob_header *fields, size_t count)
         ob_slice_eq_nocase(list, OB_S("close")))
         return count;
     for (size_t i = 0; i < count; i++)
-        if (!is_named(list, fields[i].name))
+        if (!ob_slice_lists(list, fields[i].name))
             fields[kept++] = fields[i];
     return kept;
 }

@@ -35,6 +35,14 @@ static void slice_find_finds_the_first(void **state)
     assert_int_equal(ob_slice_find_nocase(OB_S("xQuota"), OB_S("QUOTA")), 1);
 }
 
+static void slice_lists_knows_the_parts_of_a_list(void **state)
+{
+    assert_true(ob_slice_lists(OB_S("close, X-Hop"), OB_S("x-hop")));
+    assert_true(ob_slice_lists(OB_S("x-hop"), OB_S("x-hop")));
+    assert_false(ob_slice_lists(OB_S("x-hop-2, close"), OB_S("x-hop")));
+    assert_false(ob_slice_lists(OB_S(""), OB_S("x-hop")));
+}
+
 static void arena_keeps_its_limit(void **state)
 {
     ob_arena arena;
@@ -103,6 +111,7 @@ int main(void)
         cmocka_unit_test(slice_cut_walks_all_parts),
         cmocka_unit_test(slice_u64_refuses_what_is_not_a_number),
         cmocka_unit_test(slice_find_finds_the_first),
+        cmocka_unit_test(slice_lists_knows_the_parts_of_a_list),
         cmocka_unit_test(arena_keeps_its_limit),
         cmocka_unit_test(buffer_moves_before_it_grows),
         cmocka_unit_test(json_strings_are_escaped),

@@ -76,15 +76,6 @@ ob_slice ob_slice_trim(ob_slice s)
     return s;
 }
 
-int ob_slice_cmp(ob_slice a, ob_slice b)
-{
-    size_t len = a.len < b.len ? a.len : b.len;
-    int order = len ? memcmp(a.ptr, b.ptr, len) : 0;
-    if (order)
-        return order;
-    return a.len < b.len ? -1 : a.len > b.len;
-}
-
 ob_slice ob_slice_cut(ob_slice *rest, char separator)
 {
     ob_slice all = *rest;
@@ -95,6 +86,14 @@ ob_slice ob_slice_cut(ob_slice *rest, char separator)
     }
     *rest = ob_slice_from(all, at + 1);
     return ob_slice_head(all, at);
+}
+
+bool ob_slice_lists(ob_slice list, ob_slice item)
+{
+    while (list.ptr)
+        if (ob_slice_eq_nocase(ob_slice_trim(ob_slice_cut(&list, ',')), item))
+            return true;
+    return false;
 }
 
 ob_status ob_slice_u64(ob_slice s, uint64_t *value)

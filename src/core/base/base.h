@@ -106,15 +106,16 @@ size_t ob_slice_find_nocase(ob_slice s, ob_slice needle);
 /* `s` without leading and trailing spaces, tabs, CR and LF. */
 ob_slice ob_slice_trim(ob_slice s);
 
-/* Compares like memcmp, the shorter first when one begins the other. */
-int ob_slice_cmp(ob_slice a, ob_slice b);
-
 /*
  * Cuts `*rest` at the first `separator`: returns what stands before it and
  * leaves in `*rest` what follows. Without a separator it returns all and
  * leaves {NULL, 0}, so `while (rest.ptr)` walks all parts, empty ones too.
  */
 ob_slice ob_slice_cut(ob_slice *rest, char separator);
+
+/* Is `item` one of the comma-separated parts of `list`, as HTTP writes lists?
+ * Blanks around the parts and letter case do not count. */
+bool ob_slice_lists(ob_slice list, ob_slice item);
 
 /* Reads an unsigned decimal number that is the whole of `s`. OB_INVALID when
  * it is empty, has another character or does not fit; *value is then left as
