@@ -32,6 +32,9 @@ void ob_lane_free(ob_lane *lane)
     free(lane->value);
     free(lane->index);
     free(lane->side);
+    for (uint32_t i = 0; i < lane->capacity; i++)
+        free(lane->ledgers[i]);
+    free(lane->ledgers);
     free(lane);
 }
 
@@ -56,7 +59,8 @@ ob_status ob_lane_grow(ob_lane *lane, uint32_t capacity)
         grow_array(&lane->resting.places, sizeof(uint32_t), from, capacity) &&
         grow_array(&lane->value, sizeof(uint64_t), from, capacity) &&
         grow_array(&lane->index, sizeof(uint32_t), from, capacity) &&
-        grow_array(&lane->side, sizeof(uint8_t), from, capacity);
+        grow_array(&lane->side, sizeof(uint8_t), from, capacity) &&
+        grow_array(&lane->ledgers, sizeof(ob_ledger *), from, capacity);
     if (!grown)
         return OB_NO_MEMORY; /* grown arrays stay; capacity tells what counts */
     lane->capacity = capacity;
@@ -143,9 +147,27 @@ void ob_lane_put(ob_lane *lane, uint32_t place, ob_lane_side side,
     sift_down(lane, heap, lane->index[place]);
 }
 
+void ob_lane_remove(ob_lane *lane, uint32_t place)
+{
+    ob_lane_drop(lane, place);
+    if (place >= lane->capacity)
+        return;
+    free(lane->ledgers[place]);
+    lane->ledgers[place] = NULL;
+}
+
+ob_ledger *ob_lane_ledger(ob_lane *lane, uint32_t place)
+{
+    if (!lane->ledgers[place])
+        lane->ledgers[place] = calloc(1, sizeof(ob_ledger));
+    return lane->ledgers[place];
+}
+
 void ob_lane_rename(ob_lane *lane, uint32_t from, uint32_t to)
 {
-    OB_ASSERT(lane->side[to] == OB_LANE_ABSENT);
+    OB_ASSERT(lane->side[to] == OB_LANE_ABSENT && !lane->ledgers[to]);
+    lane->ledgers[to] = lane->ledgers[from];
+    lane->ledgers[from] = NULL;
     if (lane->side[from] == OB_LANE_ABSENT)
         return;
     lane->value[to] = lane->value[from];

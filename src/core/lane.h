@@ -6,18 +6,45 @@
  *                  resting: when it is back, unix milliseconds
  *   heaps: two binary heaps of places, the least value first
  *
+ *   ledgers: what each key has used and may use of the model; made when the
+ *            key is first used for it
+ *
  * Private to the pool. All calls are O(log n) unless they say otherwise.
  */
 #ifndef OB_LANE_H
 #define OB_LANE_H
 
 #include "base/base.h"
+#include "quota.h"
 
 typedef enum ob_lane_side {
     OB_LANE_ABSENT,
     OB_LANE_READY,
     OB_LANE_RESTING,
 } ob_lane_side;
+
+struct ob_waiter;
+
+/* Requests that wait for a key, in the order of their turns, and what has been
+ * told to those that were sent away. */
+#define OB_PROMISE_SECONDS 128
+typedef struct ob_queue {
+    struct ob_waiter *first;
+    struct ob_waiter *last;
+    uint32_t count;
+    uint64_t turn;                         /* of the one that was served last */
+    uint16_t promised[OB_PROMISE_SECONDS]; /* by unix second, a ring */
+    int64_t promised_s; /* the ring's entries before it are over */
+} ob_queue;
+
+/* The last refusals that told nothing, with no success since: where several
+ * keys get them within seconds, no key is their cause. */
+#define OB_REFUSAL_RING 4
+typedef struct ob_refusal_ring {
+    int64_t key_id[OB_REFUSAL_RING];
+    int64_t at_ms[OB_REFUSAL_RING];
+    uint32_t next;
+} ob_refusal_ring;
 
 typedef struct ob_lane_heap {
     uint32_t *places;
@@ -32,9 +59,18 @@ typedef struct ob_lane {
     ob_lane_heap ready;
     ob_lane_heap resting;
     uint32_t capacity;
-    uint64_t *value; /* by place */
-    uint32_t *index; /* by place: where in its heap */
-    uint8_t *side;   /* by place: ob_lane_side */
+    uint64_t *value;     /* by place */
+    uint32_t *index;     /* by place: where in its heap */
+    uint8_t *side;       /* by place: ob_lane_side */
+    ob_ledger **ledgers; /* by place, owned; NULL: nothing is known */
+    int64_t picked_ms;   /* unix; when the lane was last asked */
+    ob_refusal_ring untold;
+    ob_queue queue;
+    /* What requests of this model turn out to need, for estimates: tokens of
+     * the prompt for 1024 bytes of the body, tokens of the answer. 0: none
+     * was seen. */
+    uint32_t input_per_kib;
+    uint32_t output;
 } ob_lane;
 
 /* OB_NO_MEMORY leaves nothing behind. */
@@ -48,6 +84,10 @@ OB_MUST_USE ob_status ob_lane_grow(ob_lane *lane, uint32_t capacity);
 void ob_lane_put(ob_lane *lane, uint32_t place, ob_lane_side side,
                  uint64_t value);
 void ob_lane_drop(ob_lane *lane, uint32_t place);
+/* The key has gone: its ledger too. */
+void ob_lane_remove(ob_lane *lane, uint32_t place);
+/* The ledger of a place, made when there is none; NULL without memory. */
+ob_ledger *ob_lane_ledger(ob_lane *lane, uint32_t place);
 /* The key at `from` is now called `to`; `to` must be absent. */
 void ob_lane_rename(ob_lane *lane, uint32_t from, uint32_t to);
 

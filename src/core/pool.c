@@ -204,6 +204,8 @@ static void key_update(ob_key *key, const ob_key_record *record)
     key->status = record->status;
     key->blocked_reason = record->blocked_reason;
     key->created_at = record->created_at;
+    key->priority = record->priority;
+    key->weight = record->weight ? record->weight : 1;
     if (key->last_used_ms < record->last_used_ms)
         key->last_used_ms = record->last_used_ms;
     if (key->total_cooling_ms < record->total_cooling_ms)
@@ -212,13 +214,6 @@ static void key_update(ob_key *key, const ob_key_record *record)
         key->requests = record->requests;
     if (key->failures < record->failures)
         key->failures = record->failures;
-}
-
-/* Time first, so that what the store remembers sorts with what is picked. */
-static uint64_t order_at(ob_pool *pool, int64_t now_ms)
-{
-    uint64_t order = (uint64_t)(now_ms > 0 ? now_ms : 0) << 20;
-    return order > pool->order ? order : pool->order + 1;
 }
 
 static ob_key *key_new(const ob_key_record *record)
@@ -235,8 +230,7 @@ static ob_key *key_new(const ob_key_record *record)
     key->group = record->group;
     ob_secret_mask(record->secret, key->masked);
     key_update(key, record);
-    key->used_order = (uint64_t)(key->last_used_ms > 0 ? key->last_used_ms : 0)
-                      << 20;
+    key->used_order = ob_order_of(key->last_used_ms);
     return key;
 }
 
@@ -297,9 +291,9 @@ static void group_remove(ob_group *group, ob_key *key)
 {
     uint32_t last = --group->count;
     uint32_t place = key->place;
-    ob_lane_drop(group->base, place);
+    ob_lane_remove(group->base, place);
     for (ob_lane *lane = group->lanes; lane; lane = lane->next)
-        ob_lane_drop(lane, place);
+        ob_lane_remove(lane, place);
     if (place == last)
         return;
     group->keys[place] = group->keys[last];
@@ -353,249 +347,4 @@ void ob_pool_set_remark(ob_pool *pool, ob_key *key, ob_slice remark)
     /* Without memory the old remark stays; the store has the new one. */
     if (set_text(&key->remark, remark) != OB_OK)
         return;
-}
-
-/* ---- lanes ---- */
-
-static bool applies(const ob_cooldown *rest, const ob_lane *lane)
-{
-    return rest->model.len == 0 ||
-           ob_slice_eq(rest->model,
-                       ob_slice_make(lane->model, lane->model_len));
-}
-
-static void lane_place(ob_lane *lane, const ob_key *key)
-{
-    if (key->status == OB_KEY_BLOCKED) {
-        ob_lane_drop(lane, key->place);
-        return;
-    }
-    int64_t back_ms = 0;
-    for (const ob_cooldown *rest = key->cooldowns; rest; rest = rest->next)
-        if (applies(rest, lane) && ob_cooldown_back_ms(rest) > back_ms)
-            back_ms = ob_cooldown_back_ms(rest);
-    if (back_ms)
-        ob_lane_put(lane, key->place, OB_LANE_RESTING, (uint64_t)back_ms);
-    else
-        ob_lane_put(lane, key->place, OB_LANE_READY, key->used_order);
-}
-
-static ob_lane *lane_find(const ob_group *group, ob_slice model)
-{
-    for (ob_lane *lane = group->lanes; lane; lane = lane->next)
-        if (ob_slice_eq(model, ob_slice_make(lane->model, lane->model_len)))
-            return lane;
-    return NULL;
-}
-
-void ob_pool_place(ob_pool *pool, ob_key *key)
-{
-    ob_group *group = pool->groups[key->group];
-    lane_place(group->base, key);
-    for (ob_lane *lane = group->lanes; lane; lane = lane->next)
-        lane_place(lane, key);
-}
-
-void ob_pool_place_model(ob_pool *pool, ob_key *key, ob_slice model)
-{
-    if (model.len == 0) {
-        ob_pool_place(pool, key);
-        return;
-    }
-    ob_lane *lane = lane_find(pool->groups[key->group], model);
-    if (lane)
-        lane_place(lane, key);
-}
-
-static void lane_evict_oldest(ob_group *group)
-{
-    ob_lane **oldest = &group->lanes;
-    for (ob_lane **at = &group->lanes; *at; at = &(*at)->next)
-        if ((*at)->picked_order < (*oldest)->picked_order)
-            oldest = at;
-    ob_lane *gone = *oldest;
-    if (!gone)
-        return;
-    *oldest = gone->next;
-    group->lane_count--;
-    ob_lane_free(gone);
-}
-
-/* Linear, once a model; a lane that was evicted comes back complete, since
- * the cool-downs stand with the keys. */
-static ob_lane *lane_make(ob_group *group, ob_slice model)
-{
-    if (group->lane_count == LANES_MAX)
-        lane_evict_oldest(group);
-    ob_lane *lane;
-    if (ob_lane_new(model, group->capacity, &lane) != OB_OK)
-        return NULL;
-    for (uint32_t i = 0; i < group->count; i++)
-        lane_place(lane, group->keys[i]);
-    lane->next = group->lanes;
-    group->lanes = lane;
-    group->lane_count++;
-    return lane;
-}
-
-/* ---- the pick ---- */
-
-/* How many keys that other lanes have used since are looked at before one is
- * taken all the same: a bound on the work, at the price of a perfect order. */
-#define STALE_MAX 64
-
-static void wake(ob_group *group, ob_lane *lane, int64_t now_ms)
-{
-    while (lane->resting.count) {
-        uint32_t place = lane->resting.places[0];
-        if ((int64_t)lane->value[place] > now_ms)
-            return;
-        ob_lane_put(lane, place, OB_LANE_READY, group->keys[place]->used_order);
-    }
-}
-
-static bool contains(const int64_t *ids, size_t count, int64_t id)
-{
-    for (size_t i = 0; i < count; i++)
-        if (ids[i] == id)
-            return true;
-    return false;
-}
-
-/* The least lately used ready key that is not in `skip`, or NULL. */
-static ob_key *lane_take(const ob_group *group, ob_lane *lane,
-                         const int64_t *skip, size_t skip_count)
-{
-    uint32_t aside[OB_SKIP_MAX];
-    size_t aside_count = 0;
-    ob_key *found = NULL;
-    for (size_t stale = 0; lane->ready.count && !found;) {
-        uint32_t place = lane->ready.places[0];
-        ob_key *key = group->keys[place];
-        if (lane->value[place] < key->used_order && stale++ < STALE_MAX) {
-            ob_lane_put(lane, place, OB_LANE_READY, key->used_order);
-        } else if (contains(skip, skip_count, key->id)) {
-            aside[aside_count++] = place;
-            ob_lane_drop(lane, place);
-        } else {
-            found = key;
-        }
-    }
-    for (size_t i = 0; i < aside_count; i++)
-        ob_lane_put(lane, aside[i], OB_LANE_READY,
-                    group->keys[aside[i]]->used_order);
-    return found;
-}
-
-/* The key in `resting` that is back first and not in `skip`, or NULL. */
-static ob_key *lane_first_back(const ob_group *group, ob_lane *lane,
-                               const int64_t *skip, size_t skip_count)
-{
-    uint32_t aside[OB_SKIP_MAX];
-    uint64_t value[OB_SKIP_MAX];
-    size_t count = 0;
-    while (lane->resting.count) {
-        uint32_t place = lane->resting.places[0];
-        if (!contains(skip, skip_count, group->keys[place]->id))
-            break;
-        value[count] = lane->value[place];
-        aside[count++] = place;
-        ob_lane_drop(lane, place);
-    }
-    ob_key *first =
-        lane->resting.count ? group->keys[lane->resting.places[0]] : NULL;
-    for (size_t i = 0; i < count; i++)
-        ob_lane_put(lane, aside[i], OB_LANE_RESTING, value[i]);
-    return first;
-}
-
-/* A key whose long rest is not over may be due for a probe: one request goes
- * out with it, and the next probe is put off. */
-static void probe_begin(ob_cooldown *rest, int64_t now_ms)
-{
-    if (!rest->probe_at_ms || rest->probe_at_ms > now_ms)
-        return;
-    rest->probe_gap_ms *= 2;
-    rest->probe_at_ms = now_ms + rest->probe_gap_ms;
-    rest->probing = true;
-}
-
-static void key_use(ob_pool *pool, ob_lane *lane, ob_key *key, ob_slice model,
-                    int64_t now_ms)
-{
-    key->used_order = pool->order = order_at(pool, now_ms);
-    key->last_used_ms = now_ms;
-    key->requests++;
-    ob_lane_put(lane, key->place, OB_LANE_READY, key->used_order);
-    bool resting = false;
-    for (ob_cooldown *rest = key->cooldowns; rest; rest = rest->next) {
-        bool concerned =
-            rest->model.len == 0 || ob_slice_eq(rest->model, model);
-        if (!concerned || rest->until_ms <= now_ms)
-            continue;
-        probe_begin(rest, now_ms);
-        resting = true;
-    }
-    if (resting)
-        ob_pool_place(pool, key);
-    ob_pool_mark_used(pool, key);
-}
-
-static bool rests_for(const ob_key *key, ob_slice model, int64_t now_ms)
-{
-    const ob_cooldown *rest =
-        model.len && key->cooldowns ? ob_key_cooldown(key, model) : NULL;
-    return rest && ob_cooldown_back_ms(rest) > now_ms;
-}
-
-/*
- * A model for which no key rests shares the group's base lane. The first pick
- * that meets a key resting for its model makes the model a lane of its own:
- * the base lane can tell neither what is ready nor what is back first.
- */
-static ob_status lane_pick(ob_group *group, ob_slice model, const int64_t *skip,
-                           size_t skip_count, int64_t now_ms, ob_lane **lane,
-                           ob_key **key)
-{
-    ob_lane *own = model.len ? lane_find(group, model) : NULL;
-    *lane = own ? own : group->base;
-    wake(group, *lane, now_ms);
-    *key = lane_take(group, *lane, skip, skip_count);
-    const ob_key *met =
-        *key ? *key : lane_first_back(group, *lane, skip, skip_count);
-    if (own || !met || !rests_for(met, model, now_ms))
-        return OB_OK;
-    *lane = lane_make(group, model);
-    if (!*lane)
-        return OB_NO_MEMORY;
-    wake(group, *lane, now_ms);
-    *key = lane_take(group, *lane, skip, skip_count);
-    return OB_OK;
-}
-
-ob_status ob_pool_pick(ob_pool *pool, uint32_t group, ob_slice model,
-                       const int64_t *skip, size_t skip_count, int64_t now_ms,
-                       ob_key **key, int64_t *retry_at_ms)
-{
-    OB_ASSERT(group < pool->group_count && skip_count <= OB_SKIP_MAX);
-    ob_group *from = pool->groups[group];
-    ob_lane *lane;
-    ob_key *found;
-    /* Rests are kept under the name cut so. */
-    model = ob_slice_head(model, OB_MODEL_BYTES_MAX);
-    ob_status status =
-        lane_pick(from, model, skip, skip_count, now_ms, &lane, &found);
-    if (status != OB_OK)
-        return status;
-    lane->picked_order = ++pool->order;
-    if (found) {
-        key_use(pool, lane, found, model, now_ms);
-        *key = found;
-        return OB_OK;
-    }
-    const ob_key *first = lane_first_back(from, lane, skip, skip_count);
-    if (!first)
-        return OB_NOT_FOUND;
-    *retry_at_ms = (int64_t)lane->value[first->place];
-    return OB_AGAIN;
 }

@@ -5,7 +5,9 @@
  *                     └─▶ lanes (one a model in use) ─▶ ready | resting heaps
  *
  * A lane holds every key of its group in one of two heaps: `ready`, ordered by
- * when the key was last used, and `resting`, ordered by when it is back.
+ * priority and by when the key was last used, and `resting`, ordered by when it
+ * is back. A key rests after a refusal (a cool-down), or because its ledger
+ * (quota.h) says that its quota is used up.
  *
  * Pure: no I/O, clock, randomness or global state; time is passed in.
  * Ownership: the pool owns its keys; an ob_key * is valid until the key is
@@ -18,6 +20,7 @@
 #include "base/base.h"
 #include "base/secret.h"
 #include "provider.h"
+#include "quota.h"
 #include "verdict.h"
 
 typedef struct ob_pool ob_pool;
@@ -36,6 +39,8 @@ const char *ob_key_status_slug(ob_key_status status);
 #define OB_WORDS_BYTES_MAX       240
 #define OB_REQUEST_ID_BYTES      24
 #define OB_COOLDOWNS_PER_KEY_MAX 64
+#define OB_PRIORITY_MAX          7
+#define OB_WEIGHT_MAX            100
 
 /* A rest of one key, for one model or (model empty) for every model. */
 typedef struct ob_cooldown {
@@ -60,9 +65,13 @@ typedef struct ob_key {
     ob_key_status status; /* ACTIVE or BLOCKED */
     ob_reason blocked_reason;
     ob_cooldown *cooldowns;
-    int64_t created_at;       /* unix seconds */
-    int64_t last_used_ms;     /* unix; 0: never */
-    uint64_t used_order;      /* rises with every pick in the pool */
+    int64_t created_at;   /* unix seconds */
+    int64_t last_used_ms; /* unix; 0: never */
+    uint64_t used_order;  /* rises with every pick in the pool */
+    uint8_t priority;     /* 0 to OB_PRIORITY_MAX: lower ones are used when no
+                             higher one has room */
+    uint8_t weight;       /* 1 to OB_WEIGHT_MAX: its share among equals */
+    uint8_t turns;        /* of `weight`, taken in a row */
     int64_t total_cooling_ms; /* granted; a rest that ends early counts whole */
     uint64_t requests;
     uint64_t failures;
@@ -110,6 +119,8 @@ typedef struct ob_key_record {
     int64_t total_cooling_ms;
     uint64_t requests;
     uint64_t failures;
+    uint8_t priority; /* 0 to OB_PRIORITY_MAX */
+    uint8_t weight;   /* 1 to OB_WEIGHT_MAX; 0 is taken for 1 */
 } ob_key_record;
 
 /*
@@ -136,25 +147,100 @@ typedef struct ob_pool_counts {
 ob_pool_counts ob_pool_count(const ob_pool *pool, uint32_t group,
                              int64_t now_ms);
 
-/*
- * Finds the key of `group` that is not resting for `model` and was used least
- * lately, and counts a use of it. Keys in `skip` (ids that this request has
- * tried already) are passed over. O(log n).
- *
- * With an empty `model` (a route that names none) only rests of the whole key
- * count.
- *
- * OB_AGAIN: every key that is not skipped rests; *retry_at_ms says when the
- * first of them is back (unix milliseconds). OB_NOT_FOUND: the group has no
- * key that could be used at all (none, or all blocked or skipped).
- * OB_NO_MEMORY. Each out-param is written in its own case only. At most
- * OB_SKIP_MAX ids in `skip`.
- */
 #define OB_SKIP_MAX 64
+
+/* A request that waits for a key. It is the caller's, and must be taken out of
+ * its queue (ob_pool_unqueue()) before its memory goes. */
+typedef struct ob_waiter {
+    struct ob_waiter *next;
+    struct ob_waiter *prev;
+    ob_lane *lane;   /* in whose queue it stands; NULL: in none */
+    uint64_t caller; /* whose request it is: callers take turns */
+    uint64_t turn;
+} ob_waiter;
+
+/* What a request needs. */
+typedef struct ob_need {
+    ob_slice model;      /* empty: a route that names none */
+    uint64_t body_bytes; /* of the request, for an estimate of its tokens */
+    uint32_t output_max; /* tokens of an answer that it asks for; 0: not said */
+    ob_zone zone;        /* where a day of the provider's quota begins */
+    const int64_t *skip; /* ids of keys that it has tried already */
+    size_t skip_count;   /* at most OB_SKIP_MAX */
+    /* Its place in a queue, where it has one; else all who wait come first. */
+    const ob_waiter *waiter;
+} ob_need;
+
+/* What a request has taken of a key's quotas, from the pick until it is
+ * settled or given back: one of the two for every claim. */
+typedef struct ob_claim {
+    int64_t key_id;
+    int64_t at_ms;
+    ob_tokens tokens; /* estimated */
+    uint64_t body_bytes;
+    ob_zone zone;
+    bool open;
+    bool counted; /* it stands in the ledger of its model */
+} ob_claim;
+
+typedef struct ob_picked {
+    ob_key *key;
+    ob_claim claim;
+    int64_t retry_at_ms; /* unix */
+    size_t ahead;        /* how many waiters come first */
+} ob_picked;
+
+/*
+ * Finds the key of `group` that may serve: it rests neither for the model nor
+ * for all, its quotas have room, and among those of the highest priority it was
+ * used least lately. Counts a use of it and claims its part of the quotas.
+ * O(log n). With an empty model only rests and quotas of the whole key count.
+ *
+ * OB_AGAIN: every key that is not skipped rests, or is wanted by requests that
+ * wait already; retry_at_ms says when this one's turn comes, as far as can be
+ * told. OB_NOT_FOUND: the group has no key that could be used
+ * at all (none, or all blocked or skipped). OB_NO_MEMORY. Members of *picked
+ * are written in their own case only.
+ */
 OB_MUST_USE ob_status ob_pool_pick(ob_pool *pool, uint32_t group,
-                                   ob_slice model, const int64_t *skip,
-                                   size_t skip_count, int64_t now_ms,
-                                   ob_key **key, int64_t *retry_at_ms);
+                                   const ob_need *need, int64_t now_ms,
+                                   ob_picked *picked);
+
+#define OB_QUEUE_MAX 1000
+
+/*
+ * Puts a request that got OB_AGAIN into the queue of its model. First come,
+ * first served for each caller; callers take turns, so that one with many
+ * requests does not starve the others. It should be woken at `retry_at_ms`, and
+ * every OB_QUEUE_POLL_MS, since keys may be back early. OB_LIMIT: OB_QUEUE_MAX
+ * wait already.
+ */
+#define OB_QUEUE_POLL_MS 250
+OB_MUST_USE ob_status ob_pool_queue(ob_pool *pool, uint32_t group,
+                                    ob_slice model, ob_waiter *waiter);
+void ob_pool_unqueue(ob_waiter *waiter);
+
+/*
+ * The request is sent away: when will there be room for it, if it comes again?
+ * Unix milliseconds; later than `retry_at_ms` where others have been sent away
+ * before it. At most OB_PROMISE_SECONDS from now.
+ */
+int64_t ob_pool_promise(ob_pool *pool, uint32_t group, const ob_need *need,
+                        int64_t retry_at_ms, int64_t now_ms);
+
+/* The provider never counted the request: no connection, or a refusal. */
+void ob_pool_give_back(ob_pool *pool, ob_claim *claim, ob_slice model);
+/* It is over and counts; `used` as the provider says, NULL where it does not
+ * say. */
+void ob_pool_settle(ob_pool *pool, ob_claim *claim, ob_slice model,
+                    const ob_tokens *used);
+/* The model has answered, so it is one: from now on its requests are counted.
+ * The claim stays open. */
+void ob_pool_answered(ob_pool *pool, ob_claim *claim, ob_slice model,
+                      int64_t now_ms);
+/* What a response told of the key's limits. */
+void ob_pool_learn(ob_pool *pool, ob_key *key, ob_slice model,
+                   const ob_limit_fact *facts, size_t count, int64_t now_ms);
 
 /* The key failed for a reason of its own; counted only. */
 void ob_pool_failed(ob_pool *pool, ob_key *key);
@@ -164,6 +250,8 @@ typedef struct ob_cause {
     int status;
     ob_slice words;
     ob_slice request_id;
+    const ob_limit_fact *facts; /* what the response told of limits */
+    size_t fact_count;
     int64_t now_ms;
 } ob_cause;
 

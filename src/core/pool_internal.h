@@ -6,7 +6,7 @@
 #include "pool.h"
 
 #define GROUPS_MAX   4096
-#define LANES_MAX    64
+#define LANES_MAX    256
 #define CHANGES_MAX  4096
 #define REFUSALS_MAX 64
 #define KEYS_MAX     (1u << 24)
@@ -49,6 +49,33 @@ struct ob_pool {
     uint32_t change_count;
     uint64_t changes_dropped;
 };
+
+/* Time first, so that what the store remembers sorts with what is picked. */
+static inline uint64_t ob_order_of(int64_t used_ms)
+{
+    return (uint64_t)(used_ms > 0 ? used_ms : 0) << 19;
+}
+
+/* The lane of a model; NULL where it has none of its own. */
+ob_lane *ob_pool_lane(const ob_group *group, ob_slice model);
+/* The same, made when there is none: linear, once a model. NULL without
+ * memory, and where too many models are in use just now, unless it `must`. */
+ob_lane *ob_pool_lane_make(ob_group *group, ob_slice model, bool must,
+                           int64_t now_ms);
+
+/* ---- pool_queue.c ---- */
+
+/* How many waiters of the lane come before this request. */
+size_t ob_queue_ahead(const ob_lane *lane, const ob_waiter *waiter);
+/* How many requests the lane's ready keys can serve now; counted up to
+ * `max`. */
+size_t ob_queue_ready_slots(const ob_group *group, const ob_lane *lane,
+                            size_t max, int64_t now_ms);
+/* When the keys that rest now have room for request number `slot`, from 1. */
+int64_t ob_queue_slot_at_ms(const ob_group *group, const ob_lane *lane,
+                            size_t slot, int64_t now_ms);
+/* The lane of the model, or the group's base lane. */
+ob_lane *ob_pool_lane_or_base(const ob_group *group, ob_slice model);
 
 /* Tells every lane of the key's group (or the one of `model`) where the key
  * stands now. */

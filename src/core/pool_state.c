@@ -255,11 +255,96 @@ static void cooldown_extend(ob_key *key, ob_cooldown *rest, int64_t until_ms,
     probe_plan(rest, until_ms, now_ms);
 }
 
+/* Either way: the clock may have jumped back. */
+static bool is_near(int64_t at_ms, int64_t now_ms)
+{
+    int64_t distance_ms = now_ms - at_ms;
+    return distance_ms <= OB_CORRELATED_MS && distance_ms >= -OB_CORRELATED_MS;
+}
+
+/* What stands behind a refusal, beside what it says. */
+typedef struct refusal_cause {
+    bool shared;        /* other keys got the same: no key is the cause */
+    bool explained;     /* the ledger stands at a limit by the minute */
+    int64_t room_at_ms; /* explained: when there is room again */
+} refusal_cause;
+
+/* How many keys must be refused alike, within OB_CORRELATED_MS and with no
+ * success between, for their address to be the cause: two that are used in
+ * turn reach their limits together. */
+#define SHARED_KEYS_MIN 3
+
+static bool is_shared(ob_refusal_ring *ring, int64_t key_id, int64_t now_ms)
+{
+    size_t keys = 1;
+    size_t own = OB_REFUSAL_RING;
+    for (size_t i = 0; i < OB_REFUSAL_RING; i++) {
+        if (ring->key_id[i] == key_id)
+            own = i;
+        else if (ring->key_id[i] && is_near(ring->at_ms[i], now_ms))
+            keys++;
+    }
+    if (own == OB_REFUSAL_RING)
+        own = ring->next++ % OB_REFUSAL_RING;
+    ring->key_id[own] = key_id;
+    ring->at_ms[own] = now_ms;
+    return keys >= SHARED_KEYS_MIN;
+}
+
+/* The facts of one ledger: of all models, or of this one. */
+static bool note_in_ledger(ob_lane *lane, const ob_key *key, bool whole_key,
+                           const ob_verdict *verdict, const ob_cause *cause)
+{
+    ob_limit_fact facts[OB_LIMIT_FACTS_MAX];
+    size_t count = 0;
+    bool about = !whole_key;
+    for (size_t i = 0; i < cause->fact_count && count < OB_LEN(facts); i++) {
+        if (cause->facts[i].exceeded)
+            about = cause->facts[i].whole_key == whole_key;
+        if (cause->facts[i].whole_key == whole_key)
+            facts[count++] = cause->facts[i];
+    }
+    ob_ledger *ledger =
+        about || count ? ob_lane_ledger(lane, key->place) : NULL;
+    if (!ledger)
+        return false;
+    if (about)
+        return ob_ledger_refused(ledger, facts, count,
+                                 verdict->reason == OB_REASON_DAY_QUOTA,
+                                 cause->now_ms);
+    ob_ledger_learn(ledger, facts, count, cause->now_ms);
+    return false;
+}
+
+static refusal_cause look_behind(ob_pool *pool, const ob_key *key,
+                                 ob_slice model, const ob_verdict *verdict,
+                                 const ob_cause *cause)
+{
+    refusal_cause why = {0};
+    static const ob_tokens none = {0, 0};
+    bool by_use = verdict->action == OB_ACTION_COOL &&
+                  verdict->reason != OB_REASON_CONCURRENCY && model.len;
+    ob_group *group = pool->groups[key->group];
+    ob_lane *lane =
+        by_use ? ob_pool_lane_make(group, model, false, cause->now_ms) : NULL;
+    if (!lane)
+        return why;
+    if (!verdict->told)
+        why.shared = is_shared(&lane->untold, key->id, cause->now_ms);
+    (void)note_in_ledger(group->base, key, true, verdict, cause);
+    why.explained = note_in_ledger(lane, key, false, verdict, cause);
+    if (why.explained)
+        why.room_at_ms = ob_ledger_room_at_ms(lane->ledgers[key->place], none,
+                                              cause->now_ms);
+    return why;
+}
+
 /* A row of refusals that tell nothing: from `threshold` on, the whole day is
  * taken to be used up. Those that were under way while the key rested already
  * say nothing new. */
 static bool counts_as_used_up(ob_cooldown *rest, const ob_verdict *verdict,
-                              uint32_t threshold, int64_t now_ms)
+                              const refusal_cause *why, uint32_t threshold,
+                              int64_t now_ms)
 {
     if (verdict->action != OB_ACTION_COOL)
         return false;
@@ -267,14 +352,21 @@ static bool counts_as_used_up(ob_cooldown *rest, const ob_verdict *verdict,
         rest->refusals = 0;
         return false;
     }
+    if (why->shared || why->explained)
+        return false;
     if (rest->until_ms <= now_ms || rest->probing)
         rest->refusals++;
     return threshold && rest->refusals >= threshold;
 }
 
-static int64_t rest_length_ms(const ob_verdict *verdict, ob_slice model)
+static int64_t rest_length_ms(const ob_verdict *verdict,
+                              const refusal_cause *why, ob_slice model,
+                              int64_t now_ms)
 {
     int64_t rest_ms = verdict->cool_ms;
+    if (!verdict->told && why->explained &&
+        why->room_at_ms - now_ms < verdict->cool_ms)
+        rest_ms = why->room_at_ms - now_ms;
     /* A limit of a model that nobody named must not bench the whole key. */
     if (verdict->scope == OB_SCOPE_MODEL && model.len == 0 &&
         rest_ms > OB_COOL_MS_DEFAULT)
@@ -294,12 +386,14 @@ void ob_pool_rest(ob_pool *pool, ob_key *key, ob_slice model,
     if (verdict->action == OB_ACTION_DENY_MODEL && of.len == 0)
         return;
     of = ob_slice_head(of, OB_MODEL_BYTES_MAX);
+    refusal_cause why = look_behind(
+        pool, key, ob_slice_head(model, OB_MODEL_BYTES_MAX), verdict, cause);
     ob_cooldown *rest = cooldown_get(key, of);
     if (!rest)
         return; /* out of memory: the key will be refused again, no worse */
-    int64_t until_ms = now_ms + rest_length_ms(verdict, model);
-    bool guessed =
-        counts_as_used_up(rest, verdict, threshold, now_ms) && model.len > 0;
+    int64_t until_ms = now_ms + rest_length_ms(verdict, &why, model, now_ms);
+    bool guessed = counts_as_used_up(rest, verdict, &why, threshold, now_ms) &&
+                   model.len > 0;
     if (guessed)
         until_ms = now_ms + ob_until_midnight_ms(zone, now_ms);
     /* A guess gives way to what the provider says; else the longer wins, and
@@ -411,13 +505,6 @@ static ob_refusal *refusal_note(ob_group *group, const ob_key *key,
                             .reason = verdict->reason,
                             .status = cause->status};
     return refusal;
-}
-
-/* Either way: the clock may have jumped back. */
-static bool is_near(int64_t at_ms, int64_t now_ms)
-{
-    int64_t distance_ms = now_ms - at_ms;
-    return distance_ms <= OB_CORRELATED_MS && distance_ms >= -OB_CORRELATED_MS;
 }
 
 /* Was another key refused for the same reason just now? Takes back blocks

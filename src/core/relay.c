@@ -23,6 +23,8 @@ void relay_move(ob_relay *relay, ob_relay_state state)
               (relay->state == OB_RELAY_COMMITTED && state == OB_RELAY_OVER));
     OB_ASSERT(state == OB_RELAY_OVER ||
               (moves[relay->state] & 1 << state) != 0);
+    if (state != OB_RELAY_IDLE)
+        ob_pool_unqueue(&relay->waiter);
     relay->state = state;
 }
 
@@ -83,7 +85,8 @@ ob_status ob_relay_init(ob_relay *relay, const ob_config *config,
                         .call = *call,
                         .request_id = request_id,
                         .arena = arena,
-                        .begun_ms = now_ms};
+                        .begun_ms = now_ms,
+                        .waiter = {.caller = (uint64_t)(uintptr_t)authkey}};
     relay->call.trusted = ob_authkey_unrestricted(authkey);
     ob_status status =
         ob_route_find(config, &relay->call, arena, &relay->route, error);
@@ -172,12 +175,28 @@ static void settle_suspects(ob_relay *relay, ob_pool *pool, bool proved,
 
 void relay_close(ob_relay *relay, ob_pool *pool, bool proved, int64_t now_ms)
 {
+    ob_slice model = ob_relay_target(relay)->model;
     settle_suspects(relay, pool, proved, now_ms);
-    if (proved) {
-        ob_key *key = ob_pool_find(pool, relay->key_id);
-        if (key)
-            ob_pool_succeeded(pool, key, ob_relay_target(relay)->model, now_ms);
-    }
+    ob_key *key = proved ? ob_pool_find(pool, relay->key_id) : NULL;
+    if (!key)
+        return;
+    ob_pool_succeeded(pool, key, model, now_ms);
+    ob_pool_answered(pool, &relay->claim, model, now_ms);
+}
+
+/* ---- what the attempt has cost ---- */
+
+void relay_give_back(ob_relay *relay, ob_pool *pool)
+{
+    if (relay->claim.open)
+        ob_pool_give_back(pool, &relay->claim, ob_relay_target(relay)->model);
+}
+
+void relay_settle(ob_relay *relay, ob_pool *pool, const ob_tokens *used)
+{
+    if (relay->claim.open)
+        ob_pool_settle(pool, &relay->claim, ob_relay_target(relay)->model,
+                       used);
 }
 
 void ob_relay_gone(ob_relay *relay, ob_pool *pool, int64_t now_ms)
@@ -186,6 +205,7 @@ void ob_relay_gone(ob_relay *relay, ob_pool *pool, int64_t now_ms)
         return;
     if (relay->state != OB_RELAY_COMMITTED)
         relay_close(relay, pool, false, now_ms);
+    relay_settle(relay, pool, NULL);
     relay_move(relay, OB_RELAY_OVER);
 }
 
@@ -228,6 +248,17 @@ static void give_up(ob_relay *relay, ob_pool *pool, int64_t now_ms,
     }
 }
 
+static ob_need need_of(const ob_relay *relay)
+{
+    const ob_target *target = ob_relay_target(relay);
+    return (ob_need){.model = target->model,
+                     .body_bytes = relay->call.body.len,
+                     .zone = target->provider->daily_reset,
+                     .skip = relay->tried,
+                     .skip_count = relay->tried_count,
+                     .waiter = &relay->waiter};
+}
+
 static void all_cooling(ob_relay *relay, ob_pool *pool, int64_t retry_at_ms,
                         int64_t now_ms, ob_relay_action *action)
 {
@@ -240,6 +271,10 @@ static void all_cooling(ob_relay *relay, ob_pool *pool, int64_t retry_at_ms,
         give_up(relay, pool, now_ms, action);
         return;
     }
+    ob_need need = need_of(relay);
+    retry_at_ms =
+        ob_pool_promise(pool, ob_relay_target(relay)->provider->pool_group,
+                        &need, retry_at_ms, now_ms);
     reject(relay, pool, 429,
            "Every key for this model is cooling down. Try again when "
            "Retry-After is over, or add keys.",
@@ -307,12 +342,14 @@ static void forget_answer(ob_relay *relay)
     relay->peek = (ob_sse_peek){0};
 }
 
-static void send(ob_relay *relay, ob_pool *pool, const ob_key *key,
+static void send(ob_relay *relay, ob_pool *pool, const ob_picked *picked,
                  int64_t now_ms, ob_upstream_request *room,
                  ob_relay_action *action)
 {
     ob_route_error error;
+    const ob_key *key = picked->key;
     relay->key_id = key->id;
+    relay->claim = picked->claim;
     relay->attempts++;
     forget_answer(relay);
     ob_status status =
@@ -321,6 +358,8 @@ static void send(ob_relay *relay, ob_pool *pool, const ob_key *key,
                                 ob_relay_target(relay), &relay->call,
                                 &key->secret, relay->arena, room, &error)
             : OB_NO_MEMORY;
+    if (status != OB_OK)
+        relay_give_back(relay, pool);
     if (status == OB_INVALID) {
         /* The route cannot be written for this provider: not an attempt. */
         ob_slice message =
@@ -337,29 +376,53 @@ static void send(ob_relay *relay, ob_pool *pool, const ob_key *key,
     *action = (ob_relay_action){.what = OB_DO_SEND, .upstream = room};
 }
 
-/* May the request wait so long? Its waits for keys are summed up; what its
- * attempts took does not count. */
+/* Its waits for keys are summed up; what its attempts took does not count. */
+static void end_wait(ob_relay *relay, int64_t now_ms)
+{
+    if (relay->waits_from_ms && now_ms > relay->waits_from_ms)
+        relay->waited_ms += now_ms - relay->waits_from_ms;
+    relay->waits_from_ms = 0;
+}
+
+/* May the request wait so long? Once it does, it goes on for as long as it
+ * may: a forecast can be wrong either way. */
 static bool worth_waiting(const ob_relay *relay, int64_t retry_at_ms,
                           int64_t now_ms)
 {
-    return retry_at_ms - now_ms <=
-           relay->config->timeouts.queue_ms - relay->waited_ms;
+    int64_t left_ms = relay->config->timeouts.queue_ms - relay->waited_ms;
+    return left_ms > 0 &&
+           (relay->waiter.lane || retry_at_ms - now_ms <= left_ms);
+}
+
+/* Waits in the queue of the target that is used. False: it is full. */
+static bool wait_for_key(ob_relay *relay, ob_pool *pool, int64_t turn_at_ms,
+                         int64_t now_ms, ob_relay_action *action)
+{
+    const ob_target *target = ob_relay_target(relay);
+    if (ob_pool_queue(pool, target->provider->pool_group, target->model,
+                      &relay->waiter) != OB_OK)
+        return false;
+    int64_t left_ms = relay->config->timeouts.queue_ms - relay->waited_ms;
+    int64_t wait_ms = left_ms < OB_QUEUE_POLL_MS ? left_ms : OB_QUEUE_POLL_MS;
+    if (turn_at_ms - now_ms < wait_ms)
+        wait_ms = turn_at_ms > now_ms ? turn_at_ms - now_ms : 1;
+    relay->waits_from_ms = now_ms;
+    wait_until(relay, now_ms + wait_ms, action);
+    return true;
 }
 
 /* Another key than those that met trouble if there is one that is free. */
 static ob_status pick(ob_relay *relay, ob_pool *pool, int64_t now_ms,
-                      ob_key **key, int64_t *back_ms)
+                      ob_picked *picked)
 {
-    const ob_target *target = ob_relay_target(relay);
-    uint32_t group = target->provider->pool_group;
-    ob_status status = ob_pool_pick(pool, group, target->model, relay->tried,
-                                    relay->tried_count, now_ms, key, back_ms);
+    uint32_t group = ob_relay_target(relay)->provider->pool_group;
+    ob_need need = need_of(relay);
+    ob_status status = ob_pool_pick(pool, group, &need, now_ms, picked);
     if (status == OB_OK || status == OB_NO_MEMORY ||
         relay->tried_count == relay->refused_count)
         return status;
-    relay->tried_count = relay->refused_count;
-    return ob_pool_pick(pool, group, target->model, relay->tried,
-                        relay->tried_count, now_ms, key, back_ms);
+    need.skip_count = relay->tried_count = relay->refused_count;
+    return ob_pool_pick(pool, group, &need, now_ms, picked);
 }
 
 static void no_key(ob_relay *relay, ob_pool *pool, int64_t now_ms,
@@ -386,24 +449,25 @@ void relay_next(ob_relay *relay, ob_pool *pool, int64_t now_ms,
 {
     int64_t first_back_ms = 0;
     size_t waiting_target = 0;
+    end_wait(relay, now_ms);
     if (relay->attempts >= relay->config->retry.attempts_max) {
         give_up(relay, pool, now_ms, action);
         return;
     }
     for (;;) {
-        ob_key *key;
-        int64_t back_ms;
-        ob_status status = pick(relay, pool, now_ms, &key, &back_ms);
+        ob_picked picked;
+        ob_status status = pick(relay, pool, now_ms, &picked);
         if (status == OB_OK) {
-            send(relay, pool, key, now_ms, room, action);
+            send(relay, pool, &picked, now_ms, room, action);
             return;
         }
         if (status == OB_NO_MEMORY) {
             out_of_memory(relay, pool, now_ms, action);
             return;
         }
-        if (status == OB_AGAIN && (!first_back_ms || back_ms < first_back_ms)) {
-            first_back_ms = back_ms;
+        if (status == OB_AGAIN &&
+            (!first_back_ms || picked.retry_at_ms < first_back_ms)) {
+            first_back_ms = picked.retry_at_ms;
             waiting_target = relay->target;
         }
         if (!has_next_target(relay))
@@ -414,13 +478,10 @@ void relay_next(ob_relay *relay, ob_pool *pool, int64_t now_ms,
         no_key(relay, pool, now_ms, action);
         return;
     }
-    if (!worth_waiting(relay, first_back_ms, now_ms)) {
-        all_cooling(relay, pool, first_back_ms, now_ms, action);
-        return;
-    }
     relay->target = waiting_target;
-    relay->waited_ms += first_back_ms > now_ms ? first_back_ms - now_ms : 0;
-    wait_until(relay, first_back_ms, action);
+    if (!worth_waiting(relay, first_back_ms, now_ms) ||
+        !wait_for_key(relay, pool, first_back_ms, now_ms, action))
+        all_cooling(relay, pool, first_back_ms, now_ms, action);
 }
 
 static int64_t pause_ms(const ob_relay *relay, int64_t now_ms)
@@ -468,6 +529,10 @@ void ob_relay_failed(ob_relay *relay, ob_pool *pool, ob_failure failure,
 {
     OB_ASSERT(relay->state == OB_RELAY_SENT ||
               relay->state == OB_RELAY_HOLDING);
+    if (failure == OB_FAILURE_CONNECT)
+        relay_give_back(relay, pool);
+    else
+        relay_settle(relay, pool, NULL);
     relay->failed_silent = failure == OB_FAILURE_SILENT;
     relay->last.status = 0;
     relay->verdict_counts[OB_ACTION_RETRY]++;

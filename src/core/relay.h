@@ -106,7 +106,10 @@ typedef struct ob_relay {
     uint32_t trouble[OB_TARGETS_MAX]; /* attempts that met it */
     int64_t begun_ms;
     int64_t waited_ms;     /* for keys */
+    int64_t waits_from_ms; /* for one, again; 0: it does not */
+    ob_waiter waiter;
     int64_t key_id;        /* of the attempt under way */
+    ob_claim claim;        /* its part of the key's quotas */
     bool repeatable;       /* may be sent again although it was received once */
     bool failed_silent;    /* the last attempt, by first_byte_ms */
     ob_action last_action; /* of the last verdict */

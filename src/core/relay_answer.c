@@ -163,11 +163,24 @@ static bool is_callers_place(const ob_relay *relay, const ob_verdict *verdict)
             verdict->action == OB_ACTION_DENY_MODEL);
 }
 
+/* A refused request was not counted by its provider; one that failed there
+ * was, and used no tokens as far as anybody knows. */
+static void close_claim(ob_relay *relay, ob_pool *pool,
+                        const ob_verdict *verdict)
+{
+    static const ob_tokens none = {0, 0};
+    if (verdict->action == OB_ACTION_RETRY)
+        relay_settle(relay, pool, &none);
+    else
+        relay_give_back(relay, pool);
+}
+
 static void apply_to_key(ob_relay *relay, ob_pool *pool,
                          const ob_verdict *verdict, int status, int64_t now_ms)
 {
     ob_key *key = ob_pool_find(pool, relay->key_id);
     const ob_target *target = ob_relay_target(relay);
+    close_claim(relay, pool, verdict);
     if (is_callers_place(relay, verdict)) {
         relay_pass_over(relay);
         return;

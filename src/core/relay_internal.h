@@ -19,6 +19,10 @@ void relay_avoid(ob_relay *relay);
 bool relay_go_on_with_next_target(ob_relay *relay);
 /* Settles blame; `proved` when the attempt's key has served the request. */
 void relay_close(ob_relay *relay, ob_pool *pool, bool proved, int64_t now_ms);
+/* The attempt's claim ends: the provider did not count it, or it did. `used`:
+ * NULL where the provider did not say. */
+void relay_give_back(ob_relay *relay, ob_pool *pool);
+void relay_settle(ob_relay *relay, ob_pool *pool, const ob_tokens *used);
 ob_cause relay_cause(const ob_relay *relay, int status, ob_slice words,
                      int64_t now_ms);
 /* Fills an action that answers with what was kept. */

@@ -82,10 +82,11 @@ static void use_pool(void)
 {
     static const char *const models[] = {"a", "b", "", "c"};
     for (int i = 0; i < 24; i++) {
-        ob_key *key = NULL;
-        ob_slice model = ob_slice_str(models[i % 4]);
-        ob_status status = ob_pool_pick(pool, group, model, NULL, 0,
-                                        NOON + i * SECOND, &key, &retry_at);
+        ob_picked picked = {0};
+        ob_need need = {.model = ob_slice_str(models[i % 4])};
+        ob_status status =
+            ob_pool_pick(pool, group, &need, NOON + i * SECOND, &picked);
+        ob_key *key = picked.key;
         if (status != OB_OK) {
             assert_true(status == OB_NO_MEMORY || status == OB_AGAIN ||
                         status == OB_NOT_FOUND);

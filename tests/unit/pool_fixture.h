@@ -16,6 +16,7 @@
 static ob_pool *pool;
 static uint32_t group;
 static int64_t retry_at;
+static ob_claim last_claim;
 
 static inline ob_key_record record_of(int64_t id, const char *secret)
 {
@@ -66,16 +67,22 @@ static inline ob_cause cause_at(int64_t now_ms)
 static inline int64_t pick_except(const char *model, const int64_t *skip,
                                   size_t count, int64_t now_ms)
 {
-    ob_key *key = NULL;
-    ob_status status = ob_pool_pick(pool, group, ob_slice_str(model), skip,
-                                    count, now_ms, &key, &retry_at);
-    if (status == OB_AGAIN)
+    ob_need need = {.model = ob_slice_str(model),
+                    .zone = OB_ZONE_PACIFIC,
+                    .skip = skip,
+                    .skip_count = count};
+    ob_picked picked;
+    ob_status status = ob_pool_pick(pool, group, &need, now_ms, &picked);
+    if (status == OB_AGAIN) {
+        retry_at = picked.retry_at_ms;
         return 0;
+    }
     if (status == OB_NOT_FOUND)
         return -1;
     assert_int_equal(status, OB_OK);
-    assert_int_equal(key->status, OB_KEY_ACTIVE);
-    return key->id;
+    assert_int_equal(picked.key->status, OB_KEY_ACTIVE);
+    last_claim = picked.claim;
+    return picked.key->id;
 }
 
 static inline int64_t pick(const char *model, int64_t now_ms)

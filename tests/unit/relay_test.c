@@ -264,8 +264,9 @@ static void relay_waits_for_a_limited_key_where_no_model_is_named(void **state)
     add_key(1);
     begin("POST /api/openai/v1/files", "");
     answer(429, JSON, SLOW);
-    assert_true(action.wake_at_ms == now + 3 * SECOND);
+    int64_t from = now;
     wait_out();
+    assert_true(now == from + 3 * SECOND);
     assert_sent(1);
 }
 
@@ -276,9 +277,9 @@ static void relay_waits_for_a_key_that_is_soon_back(void **state)
     add_key(1);
     begin_chat("gpt-4o");
     answer(429, JSON, SLOW);
-    assert_int_equal(action.what, OB_DO_WAIT);
-    assert_true(action.wake_at_ms == now + 3 * SECOND);
+    int64_t from = now;
     wait_out();
+    assert_true(now == from + 3 * SECOND);
     assert_sent(1);
     answer(200, JSON, GOOD);
     assert_delivered(200, GOOD);
@@ -597,8 +598,9 @@ static void relay_waits_for_the_model_that_is_back_first(void **state)
     add_key(3);
     cool(3, "llama", 3 * SECOND, now);
     begin_chat("smart");
-    assert_true(action.wake_at_ms == now + 2 * SECOND);
+    int64_t from = now;
     wait_out();
+    assert_true(now == from + 2 * SECOND);
     assert_sent(1);
 }
 

@@ -1,0 +1,182 @@
+/*
+ * pool_queue.c - who waits for a key, in which order, and for how long.
+ *
+ * Turns are start tags of fair queueing: a request's turn is one behind the
+ * last of its own caller's that waits, and never before the one that was served
+ * last. So a caller with a hundred requests and one with a single request are
+ * served alternately.
+ */
+#include "pool_internal.h"
+
+/* How many resting keys are looked at for a forecast. */
+#define SAMPLE_MAX 64
+/* A key whose limit is not known is taken to serve so many. */
+#define SLOTS_UNKNOWN 8
+#define FORECAST_MS   (OB_PROMISE_SECONDS * 1000LL)
+#define FORECAST_STEP 20
+
+ob_lane *ob_pool_lane_or_base(const ob_group *group, ob_slice model)
+{
+    model = ob_slice_head(model, OB_MODEL_BYTES_MAX);
+    ob_lane *lane = model.len ? ob_pool_lane(group, model) : NULL;
+    return lane ? lane : group->base;
+}
+
+/* ---- turns ---- */
+
+static uint64_t next_turn(const ob_queue *queue, uint64_t caller)
+{
+    uint64_t turn = queue->turn;
+    for (const ob_waiter *at = queue->first; at; at = at->next)
+        if (at->caller == caller && at->turn > turn)
+            turn = at->turn;
+    return turn + 1;
+}
+
+ob_status ob_pool_queue(ob_pool *pool, uint32_t group, ob_slice model,
+                        ob_waiter *waiter)
+{
+    ob_lane *lane = ob_pool_lane_or_base(pool->groups[group], model);
+    if (waiter->lane == lane)
+        return OB_OK;
+    ob_pool_unqueue(waiter);
+    ob_queue *queue = &lane->queue;
+    if (queue->count == OB_QUEUE_MAX)
+        return OB_LIMIT;
+    waiter->turn = next_turn(queue, waiter->caller);
+    ob_waiter *before = queue->last;
+    while (before && before->turn > waiter->turn)
+        before = before->prev;
+    waiter->prev = before;
+    waiter->next = before ? before->next : queue->first;
+    *(waiter->prev ? &waiter->prev->next : &queue->first) = waiter;
+    *(waiter->next ? &waiter->next->prev : &queue->last) = waiter;
+    waiter->lane = lane;
+    queue->count++;
+    return OB_OK;
+}
+
+void ob_pool_unqueue(ob_waiter *waiter)
+{
+    if (!waiter->lane)
+        return;
+    ob_queue *queue = &waiter->lane->queue;
+    *(waiter->prev ? &waiter->prev->next : &queue->first) = waiter->next;
+    *(waiter->next ? &waiter->next->prev : &queue->last) = waiter->prev;
+    queue->count--;
+    waiter->lane = NULL;
+}
+
+size_t ob_queue_ahead(const ob_lane *lane, const ob_waiter *waiter)
+{
+    size_t ahead = 0;
+    if (!waiter || waiter->lane != lane)
+        return lane->queue.count;
+    for (const ob_waiter *at = waiter->prev; at; at = at->prev)
+        ahead++;
+    return ahead;
+}
+
+/* ---- forecasts ---- */
+
+/* How many requests the key may serve between now and then. */
+static size_t slots_of(const ob_group *group, const ob_lane *lane,
+                       uint32_t place, int64_t now_ms, int64_t until_ms)
+{
+    const ob_ledger *own = lane->ledgers[place];
+    const ob_ledger *all = group->base->ledgers[place];
+    uint32_t slots = SLOTS_UNKNOWN;
+    if (own && own->limit[OB_QUOTA_MINUTE_REQUESTS])
+        slots = UINT16_MAX;
+    if (own)
+        slots = ob_ledger_slots(own, now_ms, until_ms, slots);
+    if (all && all != own)
+        slots = ob_ledger_slots(all, now_ms, until_ms, slots);
+    return slots;
+}
+
+size_t ob_queue_ready_slots(const ob_group *group, const ob_lane *lane,
+                            size_t max, int64_t now_ms)
+{
+    size_t slots = 0;
+    for (uint32_t i = 0; i < lane->ready.count && slots < max; i++)
+        slots += slots_of(group, lane, lane->ready.places[i], now_ms, now_ms);
+    return slots < max ? slots : max;
+}
+
+/* Slots of the resting keys until then. The first places of a heap hold its
+ * least values, near enough; the rest is taken to be like them once all of
+ * these are back. */
+static size_t slots_until(const ob_group *group, const ob_lane *lane,
+                          int64_t now_ms, int64_t until_ms)
+{
+    uint32_t count = lane->resting.count;
+    uint32_t sample = count < SAMPLE_MAX ? count : SAMPLE_MAX;
+    size_t slots = 0;
+    uint32_t back = 0;
+    for (uint32_t i = 0; i < sample; i++) {
+        uint32_t place = lane->resting.places[i];
+        if ((int64_t)lane->value[place] > until_ms)
+            continue;
+        back++;
+        slots += slots_of(group, lane, place, now_ms, until_ms);
+    }
+    return back == sample && sample ? slots * count / sample : slots;
+}
+
+int64_t ob_queue_slot_at_ms(const ob_group *group, const ob_lane *lane,
+                            size_t slot, int64_t now_ms)
+{
+    int64_t low_ms = now_ms, high_ms = now_ms + FORECAST_MS;
+    if (slots_until(group, lane, now_ms, high_ms) < slot)
+        return high_ms;
+    while (high_ms - low_ms > FORECAST_STEP) {
+        int64_t middle_ms = low_ms + (high_ms - low_ms) / 2;
+        if (slots_until(group, lane, now_ms, middle_ms) < slot)
+            low_ms = middle_ms;
+        else
+            high_ms = middle_ms;
+    }
+    return high_ms;
+}
+
+/* ---- promises ---- */
+
+static void forget_promises(ob_queue *queue, int64_t now_s)
+{
+    if (queue->promised_s < now_s - OB_PROMISE_SECONDS ||
+        queue->promised_s > now_s + OB_PROMISE_SECONDS) {
+        memset(queue->promised, 0, sizeof(queue->promised));
+        queue->promised_s = now_s;
+    }
+    for (; queue->promised_s < now_s; queue->promised_s++)
+        queue->promised[queue->promised_s % OB_PROMISE_SECONDS] = 0;
+}
+
+static size_t promises(const ob_queue *queue)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < OB_PROMISE_SECONDS; i++)
+        sum += queue->promised[i];
+    return sum;
+}
+
+int64_t ob_pool_promise(ob_pool *pool, uint32_t group, const ob_need *need,
+                        int64_t retry_at_ms, int64_t now_ms)
+{
+    const ob_group *of = pool->groups[group];
+    ob_lane *lane = ob_pool_lane_or_base(of, need->model);
+    ob_queue *queue = &lane->queue;
+    forget_promises(queue, now_ms / 1000);
+    size_t slot = queue->count + promises(queue) + 1;
+    int64_t at_ms = ob_queue_slot_at_ms(of, lane, slot, now_ms);
+    int64_t last_ms = now_ms + FORECAST_MS - 1000;
+    if (retry_at_ms > last_ms)
+        return retry_at_ms;
+    at_ms = at_ms < retry_at_ms ? retry_at_ms : at_ms;
+    at_ms = at_ms > last_ms ? last_ms : at_ms;
+    uint16_t *promised = &queue->promised[at_ms / 1000 % OB_PROMISE_SECONDS];
+    if (*promised < UINT16_MAX)
+        (*promised)++;
+    return at_ms;
+}

@@ -1,0 +1,120 @@
+/*
+ * quota.h - the ledger of one key for one model: what it has used, and what
+ * it may use.
+ *
+ *   marks: requests and tokens of the last minute, oldest first
+ *
+ *     now-60s                                     now
+ *      │   [==1==]    [=3==]        [1]   [2=]     │
+ *          └─span─┘at                              newest
+ *
+ * A mark stands for requests that were sent between at-span and at, evenly
+ * spread. While there is room each request has a mark of its own, so limits of
+ * up to OB_LEDGER_MARKS a minute are kept exactly; beyond it neighbours are
+ * merged, the closest first.
+ *
+ * Minutes are taken to roll: a request counts for 60 s from when it was sent.
+ * That is right for rolling windows and safe for fixed ones. Days end when the
+ * provider's day does.
+ *
+ * Pure; time is passed in (unix milliseconds). 144 bytes a ledger.
+ */
+#ifndef OB_QUOTA_H
+#define OB_QUOTA_H
+
+#include "base/base.h"
+#include "limits.h"
+#include "provider.h"
+
+#define OB_LEDGER_MARKS 10
+
+typedef enum ob_quota {
+    OB_QUOTA_MINUTE_REQUESTS,
+    OB_QUOTA_MINUTE_TOKENS,
+    OB_QUOTA_DAY_REQUESTS,
+    OB_QUOTA_DAY_TOKENS,
+    OB_QUOTA_COUNT
+} ob_quota;
+
+#define OB_LEDGER_INPUT   0x40 /* tokens are those of prompts alone */
+#define OB_LEDGER_PROBING 0x80 /* a request is out that may show more */
+
+/* Ticks are 10 ms of unix time, cut to 32 bits: they wrap after 497 days, and
+ * only distances are looked at. */
+typedef struct ob_ledger {
+    uint32_t limit[OB_QUOTA_COUNT]; /* 0: not known */
+    uint32_t at[OB_LEDGER_MARKS];   /* ticks */
+    uint16_t span[OB_LEDGER_MARKS]; /* ticks */
+    uint16_t requests[OB_LEDGER_MARKS];
+    uint16_t tokens[OB_LEDGER_MARKS]; /* packed: 11 bits, 5 of exponent */
+    uint32_t day_requests;
+    uint32_t day_tokens;
+    uint32_t day_end_s;  /* unix seconds; 0: no day has begun */
+    uint32_t probe_at_s; /* unix seconds; one request may go over a limit */
+    uint16_t gap_ticks;  /* a limit by the second: between two requests */
+    uint8_t count;       /* of marks */
+    uint8_t flags;       /* bits by ob_quota: the provider named this limit;
+                            OB_LEDGER_INPUT, OB_LEDGER_PROBING */
+    uint8_t probe_gap_min;
+} ob_ledger;
+
+/* What a request takes of a quota of tokens: an estimate before it is sent,
+ * the provider's own figures when they are known. */
+typedef struct ob_tokens {
+    uint32_t input; /* of the prompt */
+    uint32_t output;
+} ob_tokens;
+
+/* When a request of so many tokens may be sent: `now_ms` or later. More tokens
+ * than a limit has are taken for as many as it has, since they are estimates.
+ */
+int64_t ob_ledger_room_at_ms(const ob_ledger *ledger, ob_tokens tokens,
+                             int64_t now_ms);
+static inline bool ob_ledger_fits(const ob_ledger *ledger, ob_tokens tokens,
+                                  int64_t now_ms)
+{
+    return ob_ledger_room_at_ms(ledger, tokens, now_ms) <= now_ms;
+}
+
+/* How many requests may go before `until_ms`, at most `max`; tokens aside. */
+uint32_t ob_ledger_slots(const ob_ledger *ledger, int64_t now_ms,
+                         int64_t until_ms, uint32_t max);
+
+/* A request is sent: it counts from now on. */
+void ob_ledger_take(ob_ledger *ledger, ob_tokens tokens, ob_zone zone,
+                    int64_t now_ms);
+/* The request that was taken at `at_ms` never counted at the provider. */
+void ob_ledger_give_back(ob_ledger *ledger, ob_tokens tokens, int64_t at_ms);
+/* It used so many tokens, not those that were taken for it. */
+void ob_ledger_settle(ob_ledger *ledger, ob_tokens taken, ob_tokens used,
+                      int64_t at_ms);
+
+/* What is used of a quota: of the last minute, or since the day began. */
+uint32_t ob_ledger_used(const ob_ledger *ledger, ob_quota quota,
+                        int64_t now_ms);
+
+/*
+ * What a response told of the limits. Headers beside an answer correct what
+ * is counted too: others may use the same quota, and a window that has begun
+ * anew is empty.
+ */
+void ob_ledger_learn(ob_ledger *ledger, const ob_limit_fact *facts,
+                     size_t count, int64_t now_ms);
+
+/*
+ * A 429 with these facts came, and its request has been given back. Where
+ * nothing was told, or less has been used than was told, what was used in the
+ * last minute is the limit, until probes show more. `by_day`: a day's quota is
+ * used up. Returns whether the ledger explains the refusal: it stands at a
+ * limit by the minute that it knew, and tells when there is room again.
+ */
+bool ob_ledger_refused(ob_ledger *ledger, const ob_limit_fact *facts,
+                       size_t count, bool by_day, int64_t now_ms);
+
+/* May a request go over a limit now, to see whether it still holds? */
+bool ob_ledger_may_probe(const ob_ledger *ledger, int64_t now_ms);
+void ob_ledger_probe(ob_ledger *ledger, int64_t now_ms);
+/* A request was answered: if it was a probe, the limit is higher. */
+void ob_ledger_answered(ob_ledger *ledger, int64_t now_ms);
+
+#endif
