@@ -7,37 +7,39 @@
 /* 2026-07-01 08:00 in Los Angeles. */
 #define MORNING_MS 1782918000000LL
 
+/* What all worlds have alike. */
 #define USUAL                                                                  \
-    .seed = 1, .minutes = 30, .start_ms = MORNING_MS, .keys = 50,              \
-    .rpm_min = 10, .rpm_max = 10, .tokens_min = 200, .tokens_max = 2000,       \
-    .callers = 3, .return_share = 0.1, .service_ms_min = 300,                  \
-    .service_ms_max = 5000, .latency_ms_min = 20, .latency_ms_max = 80,        \
-    .queue_ms = 10000, .attempts_max = 30
+    .seed = 1, .start_ms = MORNING_MS, .callers = 3, .return_share = 0.1,      \
+    .service_ms_min = 300, .service_ms_max = 5000, .latency_ms_min = 20,       \
+    .latency_ms_max = 80, .queue_ms = 10000, .attempts_max = 30
+#define KEYS(count, min, max)                                                  \
+    .keys = (count), .rpm_min = (min), .rpm_max = (max)
+#define SIZES(min, max) .tokens_min = (min), .tokens_max = (max)
+/* 50 keys of 10 requests a minute, for half an hour. */
+#define SIMPLE USUAL, KEYS(50, 10, 10), SIZES(200, 2000), .minutes = 30
 
 static const ob_sim_spec worlds[] = {
-    {USUAL, .name = "half", .about = "50 keys of 10 a minute, load 0.5",
+    {SIMPLE, .name = "half", .about = "50 keys of 10 a minute, load 0.5",
      .load = 0.5},
-    {USUAL, .name = "busy", .about = "the same, load 0.9", .load = 0.9},
-    {USUAL, .name = "full", .about = "the same, load 0.95", .load = 0.95},
-    {USUAL, .name = "overload", .about = "the same, load 1.2", .load = 1.2},
-    {USUAL, .name = "mixed",
-     .about = "2 to 60 a minute, half of the days used up at noon", .keys = 20,
-     .rpm_min = 2, .rpm_max = 60, .load = 0.45, .day_share = 0.5,
-     .day_until_minutes = 240, .minutes = 420},
-    {USUAL, .name = "shared",
+    {SIMPLE, .name = "busy", .about = "the same, load 0.9", .load = 0.9},
+    {SIMPLE, .name = "full", .about = "the same, load 0.95", .load = 0.95},
+    {SIMPLE, .name = "overload", .about = "the same, load 1.2", .load = 1.2},
+    {USUAL, KEYS(20, 2, 60), SIZES(200, 2000), .name = "mixed",
+     .about = "2 to 60 a minute, half of the days used up at noon",
+     .load = 0.45, .day_share = 0.5, .day_until_minutes = 240, .minutes = 420},
+    {SIMPLE, .name = "shared",
      .about = "30% of the keys share accounts in threes, load 0.8", .load = 0.8,
      .shared_share = 0.3, .shared_keys = 3},
-    {USUAL, .name = "tokens",
+    {USUAL, KEYS(20, 60, 60), SIZES(100, 100000), .name = "tokens",
      .about = "250,000 tokens a minute, requests of 100 to 100,000, load 0.9",
-     .keys = 20, .rpm_min = 60, .rpm_max = 60, .tpm = 250000, .tokens_min = 100,
-     .tokens_max = 100000, .load = 0.9},
-    {USUAL, .name = "trouble",
+     .tpm = 250000, .load = 0.9, .minutes = 30},
+    {SIMPLE, .name = "trouble",
      .about = "a tenth revoked, each 3 min 30% answer 503 for 30 s, load 0.5",
      .load = 0.5, .revoked_share = 0.1, .burst_every_s = 180, .burst_s = 30,
      .burst_share = 0.3},
-    {USUAL, .name = "talk", .about = "conversations, load 0.7", .load = 0.7,
+    {SIMPLE, .name = "talk", .about = "conversations, load 0.7", .load = 0.7,
      .conversation_share = 1, .turns = 6, .think_ms = 20000},
-    {USUAL, .name = "change",
+    {SIMPLE, .name = "change",
      .about = "limits halve or double after a quarter hour, load 0.7",
      .load = 0.7, .change_factor = 0.5},
 };
