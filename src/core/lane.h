@@ -28,11 +28,20 @@ struct ob_waiter;
 /* Requests that wait for a key, in the order of their turns, and what has been
  * told to those that were sent away. */
 #define OB_PROMISE_SECONDS 128
+
+/* How far a caller has come. */
+typedef struct ob_turns {
+    uint64_t caller;
+    uint64_t turn;
+    uint32_t taken; /* requests in that turn, waiting or served; 0: unused */
+} ob_turns;
+
 typedef struct ob_queue {
     struct ob_waiter *first;
     struct ob_waiter *last;
     uint32_t count;
-    uint64_t turn;                         /* of the one that was served last */
+    uint64_t turn; /* of the one that was served last */
+    ob_turns callers[32];
     uint16_t promised[OB_PROMISE_SECONDS]; /* by unix second, a ring */
     int64_t promised_s; /* the ring's entries before it are over */
 } ob_queue;
@@ -45,6 +54,13 @@ typedef struct ob_refusal_ring {
     int64_t at_ms[OB_REFUSAL_RING];
     uint32_t next;
 } ob_refusal_ring;
+
+/* Trouble of the provider with one model. */
+typedef struct ob_circuit {
+    uint32_t row;    /* attempts that met it, with no answer between */
+    int64_t next_ms; /* open: when the next single request may go out */
+    int64_t gap_ms;  /* 0: closed */
+} ob_circuit;
 
 typedef struct ob_lane_heap {
     uint32_t *places;
@@ -65,8 +81,10 @@ typedef struct ob_lane {
     ob_ledger **ledgers; /* by place, owned; NULL: nothing is known */
     int64_t picked_ms;   /* unix; when the lane was last asked */
     ob_refusal_ring untold;
+    int64_t proven[8]; /* ids of keys that answered, the last one first */
     ob_queue queue;
-    /* What requests of this model turn out to need, for estimates: tokens of
+    ob_circuit circuit;
+    /* What most requests of this model do not exceed, for estimates: tokens of
      * the prompt for 1024 bytes of the body, tokens of the answer. 0: none
      * was seen. */
     uint32_t input_per_kib;

@@ -72,6 +72,7 @@ typedef struct ob_key {
                              higher one has room */
     uint8_t weight;       /* 1 to OB_WEIGHT_MAX: its share among equals */
     uint8_t turns;        /* of `weight`, taken in a row */
+    uint8_t trouble; /* attempts in a row that met the provider's trouble */
     int64_t total_cooling_ms; /* granted; a rest that ends early counts whole */
     uint64_t requests;
     uint64_t failures;
@@ -167,7 +168,9 @@ typedef struct ob_need {
     ob_zone zone;        /* where a day of the provider's quota begins */
     const int64_t *skip; /* ids of keys that it has tried already */
     size_t skip_count;   /* at most OB_SKIP_MAX */
-    /* Its place in a queue, where it has one; else all who wait come first. */
+    bool after_trouble;  /* the attempt before met the provider's trouble */
+    /* Who asks, and its place in a queue where it has one; else all who wait
+     * come first. */
     const ob_waiter *waiter;
 } ob_need;
 
@@ -188,6 +191,8 @@ typedef struct ob_picked {
     ob_claim claim;
     int64_t retry_at_ms; /* unix */
     size_t ahead;        /* how many waiters come first */
+    bool down; /* the provider is in trouble with this model: single requests
+                  go out until one is answered, the next at retry_at_ms */
 } ob_picked;
 
 /*
@@ -241,6 +246,14 @@ void ob_pool_answered(ob_pool *pool, ob_claim *claim, ob_slice model,
 /* What a response told of the key's limits. */
 void ob_pool_learn(ob_pool *pool, ob_key *key, ob_slice model,
                    const ob_limit_fact *facts, size_t count, int64_t now_ms);
+
+/* An attempt with the key met the provider's own trouble: no mark, but others
+ * are used before it for a while. */
+void ob_pool_trouble(ob_pool *pool, ob_key *key, ob_slice model,
+                     int64_t now_ms);
+/* May one more request to the provider be repeated after trouble? Repetitions
+ * are a share of the requests, so that an outage is not multiplied. */
+bool ob_pool_may_retry(ob_pool *pool, uint32_t group, int64_t now_ms);
 
 /* The key failed for a reason of its own; counted only. */
 void ob_pool_failed(ob_pool *pool, ob_key *key);

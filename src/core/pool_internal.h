@@ -31,6 +31,8 @@ typedef struct ob_group {
     uint32_t lane_count;
     ob_refusal refusals[REFUSALS_MAX]; /* a ring */
     uint32_t refusal_next;
+    uint32_t retries;   /* that may be made, in thousandths */
+    int64_t retries_ms; /* when that was counted */
 } ob_group;
 
 struct ob_pool {
@@ -65,13 +67,16 @@ ob_lane *ob_pool_lane_make(ob_group *group, ob_slice model, bool must,
 
 /* ---- pool_queue.c ---- */
 
-/* How many waiters of the lane come before this request. */
+/* How many waiters of the lane come before this request now: all of them,
+ * where it does not wait itself. */
 size_t ob_queue_ahead(const ob_lane *lane, const ob_waiter *waiter);
+/* How many will have been served before it, if it waits. */
+size_t ob_queue_place(const ob_lane *lane, const ob_waiter *waiter);
 /* How many requests the lane's ready keys can serve now; counted up to
  * `max`. */
 size_t ob_queue_ready_slots(const ob_group *group, const ob_lane *lane,
                             size_t max, int64_t now_ms);
-/* When the keys that rest now have room for request number `slot`, from 1. */
+/* When the lane's keys have room for request number `slot`, from 1. */
 int64_t ob_queue_slot_at_ms(const ob_group *group, const ob_lane *lane,
                             size_t slot, int64_t now_ms);
 /* The lane of the model, or the group's base lane. */

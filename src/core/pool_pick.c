@@ -124,8 +124,8 @@ ob_lane *ob_pool_lane_make(ob_group *group, ob_slice model, bool must,
 /* ---- what a request needs ---- */
 
 /* Until a model's answers tell more. */
-#define INPUT_PER_KIB_DEFAULT 256
-#define OUTPUT_DEFAULT        256
+#define INPUT_PER_KIB_DEFAULT 340 /* 3 bytes each */
+#define OUTPUT_DEFAULT        512
 #define TOKENS_MAX            100000000u
 
 static uint32_t capped(uint64_t tokens)
@@ -153,6 +153,7 @@ static ob_tokens estimate(const ob_lane *lane, const ob_need *need)
 #define PROBES_MAX 8
 
 typedef struct search {
+    ob_pool *pool;
     ob_group *group;
     ob_lane *lane;
     const ob_need *need;
@@ -359,14 +360,43 @@ static bool is_wanted(const search *s, size_t ahead)
                                          s->now_ms) <= ahead;
 }
 
+/* Is it ready, with room, and not tried? */
+static bool may_serve(const search *s, const ob_key *key)
+{
+    return s->lane->side[key->place] == OB_LANE_READY &&
+           !is_skipped(s, key->id) &&
+           room_at_ms(s, key->place, s->tokens) <= s->now_ms;
+}
+
+/* After trouble: one that has just served others, so that a request does not
+ * go from one broken key to the next. */
+static ob_key *lane_take_proven(const search *s, const ob_pool *pool)
+{
+    const ob_lane *lane = s->lane;
+    for (size_t i = 0; i < OB_LEN(lane->proven); i++) {
+        int64_t id = lane->proven[i];
+        ob_key *key = id ? ob_pool_find(pool, id) : NULL;
+        if (key && !key->trouble && s->group == pool->groups[key->group] &&
+            may_serve(s, key))
+            return key;
+    }
+    return NULL;
+}
+
 static void search_lane(search *s, ob_lane *lane, ob_key **key)
 {
     s->lane = lane;
     s->tokens = estimate(lane, s->need);
     s->fits_at_ms = 0;
     wake(s->group, lane, s->now_ms);
-    s->ahead = ob_queue_ahead(lane, s->need->waiter);
-    *key = is_wanted(s, s->ahead) ? NULL : lane_take(s);
+    s->ahead = lane->queue.count ? ob_queue_ahead(lane, s->need->waiter) : 0;
+    *key = NULL;
+    if (is_wanted(s, s->ahead))
+        return;
+    if (s->need->after_trouble)
+        *key = lane_take_proven(s, s->pool);
+    if (!*key)
+        *key = lane_take(s);
 }
 
 /*
@@ -399,8 +429,11 @@ static int64_t turn_at_ms(const search *s)
         at_ms = s->fits_at_ms;
     if (!s->ahead)
         return at_ms;
+    size_t before = ob_queue_place(s->lane, s->need->waiter);
+    if (!before)
+        return later(at_ms, s->now_ms);
     int64_t turn_ms =
-        ob_queue_slot_at_ms(s->group, s->lane, s->ahead + 1, s->now_ms);
+        ob_queue_slot_at_ms(s->group, s->lane, before + 1, s->now_ms);
     return later(at_ms, turn_ms);
 }
 
@@ -433,11 +466,101 @@ static void claim_make(search *s, const ob_key *key, ob_claim *claim)
                        claim->at_ms);
 }
 
+/* ---- trouble ---- */
+
+#define TROUBLE_FIRST_MS 2000
+#define TROUBLE_MAX_MS   60000
+
+/* The provider's own trouble marks no key, but may be that of one machine or
+ * account: the key goes behind the others for a while, and is used all the
+ * same when they have no room. */
+static void step_back(ob_key *key, int64_t now_ms)
+{
+    int64_t behind_ms = TROUBLE_FIRST_MS
+                        << (key->trouble < 5 ? key->trouble : 5);
+    if (behind_ms > TROUBLE_MAX_MS)
+        behind_ms = TROUBLE_MAX_MS;
+    if (key->trouble < UINT8_MAX)
+        key->trouble++;
+    key->used_order = ob_order_of(now_ms + behind_ms);
+}
+
+/* So many attempts in a row, with no answer between, are no chance. */
+#define CIRCUIT_ROW        20
+#define CIRCUIT_GAP_MS     500
+#define CIRCUIT_GAP_MAX_MS 15000
+
+static void circuit_trouble(ob_circuit *circuit, int64_t now_ms)
+{
+    circuit->row++;
+    if (circuit->row < CIRCUIT_ROW)
+        return;
+    bool was_probe = circuit->gap_ms && circuit->next_ms > now_ms;
+    if (!circuit->gap_ms) {
+        circuit->gap_ms = CIRCUIT_GAP_MS;
+        circuit->next_ms = now_ms + CIRCUIT_GAP_MS;
+    } else if (was_probe && circuit->gap_ms < CIRCUIT_GAP_MAX_MS) {
+        circuit->gap_ms *= 2;
+        circuit->next_ms = now_ms + circuit->gap_ms;
+    }
+}
+
+/* Lets single requests through an open circuit. */
+static bool circuit_lets(ob_circuit *circuit, int64_t now_ms)
+{
+    if (OB_LIKELY(!circuit->gap_ms))
+        return true;
+    bool far = circuit->next_ms > now_ms + CIRCUIT_GAP_MAX_MS * 2;
+    if (circuit->next_ms > now_ms && !far)
+        return false;
+    circuit->next_ms = now_ms + circuit->gap_ms;
+    return true;
+}
+
+void ob_pool_trouble(ob_pool *pool, ob_key *key, ob_slice model, int64_t now_ms)
+{
+    step_back(key, now_ms);
+    ob_lane *lane = ob_pool_lane_or_base(pool->groups[key->group], model);
+    circuit_trouble(&lane->circuit, now_ms);
+}
+
+/* A fifth of the requests, and so many a second for those who send few. */
+#define RETRIES_PER_REQUEST 200
+#define RETRIES_PER_SECOND  10000
+#define RETRIES_MAX         100000
+
+static void count_retries(ob_group *group, int64_t now_ms, uint32_t more)
+{
+    int64_t passed_ms = now_ms - group->retries_ms;
+    uint64_t retries = group->retries + more;
+    if (passed_ms < 0 || passed_ms > 10000 || !group->retries_ms)
+        retries = RETRIES_MAX;
+    else
+        retries += (uint64_t)passed_ms * RETRIES_PER_SECOND / 1000;
+    group->retries = retries > RETRIES_MAX ? RETRIES_MAX : (uint32_t)retries;
+    group->retries_ms = now_ms;
+}
+
+bool ob_pool_may_retry(ob_pool *pool, uint32_t group, int64_t now_ms)
+{
+    ob_group *of = pool->groups[group];
+    count_retries(of, now_ms, 0);
+    if (of->retries < 1000)
+        return false;
+    of->retries -= 1000;
+    return true;
+}
+
+/* ---- picking ---- */
+
 ob_status ob_pool_pick(ob_pool *pool, uint32_t group, const ob_need *need,
                        int64_t now_ms, ob_picked *picked)
 {
     OB_ASSERT(group < pool->group_count && need->skip_count <= OB_SKIP_MAX);
-    search s = {.group = pool->groups[group], .need = need, .now_ms = now_ms};
+    search s = {.pool = pool,
+                .group = pool->groups[group],
+                .need = need,
+                .now_ms = now_ms};
     ob_key *found;
     /* Rests are kept under the name cut so. */
     ob_slice model = ob_slice_head(need->model, OB_MODEL_BYTES_MAX);
@@ -446,12 +569,19 @@ ob_status ob_pool_pick(ob_pool *pool, uint32_t group, const ob_need *need,
         return status;
     s.lane->picked_order = ++pool->order;
     s.lane->picked_ms = now_ms;
-    if (!found && !s.ahead)
+    if (!found && !s.ahead && !s.lane->circuit.gap_ms)
         found = lane_probe(&s);
+    picked->down = found && !circuit_lets(&s.lane->circuit, now_ms);
+    if (picked->down) {
+        picked->retry_at_ms = s.lane->circuit.next_ms;
+        picked->ahead = s.ahead;
+        return OB_AGAIN;
+    }
     if (found) {
+        count_retries(s.group, now_ms, RETRIES_PER_REQUEST);
         key_use(pool, s.lane, found, model, now_ms);
         claim_make(&s, found, &picked->claim);
-        if (need->waiter && need->waiter->lane == s.lane)
+        if (need->waiter->lane == s.lane)
             s.lane->queue.turn = need->waiter->turn;
         picked->key = found;
         return OB_OK;
@@ -500,25 +630,36 @@ void ob_pool_give_back(ob_pool *pool, ob_claim *claim, ob_slice model)
     claim->open = false;
 }
 
-/* An eighth of each new figure: a model's requests differ. */
-static uint32_t approach(uint32_t average, uint64_t figure)
+/*
+ * Estimates are to be too low seldom, since then the provider refuses, while
+ * what was too much is given back with the answer. So each is a quantile that
+ * follows the figures: a step up for `up` of them weighs as much as the steps
+ * down for the others.
+ */
+static uint32_t follow(uint32_t quantile, uint32_t otherwise, uint64_t figure,
+                       uint32_t up)
 {
-    if (!average)
-        return capped(figure ? figure : 1);
-    uint64_t sum = (uint64_t)average * 7 + figure;
-    return capped(sum / 8 ? sum / 8 : 1);
+    uint64_t from = quantile ? quantile : otherwise;
+    uint64_t step = from / 256 + 1;
+    if (figure > from)
+        return capped(from + step * up);
+    return capped(from > step + 1 ? from - step : 1);
 }
+
+#define INPUT_UP  16 /* 1 of 17 is above the estimate */
+#define OUTPUT_UP 4
 
 static void improve_estimates(ob_lane *lane, const ob_claim *claim,
                               ob_tokens used)
 {
-    if (used.input && claim->body_bytes)
+    uint64_t bytes = claim->body_bytes;
+    if (used.input && bytes)
         lane->input_per_kib =
-            approach(lane->input_per_kib,
-                     ((uint64_t)used.input * 1024 + claim->body_bytes / 2) /
-                         claim->body_bytes);
+            follow(lane->input_per_kib, INPUT_PER_KIB_DEFAULT,
+                   ((uint64_t)used.input * 1024 + bytes / 2) / bytes, INPUT_UP);
     if (used.output)
-        lane->output = approach(lane->output, used.output);
+        lane->output =
+            follow(lane->output, OUTPUT_DEFAULT, used.output, OUTPUT_UP);
 }
 
 void ob_pool_settle(ob_pool *pool, ob_claim *claim, ob_slice model,
@@ -539,6 +680,16 @@ void ob_pool_settle(ob_pool *pool, ob_claim *claim, ob_slice model,
     claim->open = false;
 }
 
+/* The newest first. */
+static void note_proven(ob_lane *lane, int64_t id)
+{
+    size_t at = 0;
+    while (at + 1 < OB_LEN(lane->proven) && lane->proven[at] != id)
+        at++;
+    memmove(lane->proven + 1, lane->proven, at * sizeof(lane->proven[0]));
+    lane->proven[0] = id;
+}
+
 void ob_pool_answered(ob_pool *pool, ob_claim *claim, ob_slice model,
                       int64_t now_ms)
 {
@@ -551,6 +702,9 @@ void ob_pool_answered(ob_pool *pool, ob_claim *claim, ob_slice model,
     if (!lane)
         return;
     lane->untold = (ob_refusal_ring){0};
+    lane->circuit = group->base->circuit = (ob_circuit){0};
+    b.key->trouble = 0;
+    note_proven(lane, b.key->id);
     if (!claim->counted) {
         claim_ledger(lane, b.key->place, claim);
         claim->counted = true;

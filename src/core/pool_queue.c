@@ -1,10 +1,11 @@
 /*
  * pool_queue.c - who waits for a key, in which order, and for how long.
  *
- * Turns are start tags of fair queueing: a request's turn is one behind the
- * last of its own caller's that waits, and never before the one that was served
- * last. So a caller with a hundred requests and one with a single request are
- * served alternately.
+ * Turns are those of fair queueing: a caller has a few requests in each turn,
+ * the others in later ones, and none in a turn before the one that is served.
+ * So a caller with a single request waits for a few of one that has hundreds.
+ * Within a turn the first to come is the first to be served: callers who want
+ * about equally much must not push each other beyond what they were told.
  */
 #include "pool_internal.h"
 
@@ -24,13 +25,38 @@ ob_lane *ob_pool_lane_or_base(const ob_group *group, ob_slice model)
 
 /* ---- turns ---- */
 
-static uint64_t next_turn(const ob_queue *queue, uint64_t caller)
+#define REQUESTS_PER_TURN 32
+
+/* The caller's account; beyond the table's size the one that lies furthest
+ * back starts anew. */
+static ob_turns *turns_of(ob_queue *queue, uint64_t caller)
 {
-    uint64_t turn = queue->turn;
-    for (const ob_waiter *at = queue->first; at; at = at->next)
-        if (at->caller == caller && at->turn > turn)
-            turn = at->turn;
-    return turn + 1;
+    ob_turns *oldest = &queue->callers[0];
+    for (size_t i = 0; i < OB_LEN(queue->callers); i++) {
+        ob_turns *turns = &queue->callers[i];
+        if (turns->caller == caller && turns->taken)
+            return turns;
+        if (!turns->taken || turns->turn < oldest->turn)
+            oldest = turns;
+        if (!oldest->taken)
+            break;
+    }
+    *oldest = (ob_turns){.caller = caller};
+    return oldest;
+}
+
+static uint64_t next_turn(ob_queue *queue, uint64_t caller)
+{
+    ob_turns *turns = turns_of(queue, caller);
+    if (turns->turn < queue->turn) {
+        turns->turn = queue->turn;
+        turns->taken = 0;
+    } else if (turns->taken == REQUESTS_PER_TURN) {
+        turns->turn++;
+        turns->taken = 0;
+    }
+    turns->taken++;
+    return turns->turn;
 }
 
 ob_status ob_pool_queue(ob_pool *pool, uint32_t group, ob_slice model,
@@ -70,11 +96,36 @@ void ob_pool_unqueue(ob_waiter *waiter)
 size_t ob_queue_ahead(const ob_lane *lane, const ob_waiter *waiter)
 {
     size_t ahead = 0;
-    if (!waiter || waiter->lane != lane)
+    if (waiter->lane != lane)
         return lane->queue.count;
     for (const ob_waiter *at = waiter->prev; at; at = at->prev)
         ahead++;
     return ahead;
+}
+
+/* How many callers wait, near enough: bits of a set of 64. */
+static size_t callers_of(const ob_queue *queue, uint64_t caller)
+{
+    uint64_t set = 0;
+    for (const ob_waiter *at = queue->first; at; at = at->next)
+        set |= 1ull << (at->caller * 0x9e3779b97f4a7c15ULL >> 58);
+    set |= 1ull << (caller * 0x9e3779b97f4a7c15ULL >> 58);
+    return (size_t)__builtin_popcountll(set);
+}
+
+size_t ob_queue_place(const ob_lane *lane, const ob_waiter *waiter)
+{
+    const ob_queue *queue = &lane->queue;
+    if (waiter->lane == lane)
+        return ob_queue_ahead(lane, waiter);
+    size_t own = 0;
+    for (const ob_waiter *at = queue->first; at; at = at->next)
+        own += at->caller == waiter->caller;
+    size_t callers = callers_of(queue, waiter->caller);
+    /* Who has far less than a fair share need not stand behind all the others.
+     * Small differences are chance: to let those in would push out others. */
+    bool is_modest = own * callers * 4 < queue->count;
+    return is_modest && callers > 1 ? own * callers : queue->count;
 }
 
 /* ---- forecasts ---- */
@@ -104,24 +155,32 @@ size_t ob_queue_ready_slots(const ob_group *group, const ob_lane *lane,
     return slots < max ? slots : max;
 }
 
-/* Slots of the resting keys until then. The first places of a heap hold its
+/* Slots of one side's keys until then. The first places of a heap hold its
  * least values, near enough; the rest is taken to be like them once all of
  * these are back. */
-static size_t slots_until(const ob_group *group, const ob_lane *lane,
-                          int64_t now_ms, int64_t until_ms)
+static size_t heap_slots(const ob_group *group, const ob_lane *lane,
+                         const ob_lane_heap *heap, int64_t now_ms,
+                         int64_t until_ms)
 {
-    uint32_t count = lane->resting.count;
-    uint32_t sample = count < SAMPLE_MAX ? count : SAMPLE_MAX;
+    uint32_t sample = heap->count < SAMPLE_MAX ? heap->count : SAMPLE_MAX;
+    bool resting = heap == &lane->resting;
     size_t slots = 0;
     uint32_t back = 0;
     for (uint32_t i = 0; i < sample; i++) {
-        uint32_t place = lane->resting.places[i];
-        if ((int64_t)lane->value[place] > until_ms)
+        uint32_t place = heap->places[i];
+        if (resting && (int64_t)lane->value[place] > until_ms)
             continue;
         back++;
         slots += slots_of(group, lane, place, now_ms, until_ms);
     }
-    return back == sample && sample ? slots * count / sample : slots;
+    return back == sample && sample ? slots * heap->count / sample : slots;
+}
+
+static size_t slots_until(const ob_group *group, const ob_lane *lane,
+                          int64_t now_ms, int64_t until_ms)
+{
+    return heap_slots(group, lane, &lane->ready, now_ms, until_ms) +
+           heap_slots(group, lane, &lane->resting, now_ms, until_ms);
 }
 
 int64_t ob_queue_slot_at_ms(const ob_group *group, const ob_lane *lane,

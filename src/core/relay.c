@@ -118,6 +118,8 @@ ob_cause relay_cause(const ob_relay *relay, int status, ob_slice words,
     return (ob_cause){.status = status,
                       .words = words,
                       .request_id = relay->request_id,
+                      .facts = relay->facts,
+                      .fact_count = relay->fact_count,
                       .now_ms = now_ms};
 }
 
@@ -199,13 +201,44 @@ void relay_settle(ob_relay *relay, ob_pool *pool, const ob_tokens *used)
                        used);
 }
 
+static uint32_t tokens_of(int64_t told, uint32_t otherwise)
+{
+    if (told < 0)
+        return otherwise;
+    return told > UINT32_MAX ? UINT32_MAX : (uint32_t)told;
+}
+
+void relay_settle_usage(ob_relay *relay, ob_pool *pool)
+{
+    ob_usage usage = {.known = false};
+    if (relay->watched)
+        usage = ob_usage_watch_end(&relay->usage);
+    ob_tokens used = relay->claim.tokens;
+    used.input = tokens_of(usage.input, used.input);
+    used.output = tokens_of(usage.output, used.output);
+    relay_settle(relay, pool, usage.known ? &used : NULL);
+}
+
+void ob_relay_passed(ob_relay *relay, ob_slice bytes)
+{
+    if (relay->watched)
+        ob_usage_watch_feed(&relay->usage, bytes);
+}
+
+void ob_relay_finish(ob_relay *relay, ob_pool *pool, int64_t now_ms)
+{
+    OB_ASSERT(relay->state == OB_RELAY_COMMITTED);
+    relay_settle_usage(relay, pool);
+    relay_move(relay, OB_RELAY_OVER);
+}
+
 void ob_relay_gone(ob_relay *relay, ob_pool *pool, int64_t now_ms)
 {
     if (relay->state == OB_RELAY_OVER)
         return;
     if (relay->state != OB_RELAY_COMMITTED)
         relay_close(relay, pool, false, now_ms);
-    relay_settle(relay, pool, NULL);
+    relay_settle_usage(relay, pool);
     relay_move(relay, OB_RELAY_OVER);
 }
 
@@ -256,7 +289,14 @@ static ob_need need_of(const ob_relay *relay)
                      .zone = target->provider->daily_reset,
                      .skip = relay->tried,
                      .skip_count = relay->tried_count,
+                     .after_trouble = relay->trouble[relay->target] > 0,
                      .waiter = &relay->waiter};
+}
+
+static int64_t seconds_until(int64_t at_ms, int64_t now_ms)
+{
+    int64_t wait_s = (at_ms - now_ms + 999) / 1000;
+    return wait_s < 1 ? 1 : wait_s;
 }
 
 static void all_cooling(ob_relay *relay, ob_pool *pool, int64_t retry_at_ms,
@@ -279,29 +319,24 @@ static void all_cooling(ob_relay *relay, ob_pool *pool, int64_t retry_at_ms,
            "Every key for this model is cooling down. Try again when "
            "Retry-After is over, or add keys.",
            now_ms, action);
-    int64_t wait_s = (retry_at_ms - now_ms + 999) / 1000;
-    action->retry_after_s = wait_s < 1 ? 1 : wait_s;
+    action->retry_after_s = seconds_until(retry_at_ms, now_ms);
 }
 
 /* ---- the next attempt ---- */
 
-static void next_target(ob_relay *relay)
+static bool is_closed(const ob_relay *relay, size_t target)
 {
-    relay->target++;
+    return relay->closed >> target & 1;
+}
+
+bool relay_close_target(ob_relay *relay)
+{
+    relay->closed |= 1u << relay->target;
     relay->tried_count = relay->refused_count;
-}
-
-static bool has_next_target(const ob_relay *relay)
-{
-    return relay->target + 1 < relay->route.target_count;
-}
-
-bool relay_go_on_with_next_target(ob_relay *relay)
-{
-    if (!has_next_target(relay))
-        return false;
-    next_target(relay);
-    return true;
+    for (size_t i = 0; i < relay->route.target_count; i++)
+        if (!is_closed(relay, i))
+            return true;
+    return false;
 }
 
 void relay_avoid(ob_relay *relay)
@@ -340,6 +375,8 @@ static void forget_answer(ob_relay *relay)
     ob_buffer_clear(&relay->now.body);
     relay->now.status = 0;
     relay->peek = (ob_sse_peek){0};
+    relay->watched = false;
+    relay->fact_count = 0;
 }
 
 static void send(ob_relay *relay, ob_pool *pool, const ob_picked *picked,
@@ -376,6 +413,9 @@ static void send(ob_relay *relay, ob_pool *pool, const ob_picked *picked,
     *action = (ob_relay_action){.what = OB_DO_SEND, .upstream = room};
 }
 
+/* How far the forecast of one that waits may lie beyond its patience. */
+#define HOPE_MS 2000
+
 /* Its waits for keys are summed up; what its attempts took does not count. */
 static void end_wait(ob_relay *relay, int64_t now_ms)
 {
@@ -384,14 +424,19 @@ static void end_wait(ob_relay *relay, int64_t now_ms)
     relay->waits_from_ms = 0;
 }
 
-/* May the request wait so long? Once it does, it goes on for as long as it
- * may: a forecast can be wrong either way. */
-static bool worth_waiting(const ob_relay *relay, int64_t retry_at_ms,
+/* May the request wait so long? Behind others, what is near the end of its
+ * patience would be too late if more of them come in between. Once it waits it
+ * goes on for as long as there is hope: a forecast can be wrong either way. */
+static bool worth_waiting(const ob_relay *relay, const ob_picked *picked,
                           int64_t now_ms)
 {
     int64_t left_ms = relay->config->timeouts.queue_ms - relay->waited_ms;
-    return left_ms > 0 &&
-           (relay->waiter.lane || retry_at_ms - now_ms <= left_ms);
+    int64_t most_ms = left_ms;
+    if (relay->waiter.lane)
+        most_ms = left_ms + HOPE_MS;
+    else if (picked->ahead)
+        most_ms = left_ms - left_ms / 4;
+    return left_ms > 0 && picked->retry_at_ms - now_ms <= most_ms;
 }
 
 /* Waits in the queue of the target that is used. False: it is full. */
@@ -444,44 +489,90 @@ static void no_key(ob_relay *relay, ob_pool *pool, int64_t now_ms,
     }
 }
 
+/* The provider's answers have been errors lately: it gets single requests
+ * until one is answered. */
+static void provider_down(ob_relay *relay, ob_pool *pool, int64_t retry_at_ms,
+                          int64_t now_ms, ob_relay_action *action)
+{
+    if (relay->attempts) {
+        give_up(relay, pool, now_ms, action);
+        return;
+    }
+    reject(relay, pool, 502,
+           "The provider is in trouble: its last answers were errors or none. "
+           "Try again when Retry-After is over.",
+           now_ms, action);
+    action->retry_after_s = seconds_until(retry_at_ms, now_ms);
+}
+
+/* The target whose turn comes first, where none has a key. */
+typedef struct outlook {
+    size_t target;
+    ob_picked picked;
+    bool found;
+} outlook;
+
+static void look_out(outlook *best, size_t target, const ob_picked *picked)
+{
+    if (best->found && best->picked.retry_at_ms <= picked->retry_at_ms)
+        return;
+    *best = (outlook){.target = target, .picked = *picked, .found = true};
+}
+
+/* A key of the first target that has one. OB_AGAIN: *best is filled;
+ * OB_NOT_FOUND: nobody has keys. */
+static ob_status pick_target(ob_relay *relay, ob_pool *pool, int64_t now_ms,
+                             ob_picked *picked, outlook *best)
+{
+    size_t before = relay->target;
+    for (size_t i = 0; i < relay->route.target_count; i++) {
+        if (is_closed(relay, i))
+            continue;
+        relay->target = i;
+        ob_status status = pick(relay, pool, now_ms, picked);
+        if (status == OB_OK || status == OB_NO_MEMORY)
+            return status;
+        if (status == OB_AGAIN)
+            look_out(best, i, picked);
+    }
+    relay->target = best->found ? best->target : before;
+    return best->found ? OB_AGAIN : OB_NOT_FOUND;
+}
+
 void relay_next(ob_relay *relay, ob_pool *pool, int64_t now_ms,
                 ob_upstream_request *room, ob_relay_action *action)
 {
-    int64_t first_back_ms = 0;
-    size_t waiting_target = 0;
+    outlook best = {0};
+    ob_picked picked;
     end_wait(relay, now_ms);
     if (relay->attempts >= relay->config->retry.attempts_max) {
         give_up(relay, pool, now_ms, action);
         return;
     }
-    for (;;) {
-        ob_picked picked;
-        ob_status status = pick(relay, pool, now_ms, &picked);
-        if (status == OB_OK) {
-            send(relay, pool, &picked, now_ms, room, action);
-            return;
-        }
-        if (status == OB_NO_MEMORY) {
-            out_of_memory(relay, pool, now_ms, action);
-            return;
-        }
-        if (status == OB_AGAIN &&
-            (!first_back_ms || picked.retry_at_ms < first_back_ms)) {
-            first_back_ms = picked.retry_at_ms;
-            waiting_target = relay->target;
-        }
-        if (!has_next_target(relay))
-            break;
-        next_target(relay);
-    }
-    if (!first_back_ms) {
+    switch (pick_target(relay, pool, now_ms, &picked, &best)) {
+    case OB_OK:
+        send(relay, pool, &picked, now_ms, room, action);
+        return;
+    case OB_AGAIN:
+        break;
+    case OB_NOT_FOUND:
         no_key(relay, pool, now_ms, action);
         return;
+    default:
+        out_of_memory(relay, pool, now_ms, action);
+        return;
     }
-    relay->target = waiting_target;
-    if (!worth_waiting(relay, first_back_ms, now_ms) ||
-        !wait_for_key(relay, pool, first_back_ms, now_ms, action))
-        all_cooling(relay, pool, first_back_ms, now_ms, action);
+    bool down = best.picked.down;
+    bool waits =
+        !(down && relay->attempts) &&
+        worth_waiting(relay, &best.picked, now_ms) &&
+        wait_for_key(relay, pool, best.picked.retry_at_ms, now_ms, action);
+    if (waits)
+        return;
+    if (down)
+        provider_down(relay, pool, best.picked.retry_at_ms, now_ms, action);
+    else
+        all_cooling(relay, pool, best.picked.retry_at_ms, now_ms, action);
 }
 
 static int64_t pause_ms(const ob_relay *relay, int64_t now_ms)
@@ -500,20 +591,23 @@ void relay_trouble(ob_relay *relay, ob_pool *pool, int64_t now_ms,
                    ob_relay_action *action)
 {
     uint32_t trouble = ++relay->trouble[relay->target];
+    const ob_target *target = ob_relay_target(relay);
+    ob_key *key = ob_pool_find(pool, relay->key_id);
+    if (key)
+        ob_pool_trouble(pool, key, target->model, now_ms);
     if (!relay->repeatable ||
         relay->attempts >= relay->config->retry.attempts_max) {
         give_up(relay, pool, now_ms, action);
         return;
     }
-    if (trouble < relay->config->retry.trouble_max) {
+    bool again = trouble < relay->config->retry.trouble_max &&
+                 ob_pool_may_retry(pool, target->provider->pool_group, now_ms);
+    if (again)
         wait_until(relay, now_ms + pause_ms(relay, now_ms), action);
-        return;
-    }
-    if (!relay_go_on_with_next_target(relay)) {
+    else if (relay_close_target(relay))
+        wait_until(relay, now_ms, action);
+    else
         give_up(relay, pool, now_ms, action);
-        return;
-    }
-    wait_until(relay, now_ms, action);
 }
 
 void ob_relay_wake(ob_relay *relay, ob_pool *pool, int64_t now_ms,

@@ -30,6 +30,7 @@
 #include "pool.h"
 #include "route.h"
 #include "sse.h"
+#include "usage.h"
 #include "verdict.h"
 
 #define OB_HELD_BYTES_MAX ((size_t)256 * 1024)
@@ -102,6 +103,7 @@ typedef struct ob_relay {
     ob_route route;
     ob_relay_state state;
     size_t target;
+    uint32_t closed; /* bits by target: not tried again for this request */
     uint32_t attempts;
     uint32_t trouble[OB_TARGETS_MAX]; /* attempts that met it */
     int64_t begun_ms;
@@ -123,10 +125,14 @@ typedef struct ob_relay {
     ob_kept_answer now; /* the attempt's, while it is held */
     ob_kept_answer last;
     ob_sse_peek peek;
+    ob_usage_watch usage; /* of the answer under way */
     ob_slice secret; /* copy of the attempt's key, in the arena, for masking */
-    bool is_stream;  /* of the answer under way */
+    ob_limit_fact facts[OB_LIMIT_FACTS_MAX]; /* of the last error */
+    size_t fact_count;
+    bool is_stream; /* of the answer under way */
     bool is_json;
-    bool ended; /* all of it is there */
+    bool watched; /* `usage` is fed */
+    bool ended;   /* all of it is there */
     uint32_t verdict_counts[OB_ACTION_RETRY + 1];
 } ob_relay;
 
@@ -159,7 +165,7 @@ void ob_relay_head(ob_relay *relay, ob_pool *pool, int status,
 void ob_relay_body(ob_relay *relay, ob_pool *pool, ob_slice bytes,
                    int64_t now_ms, ob_upstream_request *room,
                    ob_relay_action *action);
-/* Its proper end. After the commit this needs no call. */
+/* Its proper end, before the commit. */
 void ob_relay_end(ob_relay *relay, ob_pool *pool, int64_t now_ms,
                   ob_upstream_request *room, ob_relay_action *action);
 /* The attempt broke. Before the commit only. */
@@ -176,6 +182,12 @@ void ob_relay_gone(ob_relay *relay, ob_pool *pool, int64_t now_ms);
 /* Overwrites the attempt's key, should the provider echo it, in bytes that go
  * to the caller. In place, the length stays. */
 void ob_relay_mask(const ob_relay *relay, char *bytes, size_t len);
+
+/* What follows from upstream after the commit, as it came: its usage is read.
+ * Needs no lock. */
+void ob_relay_passed(ob_relay *relay, ob_slice bytes);
+/* The committed answer is over, whole or not. */
+void ob_relay_finish(ob_relay *relay, ob_pool *pool, int64_t now_ms);
 
 /* After the commit: frees what was held, once it has been sent. */
 void ob_relay_drop_held(ob_relay *relay);

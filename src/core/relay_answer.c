@@ -120,6 +120,7 @@ static void deliver(ob_relay *relay, ob_pool *pool, bool proved, int64_t now_ms,
                     ob_relay_action *action)
 {
     relay_close(relay, pool, proved, now_ms);
+    relay_settle_usage(relay, pool);
     relay_move(relay, OB_RELAY_OVER);
     relay_answer(relay, &relay->now, OB_DO_DELIVER, action);
 }
@@ -217,9 +218,12 @@ static void let_go(ob_relay *relay, ob_pool *pool, const ob_verdict *verdict,
                    bool whole, int64_t now_ms, ob_upstream_request *room,
                    ob_relay_action *action)
 {
+    static const ob_tokens none = {0, 0};
     bool good = verdict->reason == OB_REASON_OK && relay->now.status < 400;
+    if (!good)
+        relay_settle(relay, pool, &none);
     if (!good && is_worth_the_next_target(verdict->reason) &&
-        relay_go_on_with_next_target(relay)) {
+        relay_close_target(relay)) {
         keep_as_last(relay, whole);
         relay_move(relay, OB_RELAY_IDLE);
         relay_next(relay, pool, now_ms, room, action);
@@ -250,19 +254,18 @@ static void judged(ob_relay *relay, ob_pool *pool, const ob_verdict *verdict,
         relay_next(relay, pool, now_ms, room, action);
 }
 
-static ob_verdict judge(const ob_relay *relay, int64_t now_ms)
+static ob_response held_response(const ob_relay *relay)
 {
     bool raw = relay->now.raw != NULL;
     const ob_target *target = ob_relay_target(relay);
-    ob_response response = {
-        .provider = target->provider->slug,
-        .model = target->model,
-        .daily_reset = target->provider->daily_reset,
-        .status = relay->now.status,
-        .headers = raw ? relay->now.raw : relay->now.headers,
-        .header_count = raw ? relay->now.raw_count : relay->now.header_count,
-        .body = ob_buffer_slice(&relay->now.body)};
-    return ob_verdict_judge(&response, now_ms);
+    return (ob_response){.provider = target->provider->slug,
+                         .model = target->model,
+                         .daily_reset = target->provider->daily_reset,
+                         .status = relay->now.status,
+                         .headers = raw ? relay->now.raw : relay->now.headers,
+                         .header_count = raw ? relay->now.raw_count
+                                             : relay->now.header_count,
+                         .body = ob_buffer_slice(&relay->now.body)};
 }
 
 static void judge_held(ob_relay *relay, ob_pool *pool, bool whole,
@@ -272,7 +275,9 @@ static void judge_held(ob_relay *relay, ob_pool *pool, bool whole,
     /* First of all: the provider's words are kept as evidence. */
     ob_slice held = ob_buffer_slice(&relay->now.body);
     ob_relay_mask(relay, (char *)held.ptr, held.len);
-    ob_verdict verdict = judge(relay, now_ms);
+    ob_response response = held_response(relay);
+    ob_verdict verdict = ob_verdict_judge(&response, now_ms);
+    relay->fact_count = ob_limits_read(&response, now_ms, relay->facts);
     judged(relay, pool, &verdict, whole, now_ms, room, action);
 }
 
@@ -291,6 +296,28 @@ static bool must_have_content(const ob_relay *relay)
            ob_slice_eq(relay->call.method, OB_S("POST"));
 }
 
+/* An error's facts are read with its body. */
+static void learn_from_head(ob_relay *relay, ob_pool *pool, int status,
+                            const ob_header *headers, size_t count,
+                            int64_t now_ms)
+{
+    relay->fact_count = 0;
+    if (status >= 400)
+        return;
+    const ob_target *target = ob_relay_target(relay);
+    ob_response response = {.provider = target->provider->slug,
+                            .model = target->model,
+                            .daily_reset = target->provider->daily_reset,
+                            .status = status,
+                            .headers = headers,
+                            .header_count = count};
+    ob_limit_fact facts[OB_LIMIT_FACTS_MAX];
+    size_t found = ob_limits_read(&response, now_ms, facts);
+    ob_key *key = found ? ob_pool_find(pool, relay->key_id) : NULL;
+    if (key)
+        ob_pool_learn(pool, key, target->model, facts, found, now_ms);
+}
+
 void ob_relay_head(ob_relay *relay, ob_pool *pool, int status,
                    const ob_header *headers, size_t header_count, bool has_body,
                    int64_t now_ms, ob_upstream_request *room,
@@ -301,10 +328,14 @@ void ob_relay_head(ob_relay *relay, ob_pool *pool, int status,
         ob_relay_failed(relay, pool, OB_FAILURE_CUT, now_ms, room, action);
         return;
     }
+    learn_from_head(relay, pool, status, headers, header_count, now_ms);
     ob_slice type = ob_headers_get(headers, header_count, OB_S("content-type"));
     relay->is_stream = is_type(type, "text/event-stream");
     relay->is_json = is_type(type, "application/json");
     relay->ended = false;
+    relay->watched = status < 400 && (relay->is_stream || relay->is_json);
+    if (relay->watched)
+        ob_usage_watch_init(&relay->usage, relay->is_stream);
     relay_move(relay, OB_RELAY_HOLDING);
     *action = (ob_relay_action){.what = OB_DO_READ};
     if (!has_body)
@@ -370,6 +401,7 @@ void ob_relay_body(ob_relay *relay, ob_pool *pool, ob_slice bytes,
 {
     OB_ASSERT(relay->state == OB_RELAY_HOLDING);
     *action = (ob_relay_action){.what = OB_DO_READ};
+    ob_relay_passed(relay, bytes);
     ob_buffer_append(&relay->now.body, bytes);
     if (relay->now.body.failed) {
         ob_relay_failed(relay, pool, OB_FAILURE_CUT, now_ms, room, action);

@@ -16,13 +16,16 @@ void relay_suspect(ob_relay *relay, const ob_verdict *verdict, int status);
 void relay_pass_over(ob_relay *relay);
 /* It is taken again at this target only where there is no other. */
 void relay_avoid(ob_relay *relay);
-bool relay_go_on_with_next_target(ob_relay *relay);
+/* The target is not tried again. Returns whether there is another. */
+bool relay_close_target(ob_relay *relay);
 /* Settles blame; `proved` when the attempt's key has served the request. */
 void relay_close(ob_relay *relay, ob_pool *pool, bool proved, int64_t now_ms);
 /* The attempt's claim ends: the provider did not count it, or it did. `used`:
  * NULL where the provider did not say. */
 void relay_give_back(ob_relay *relay, ob_pool *pool);
 void relay_settle(ob_relay *relay, ob_pool *pool, const ob_tokens *used);
+/* As the answer says, as far as it has been read. */
+void relay_settle_usage(ob_relay *relay, ob_pool *pool);
 ob_cause relay_cause(const ob_relay *relay, int status, ob_slice words,
                      int64_t now_ms);
 /* Fills an action that answers with what was kept. */

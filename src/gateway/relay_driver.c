@@ -63,7 +63,7 @@ static ob_exchange *leave(drive *d)
 static void on_gone(void *owner)
 {
     drive *d = owner;
-    if (d->running && !d->committed) {
+    if (d->running) {
         uv_mutex_lock(&d->gateway->pool_lock);
         ob_relay_gone(&d->relay, d->gateway->pool, now_ms(d));
         uv_mutex_unlock(&d->gateway->pool_lock);
@@ -143,10 +143,19 @@ static void commit(drive *d, const ob_relay_action *action)
         ob_exchange_drop_body(d->exchange);
 }
 
+/* The committed answer is over: what it cost is known as far as it can be. */
+static void settle(drive *d)
+{
+    uv_mutex_lock(&d->gateway->pool_lock);
+    ob_relay_finish(&d->relay, d->gateway->pool, now_ms(d));
+    uv_mutex_unlock(&d->gateway->pool_lock);
+}
+
 /* The provider broke off in the middle: the caller is told where its dialect
  * can, and the answer ends without its proper end. */
 static void cut(drive *d)
 {
+    settle(d);
     ob_exchange *exchange = leave(d);
     /* In an answer with a length the event would stand for bytes of it. */
     if (d->relay.is_stream && d->answer_length < 0) {
@@ -235,6 +244,7 @@ static void on_body(ob_attempt *attempt, char *bytes, size_t len)
 {
     drive *d = (drive *)attempt;
     if (d->committed) {
+        ob_relay_passed(&d->relay, ob_slice_make(bytes, len));
         ob_relay_mask(&d->relay, bytes, len);
         pass_on(d, ob_slice_make(bytes, len));
         return;
@@ -250,6 +260,7 @@ static void on_end(ob_attempt *attempt)
 {
     drive *d = (drive *)attempt;
     if (d->committed) {
+        settle(d);
         ob_exchange *exchange = leave(d);
         ob_exchange_end(exchange);
         drive_free(d);

@@ -150,7 +150,8 @@ static void exchange_end(driver *d, uint32_t number)
     d->exchanges[number] = NULL;
 }
 
-static void take_action(driver *d, uint32_t number, ob_sim_step *step)
+static void take_action(driver *d, uint32_t number, int64_t now_ms,
+                        ob_sim_step *step)
 {
     exchange *x = d->exchanges[number];
     *step = (ob_sim_step){0};
@@ -163,7 +164,9 @@ static void take_action(driver *d, uint32_t number, ob_sim_step *step)
         step->what = OB_SIM_WAIT;
         step->wake_ms = x->action.wake_at_ms;
         return;
-    case OB_DO_COMMIT:
+    case OB_DO_COMMIT: /* of an answer that has been told whole */
+        ob_relay_finish(&x->relay, d->pool, now_ms);
+        break;
     case OB_DO_DELIVER:
     case OB_DO_REJECT:
         break;
@@ -205,7 +208,7 @@ static void begin(void *self, uint32_t number, const ob_sim_request *request,
                       &call, ob_slice_str(x->id), &x->arena, now_ms, &error);
     OB_ASSERT(status == OB_OK);
     ob_relay_wake(&x->relay, d->pool, now_ms, &x->room, &x->action);
-    take_action(d, number, step);
+    take_action(d, number, now_ms, step);
 }
 
 static void wake(void *self, uint32_t number, int64_t now_ms, ob_sim_step *step)
@@ -213,7 +216,7 @@ static void wake(void *self, uint32_t number, int64_t now_ms, ob_sim_step *step)
     driver *d = self;
     exchange *x = d->exchanges[number];
     ob_relay_wake(&x->relay, d->pool, now_ms, &x->room, &x->action);
-    take_action(d, number, step);
+    take_action(d, number, now_ms, step);
 }
 
 static void answered(void *self, uint32_t number, const ob_sim_request *request,
@@ -230,7 +233,7 @@ static void answered(void *self, uint32_t number, const ob_sim_request *request,
                       now_ms, &x->room, &x->action);
     if (x->relay.state == OB_RELAY_HOLDING)
         ob_relay_end(&x->relay, d->pool, now_ms, &x->room, &x->action);
-    take_action(d, number, step);
+    take_action(d, number, now_ms, step);
 }
 
 static bool take_rest(void *self, ob_sim_rest *rest)

@@ -17,6 +17,7 @@ static ob_pool *pool;
 static uint32_t group;
 static int64_t retry_at;
 static ob_claim last_claim;
+static const ob_waiter nobody;
 
 static inline ob_key_record record_of(int64_t id, const char *secret)
 {
@@ -70,7 +71,8 @@ static inline int64_t pick_except(const char *model, const int64_t *skip,
     ob_need need = {.model = ob_slice_str(model),
                     .zone = OB_ZONE_PACIFIC,
                     .skip = skip,
-                    .skip_count = count};
+                    .skip_count = count,
+                    .waiter = &nobody};
     ob_picked picked;
     ob_status status = ob_pool_pick(pool, group, &need, now_ms, &picked);
     if (status == OB_AGAIN) {
