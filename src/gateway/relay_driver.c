@@ -1,6 +1,7 @@
 #include "relay_driver.h"
 
 #include "../core/dialect/error.h"
+#include "../core/mask.h"
 #include "../core/relay.h"
 #include "../core/route.h"
 #include "models.h"
@@ -20,6 +21,7 @@ typedef struct drive {
     bool running; /* the relay has been made */
     bool committed;
     int64_t answer_length; /* of the attempt's answer; -1: not told */
+    ob_mask mask;          /* of the committed answer */
 } drive;
 
 static void perform(drive *d, const ob_relay_action *action);
@@ -120,9 +122,18 @@ static void on_drained(void *owner)
     ob_attempt_pause(&d->attempt, false);
 }
 
-static void pass_on(drive *d, ob_slice bytes)
+static void write_masked(drive *d)
 {
-    ob_exchange_write(d->exchange, bytes);
+    ob_slice bytes;
+    while (ob_mask_take(&d->mask, &bytes))
+        ob_exchange_write(d->exchange, bytes);
+}
+
+/* The bytes are changed where they echo the key. */
+static void pass_on(drive *d, char *bytes, size_t len)
+{
+    ob_mask_feed(&d->mask, bytes, len);
+    write_masked(d);
     if (ob_exchange_congested(d->exchange))
         ob_attempt_pause(&d->attempt, true);
 }
@@ -136,17 +147,27 @@ static void commit(drive *d, const ob_relay_action *action)
     ob_exchange_on_drained(d->exchange, on_drained);
     ob_exchange_begin(d->exchange, action->status, headers, count,
                       d->answer_length);
-    pass_on(d, action->body);
+    /* The held body is the relay's own and goes no further than this. */
+    d->mask = (ob_mask){.secret = d->relay.secret};
+    pass_on(d, (char *)action->body.ptr, action->body.len);
     ob_relay_drop_held(&d->relay);
     /* A provider may answer before it has read all of the request. */
     if (ob_attempt_is_sent(&d->attempt))
         ob_exchange_drop_body(d->exchange);
 }
 
+/* What is held back, since it may be the beginning of the key, goes too. */
+static void end_mask(drive *d)
+{
+    ob_mask_end(&d->mask);
+    write_masked(d);
+}
+
 /* The provider broke off in the middle: the caller is told where its dialect
  * can, and the answer ends without its proper end. */
 static void cut(drive *d)
 {
+    end_mask(d);
     ob_exchange *exchange = leave(d);
     /* In an answer with a length the event would stand for bytes of it. */
     if (d->relay.is_stream && d->answer_length < 0) {
@@ -235,8 +256,7 @@ static void on_body(ob_attempt *attempt, char *bytes, size_t len)
 {
     drive *d = (drive *)attempt;
     if (d->committed) {
-        ob_relay_mask(&d->relay, bytes, len);
-        pass_on(d, ob_slice_make(bytes, len));
+        pass_on(d, bytes, len);
         return;
     }
     if (!d->relay.is_stream)
@@ -250,6 +270,7 @@ static void on_end(ob_attempt *attempt)
 {
     drive *d = (drive *)attempt;
     if (d->committed) {
+        end_mask(d);
         ob_exchange *exchange = leave(d);
         ob_exchange_end(exchange);
         drive_free(d);
