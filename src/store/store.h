@@ -36,6 +36,9 @@ typedef struct ob_store_error {
  */
 OB_MUST_USE ob_status ob_store_open(ob_slice path, ob_slice master,
                                     ob_store **store, ob_store_error *error);
+/* For who would rather not make one. OB_NOT_FOUND: nothing is at `path`.
+ * OB_INVALID: it is no path. */
+OB_MUST_USE ob_status ob_store_look(ob_slice path, ob_store_error *error);
 void ob_store_close(ob_store *store);
 
 /*
