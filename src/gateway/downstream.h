@@ -60,6 +60,8 @@ struct ob_exchange {
     bool body_pending; /* the request's body has not been read */
     bool head_only;    /* HEAD: no body goes out */
     bool minor_0;      /* the caller speaks HTTP/1.0 */
+    /* Where the arena begins: the head and what most requests need fits. */
+    _Alignas(16) char room[4096];
 };
 
 /* Sends, keeps what is not taken. Never closes the connection, since those who

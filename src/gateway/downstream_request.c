@@ -10,12 +10,14 @@
 
 static ob_exchange *exchange_new(ob_connection *connection)
 {
-    ob_exchange *exchange = calloc(1, sizeof(*exchange));
+    ob_exchange *exchange =
+        ob_loop_take(connection->loop, OB_SPARE_EXCHANGE, sizeof(*exchange));
     if (!exchange)
         return NULL;
+    memset(exchange, 0, offsetof(ob_exchange, room));
     static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
     exchange->connection = connection;
-    ob_arena_init(&exchange->arena, 0);
+    ob_arena_init_in(&exchange->arena, exchange->room, sizeof(exchange->room));
     ob_request *request = &exchange->request;
     for (size_t i = 0; i < OB_REQUEST_ID_SIZE; i += 12) {
         uint64_t random = ob_loop_random(connection->loop);
@@ -76,8 +78,10 @@ static void set_target(ob_request *request, ob_slice target)
 {
     request->target = target;
     /* The absolute form names the scheme and this host once more. */
-    size_t scheme = ob_slice_find(target, OB_S("://"));
-    if (!ob_slice_starts(target, OB_S("/")) && scheme != OB_NOWHERE) {
+    size_t scheme = ob_slice_starts(target, OB_S("/"))
+                        ? OB_NOWHERE
+                        : ob_slice_find(target, OB_S("://"));
+    if (scheme != OB_NOWHERE) {
         target = ob_slice_from(target, scheme + 3);
         size_t slash = ob_slice_index(target, '/');
         target = slash == OB_NOWHERE ? OB_S("/") : ob_slice_from(target, slash);

@@ -17,11 +17,11 @@ typedef struct drive {
     const ob_authkey *authkey;
     ob_deadline wait;   /* for a key, or a pause */
     ob_status stranger; /* what was wrong with the auth key; OB_OK: nothing */
-    ob_relay relay;
-    bool running; /* the relay has been made */
+    bool running;       /* the relay has been made */
     bool committed;
     int64_t answer_length; /* of the attempt's answer; -1: not told */
     ob_mask mask;          /* of the committed answer */
+    ob_relay relay;        /* last: it is large, and clears itself */
 } drive;
 
 static void perform(drive *d, const ob_relay_action *action);
@@ -50,7 +50,7 @@ static void drive_free(drive *d)
     if (d->running)
         ob_relay_deinit(&d->relay);
     ob_snapshot_release(d->snapshot);
-    free(d);
+    ob_loop_give(d->loop, OB_SPARE_DRIVE, d);
 }
 
 /* Takes the drive off its exchange, which is then answered by the caller. */
@@ -368,15 +368,17 @@ static void meet_stranger(drive *d)
 
 bool ob_drive_admit(ob_gateway *gateway, ob_exchange *exchange)
 {
-    drive *d = calloc(1, sizeof(*d));
+    ob_loop *loop = ob_loop_of(ob_exchange_loop(exchange));
+    drive *d = ob_loop_take(loop, OB_SPARE_DRIVE, sizeof(*d));
     if (!d) {
         ob_gateway_refuse(gateway, exchange, 503,
                           OB_S("The gateway is out of memory."));
         return false;
     }
+    memset(d, 0, offsetof(drive, relay));
     d->gateway = gateway;
     d->exchange = exchange;
-    d->loop = ob_loop_of(ob_exchange_loop(exchange));
+    d->loop = loop;
     d->snapshot = ob_gateway_acquire(gateway);
     ob_deadline_init(&d->wait, on_waited);
     ob_exchange_set_owner(exchange, d, on_gone);
