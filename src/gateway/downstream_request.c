@@ -197,6 +197,8 @@ static bool admit(ob_connection *connection, const ob_head *head)
                                     head->content_length > DISCARD_BYTES_MAX)))
         connection->keep_alive = false; /* unless it is admitted */
     connection->chunked = head->framing == OB_FRAMING_CHUNKED;
+    connection->body_begun_ms = ob_loop_now(connection->loop);
+    connection->body_read = 0;
     connection->body_left =
         head->framing == OB_FRAMING_LENGTH ? head->content_length : 0;
     bool keep_alive = head->keep_alive;
@@ -227,8 +229,7 @@ static void read_body(ob_connection *connection, bool expects_continue,
     if (expects_continue && !is_here && !exchange->minor_0)
         send_continue(connection);
     if (connection->state == OB_CONNECTION_BODY)
-        ob_deadline_set(connection->loop, &connection->deadline,
-                        ob_connection_options(connection)->timeouts.idle_ms);
+        ob_connection_await_body(connection);
 }
 
 /* A piece of a chunked body. False: refused. */
