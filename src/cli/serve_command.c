@@ -158,7 +158,10 @@ static int serve(const ob_settings_flags *flags, uint64_t threads)
     printf("listening on http://%s:%u\n", shown, ob_serve_port(running));
     (void)fflush(stdout);
     wait_for_signals(running, flags, &signals);
-    ob_serve_stop(running);
+    if (!ob_serve_stop(running)) {
+        (void)fflush(NULL);
+        _exit(OB_EXIT_OK);
+    }
     return OB_EXIT_OK;
 }
 
