@@ -184,7 +184,10 @@ int ob_export_command(int argc, char **argv)
     };
     const ob_usage usage = {
         .synopsis = "one-balance export [--format jsonl|csv] [--secrets]",
-        .about = "Writes every key and what is known of it to standard output.",
+        .about =
+            "Writes every key and what is known of it to standard output. In\n"
+            "CSV an apostrophe stands before a cell that a spreadsheet would\n"
+            "run as a formula; `import` takes it off again.",
         .options = options,
         .option_count = OB_LEN(options),
     };
@@ -195,7 +198,7 @@ int ob_export_command(int argc, char **argv)
         return exit_code;
     if (!read_format(format, &export.csv))
         return OB_EXIT_USAGE;
-    if (!ob_access_open(&flags, &access))
+    if (!ob_access_open_existing(&flags, &access))
         return OB_EXIT_FAILED;
     fputs(export.clear
               ? "warning: this writes the keys in clear; keep it private\n"

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "../core/verdict.h"
+#include "../store/import.h"
 
 #define ID_WIDTH       8
 #define PROVIDER_WIDTH 20
@@ -115,6 +116,8 @@ void ob_key_write_json(ob_buffer *out, const ob_stored_key *key, int64_t now_ms,
 static void write_field(ob_buffer *out, ob_slice text)
 {
     ob_buffer_append_char(out, '"');
+    if (ob_csv_is_formula(text))
+        ob_buffer_append_char(out, '\'');
     for (;;) {
         size_t at = ob_slice_index(text, '"');
         ob_buffer_append(out, ob_slice_head(text, at));

@@ -236,7 +236,7 @@ static int list(int argc, char **argv)
         fprintf(stderr, "--status is active, cooling or blocked\n");
         return OB_EXIT_USAGE;
     }
-    if (!ob_access_open(&flags, &access))
+    if (!ob_access_open_existing(&flags, &access))
         return OB_EXIT_FAILED;
     if (arguments.count) {
         /* A provider that the configuration no longer has may have keys. */
@@ -370,7 +370,7 @@ static int on_ids(int argc, char **argv, const ob_usage *usage,
     if (!act)
         return ob_keys_test(flags->config, flags->database, arguments.list,
                             (int)arguments.count);
-    if (!ob_access_open(flags, &access))
+    if (!ob_access_open_existing(flags, &access))
         return OB_EXIT_FAILED;
     exit_code =
         act_in_transaction(access.store, &arguments, argv[0], act, &done);

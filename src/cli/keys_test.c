@@ -6,7 +6,7 @@
 #include "keys_command.h"
 #include "options.h"
 #include "serve.h"
-#include "settings.h"
+#include "store_access.h"
 
 typedef struct outcome {
     ob_loop *loop;
@@ -82,6 +82,10 @@ int ob_keys_test(const char *config_path, const char *database, char **ids,
     static const uint8_t no_hash[OB_AUTHKEY_HASH_SIZE];
     if (ob_settings_load(&flags, &settings, &settings_error) != OB_OK) {
         fprintf(stderr, "one-balance: %s\n", settings_error.message);
+        return OB_EXIT_FAILED;
+    }
+    if (!ob_access_find(settings.config->database)) {
+        ob_settings_deinit(&settings);
         return OB_EXIT_FAILED;
     }
     if (ob_gateway_init(&gateway) != OB_OK ||

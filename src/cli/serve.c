@@ -222,7 +222,7 @@ ob_status ob_serve_start(const ob_serve_options *options, ob_serve **serve,
     }
     ob_status status = start_all(made, options, error, error_size);
     if (status != OB_OK) {
-        ob_serve_stop(made);
+        (void)ob_serve_stop(made);
         return status;
     }
     *serve = made;
@@ -239,16 +239,20 @@ ob_gateway *ob_serve_gateway(ob_serve *serve)
     return &serve->gateway;
 }
 
-void ob_serve_stop(ob_serve *serve)
+bool ob_serve_stop(ob_serve *serve)
 {
+    bool over = true;
     atomic_store(&serve->gateway.draining, true);
     if (serve->server) {
         ob_server_drain(serve->server);
-        ob_server_join(serve->server);
+        over = ob_server_join(serve->server);
     }
-    if (serve->gateway.writer)
-        ob_writer_stop(serve->gateway.writer);
+    ob_writer_finish(serve->gateway.writer);
+    if (!over)
+        return false;
+    ob_writer_free(serve->gateway.writer);
     ob_admin_free(serve->gateway.admin);
     ob_gateway_deinit(&serve->gateway);
     free(serve);
+    return true;
 }

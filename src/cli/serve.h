@@ -32,8 +32,9 @@ ob_gateway *ob_serve_gateway(ob_serve *serve);
  * is kept as a hash. Takes both over. */
 OB_MUST_USE ob_status ob_serve_reload(ob_serve *serve, ob_config *config,
                                       ob_authkeys *authkeys);
-/* Drains, saves, frees. */
-void ob_serve_stop(ob_serve *serve);
+/* Drains, saves, frees. False: drained and saved, but a thread lives on that
+ * cannot be waited for (ob_server_join()): only _exit() is left. */
+bool ob_serve_stop(ob_serve *serve);
 
 /* Opens the store and fills the gateway's pool, without a server. */
 OB_MUST_USE ob_status ob_serve_load(ob_gateway *gateway, ob_slice database,

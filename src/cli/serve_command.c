@@ -1,10 +1,14 @@
 #include <signal.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "options.h"
 #include "serve.h"
 #include "settings.h"
+
+/* More would hide the line that matters. */
+#define EXPIRED_TOLD_MAX 10
 
 static ob_status read_settings(const ob_settings_flags *flags,
                                ob_settings *settings, ob_authkeys **authkeys)
@@ -19,6 +23,31 @@ static ob_status read_settings(const ob_settings_flags *flags,
     if (status != OB_OK)
         fprintf(stderr, "one-balance: %s\n", error.message);
     return status;
+}
+
+static void tell_expired(const ob_authkey *key)
+{
+    char text[40] = "?";
+    struct tm parts;
+    time_t at = (time_t)key->expires_at;
+    if (gmtime_r(&at, &parts))
+        (void)strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &parts);
+    fprintf(stderr, "one-balance: AUTH_KEY: %s expired at %s\n", key->name,
+            text);
+}
+
+/* They are let be, since callers may still be told apart by them; but a
+ * gateway that lets nobody in is seldom what was meant. */
+static void warn_of_expired(const ob_authkeys *keys)
+{
+    int64_t now_s = (int64_t)time(NULL);
+    for (size_t i = 0; i < keys->count; i++)
+        if (!keys->keys[i].expires_at || keys->keys[i].expires_at > now_s)
+            return;
+    fprintf(stderr, "one-balance: every key of AUTH_KEY has expired: nobody "
+                    "can call this gateway\n");
+    for (size_t i = 0; i < keys->count && i < EXPIRED_TOLD_MAX; i++)
+        tell_expired(&keys->keys[i]);
 }
 
 /* What is opened at the start is told, for it stays as it is. */
@@ -47,6 +76,8 @@ static void reload(ob_serve *serve, const ob_settings_flags *flags)
     ob_config *config = settings.config;
     settings.config = NULL;
     ob_settings_deinit(&settings);
+    if (authkeys)
+        warn_of_expired(authkeys);
     tell_unchangeable(serve, config);
     if (ob_serve_reload(serve, config, authkeys) == OB_OK)
         fprintf(stderr, "one-balance: configuration reloaded\n");
@@ -92,6 +123,8 @@ static int serve(const ob_settings_flags *flags, uint64_t threads)
     sigset_t signals;
     if (read_settings(flags, &settings, &authkeys) != OB_OK)
         return OB_EXIT_FAILED;
+    if (authkeys)
+        warn_of_expired(authkeys);
     /* Blocked before any thread is made, so that all inherit it and only
      * sigwait() sees them. */
     sigemptyset(&signals);
@@ -125,7 +158,10 @@ static int serve(const ob_settings_flags *flags, uint64_t threads)
     printf("listening on http://%s:%u\n", shown, ob_serve_port(running));
     (void)fflush(stdout);
     wait_for_signals(running, flags, &signals);
-    ob_serve_stop(running);
+    if (!ob_serve_stop(running)) {
+        (void)fflush(NULL);
+        _exit(OB_EXIT_OK);
+    }
     return OB_EXIT_OK;
 }
 

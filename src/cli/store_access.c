@@ -8,7 +8,21 @@
 #define TEXT_BYTES_MAX (256 * 1024 * 1024UL)
 #define READ_BYTES     65536
 
-bool ob_access_open(const ob_settings_flags *flags, ob_access *access)
+bool ob_access_find(ob_slice path)
+{
+    ob_store_error why;
+    ob_status status = ob_store_look(path, &why);
+    if (status == OB_OK)
+        return true;
+    fprintf(stderr, "%.*s: %s%s\n", (int)path.len, path.ptr, why.message,
+            status == OB_NOT_FOUND
+                ? "; --database names another, `keys add` or `serve` makes one"
+                : "");
+    return false;
+}
+
+static bool open_access(const ob_settings_flags *flags, bool make,
+                        ob_access *access)
 {
     ob_settings_error error;
     ob_store_error why;
@@ -18,12 +32,26 @@ bool ob_access_open(const ob_settings_flags *flags, ob_access *access)
         return false;
     }
     ob_slice path = access->settings.config->database;
+    if (!make && !ob_access_find(path)) {
+        ob_settings_deinit(&access->settings);
+        return false;
+    }
     if (ob_store_open(path, access->settings.master_key, &access->store,
                       &why) == OB_OK)
         return true;
     fprintf(stderr, "%.*s: %s\n", (int)path.len, path.ptr, why.message);
     ob_settings_deinit(&access->settings);
     return false;
+}
+
+bool ob_access_open(const ob_settings_flags *flags, ob_access *access)
+{
+    return open_access(flags, true, access);
+}
+
+bool ob_access_open_existing(const ob_settings_flags *flags, ob_access *access)
+{
+    return open_access(flags, false, access);
 }
 
 void ob_access_close(ob_access *access)

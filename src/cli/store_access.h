@@ -27,8 +27,14 @@ typedef struct ob_access {
     ob_store *store;
 } ob_access;
 
-/* False: the reason is on standard error. Ended by ob_access_close(). */
+/* Makes the database where there is none. False: the reason is on standard
+ * error. Ended by ob_access_close(). */
 bool ob_access_open(const ob_settings_flags *flags, ob_access *access);
+/* For commands that have nothing to do in a new one: where there is none, that
+ * is the reason. */
+bool ob_access_open_existing(const ob_settings_flags *flags, ob_access *access);
+/* Is there a database? False: the reason is on standard error. */
+bool ob_access_find(ob_slice path);
 void ob_access_close(ob_access *access);
 
 int64_t ob_now_ms(void);

@@ -179,8 +179,9 @@ void ob_relay_late(ob_relay *relay, ob_pool *pool, int64_t now_ms,
 /* The caller has gone: nothing more will be asked of the relay. */
 void ob_relay_gone(ob_relay *relay, ob_pool *pool, int64_t now_ms);
 
-/* Overwrites the attempt's key, should the provider echo it, in bytes that go
- * to the caller. In place, the length stays. */
+/* Overwrites the attempt's key, should the provider echo it, in text that is
+ * whole. In place, the length stays. What follows the commit comes in pieces:
+ * the shell has it masked by mask.h, with `secret`. */
 void ob_relay_mask(const ob_relay *relay, char *bytes, size_t len);
 
 /* What follows from upstream after the commit, as it came: its usage is read.

@@ -424,7 +424,7 @@ static bool tells_an_error(ob_slice body)
 {
     if (first_byte(body) == '[')
         return array_begin(body) == BEGIN_ERROR;
-    return ob_sse_scan(body) == OB_SSE_ERROR;
+    return ob_sse_tells_error(body);
 }
 
 static void end_stream(ob_relay *relay, ob_pool *pool, int64_t now_ms,

@@ -131,6 +131,36 @@ ob_sse_found ob_sse_scan(ob_slice json)
     return is_preamble(type) ? OB_SSE_NOTHING : OB_SSE_REAL;
 }
 
+/*
+ * Could any of the names and words above stand in the text, whatever its
+ * letter case? Each holds four letters in a row ("ucce" in "success") that have
+ * no other spelling than letter case and "\u": Go's s and k, which are letters
+ * beyond ASCII too, are not among them.
+ *
+ * The loop has no way out, so that the compiler takes many bytes at once. With
+ * 0x20 '_' is 0x7f and '\\' is '|', which two bytes more may be mistaken for.
+ */
+static bool may_tell_error(ob_slice text)
+{
+    const uint8_t *at = (const uint8_t *)text.ptr;
+    uint8_t found = 0;
+    for (size_t i = 0; i + 3 < text.len; i++) {
+        uint8_t a = at[i] | 0x20, b = at[i + 1] | 0x20;
+        uint8_t c = at[i + 2] | 0x20, d = at[i + 3] | 0x20;
+        found |= (a == 'r') & (b == 'r') & (c == 'o') & (d == 'r');
+        found |= (a == 'u') & (b == 'c') & (c == 'c') & (d == 'e');
+        found |= (a == 'e') & (b == ('_' | 0x20)) & (c == 'r') & (d == 'e');
+        found |= (a == 'e') & (b == '.') & (c == 'f') & (d == 'a');
+        found |= (a == ('\\' | 0x20)) & (b == 'u');
+    }
+    return found;
+}
+
+bool ob_sse_tells_error(ob_slice json)
+{
+    return may_tell_error(json) && ob_sse_scan(json) == OB_SSE_ERROR;
+}
+
 static ob_sse_found classify(const event *e)
 {
     if (ob_slice_eq(e->name, OB_S("error")))

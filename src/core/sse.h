@@ -41,5 +41,7 @@ ob_sse_found ob_sse_finish(ob_sse_peek *peek, ob_slice held);
  * an error rather than too little; the verdict decides.
  */
 ob_sse_found ob_sse_scan(ob_slice json);
+/* Is that an ERROR? Told of most good answers without walking through them. */
+bool ob_sse_tells_error(ob_slice json);
 
 #endif

@@ -315,10 +315,11 @@ static ob_status add_provider_headers(writer *w)
 
 static bool is_header_value(ob_slice s)
 {
+    /* Without a way out of the loop the compiler takes many bytes at once. */
+    uint8_t bad = 0;
     for (size_t i = 0; i < s.len; i++)
-        if ((uint8_t)s.ptr[i] < 0x20 || s.ptr[i] == 0x7f)
-            return false;
-    return s.len > 0;
+        bad |= (uint8_t)((uint8_t)s.ptr[i] < 0x20) | (s.ptr[i] == 0x7f);
+    return s.len > 0 && !bad;
 }
 
 /* A credential under `name`. The caller's own field of that name, if one

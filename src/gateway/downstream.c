@@ -18,7 +18,10 @@
 /* Early bytes of later requests that are kept while one is answered. */
 #define EARLY_BYTES_MAX ((size_t)64 * 1024)
 #define LINGER_MS       2000
-#define HEAD_READ_BYTES ((size_t)16 * 1024)
+/* Over all its time a body comes at least as fast as this, so that nobody holds
+ * memory with a byte now and then; 1 Mbit/s is seven times as much. */
+#define BODY_BYTES_PER_S 16384
+#define HEAD_READ_BYTES  ((size_t)16 * 1024)
 
 const ob_server_options *ob_connection_options(const ob_connection *connection)
 {
@@ -243,8 +246,7 @@ static void discard_body(ob_connection *connection)
 {
     ob_connection_move(connection, OB_CONNECTION_DISCARD);
     if (!connection->blocked)
-        ob_deadline_set(connection->loop, &connection->deadline,
-                        ob_connection_options(connection)->timeouts.idle_ms);
+        ob_connection_await_body(connection);
     if (!connection->consuming)
         ob_connection_consume(connection);
 }
@@ -271,6 +273,21 @@ void ob_connection_answered(ob_connection *connection)
 
 /* ---- events ---- */
 
+/* A body may be slow to begin, and pause: that much time it has in any case. */
+void ob_connection_await_body(ob_connection *connection)
+{
+    const ob_timeouts *t = &ob_connection_options(connection)->timeouts;
+    int64_t allowed_ms = t->idle_ms > t->head_ms ? t->idle_ms : t->head_ms;
+    int64_t until_ms =
+        connection->body_begun_ms + allowed_ms +
+        (int64_t)(connection->body_read * 1000 / BODY_BYTES_PER_S);
+    int64_t left_ms = until_ms - ob_loop_now(connection->loop);
+    if (left_ms < 1)
+        left_ms = 1;
+    ob_deadline_set(connection->loop, &connection->deadline,
+                    left_ms < t->idle_ms ? left_ms : t->idle_ms);
+}
+
 /* The read of a body with a length goes straight to where it stays. */
 static bool read_into_body(ob_connection *connection)
 {
@@ -284,8 +301,8 @@ static bool read_into_body(ob_connection *connection)
         return false;
     body->end += (size_t)count;
     connection->body_left -= (size_t)count;
-    ob_deadline_set(connection->loop, &connection->deadline,
-                    ob_connection_options(connection)->timeouts.idle_ms);
+    connection->body_read += (size_t)count;
+    ob_connection_await_body(connection);
     if (!connection->body_left)
         ob_connection_handle(connection);
     return true;
@@ -318,9 +335,10 @@ static void read_ready(ob_connection *connection)
         return;
     }
     if (connection->state == OB_CONNECTION_BODY ||
-        connection->state == OB_CONNECTION_DISCARD)
-        ob_deadline_set(loop, &connection->deadline,
-                        ob_connection_options(connection)->timeouts.idle_ms);
+        connection->state == OB_CONNECTION_DISCARD) {
+        connection->body_read += (size_t)count;
+        ob_connection_await_body(connection);
+    }
     ob_connection_take_input(connection,
                              ob_slice_make(loop->read_buffer, (size_t)count));
     bool waits =
@@ -358,7 +376,7 @@ static void on_deadline(ob_deadline *deadline)
         ob_connection_refuse(
             connection, 408,
             OB_S("The request was not complete in time. Send it without "
-                 "long pauses."));
+                 "long pauses, and its body at 16 KiB a second at least."));
     else
         ob_connection_close(connection, false);
 }

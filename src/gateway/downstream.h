@@ -30,6 +30,8 @@ struct ob_connection {
     ob_buffer out;      /* to be sent */
     size_t fed;         /* bytes of `in` that the parser has seen */
     uint64_t body_left; /* of a body with a length */
+    int64_t body_begun_ms;
+    uint64_t body_read; /* bytes since then, framing and all */
     bool chunked;       /* of the body that is read */
     bool blocked;       /* the socket takes no more for now */
     bool failed;        /* nothing can be sent any more; closed soon */
@@ -60,6 +62,8 @@ struct ob_exchange {
     bool body_pending; /* the request's body has not been read */
     bool head_only;    /* HEAD: no body goes out */
     bool minor_0;      /* the caller speaks HTTP/1.0 */
+    /* Where the arena begins: the head and what most requests need fits. */
+    _Alignas(16) char room[4096];
 };
 
 /* Sends, keeps what is not taken. Never closes the connection, since those who
@@ -80,6 +84,8 @@ const ob_server_options *ob_connection_options(const ob_connection *connection);
 /* The one place that changes a connection's state. */
 void ob_connection_move(ob_connection *connection, ob_connection_state state);
 void ob_connection_update_poll(ob_connection *connection);
+/* Sets the deadline for the next bytes of a body. */
+void ob_connection_await_body(ob_connection *connection);
 /* On to the next request; on with one that came early. */
 void ob_connection_await(ob_connection *connection);
 void ob_connection_linger(ob_connection *connection);

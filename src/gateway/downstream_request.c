@@ -10,12 +10,14 @@
 
 static ob_exchange *exchange_new(ob_connection *connection)
 {
-    ob_exchange *exchange = calloc(1, sizeof(*exchange));
+    ob_exchange *exchange =
+        ob_loop_take(connection->loop, OB_SPARE_EXCHANGE, sizeof(*exchange));
     if (!exchange)
         return NULL;
+    memset(exchange, 0, offsetof(ob_exchange, room));
     static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
     exchange->connection = connection;
-    ob_arena_init(&exchange->arena, 0);
+    ob_arena_init_in(&exchange->arena, exchange->room, sizeof(exchange->room));
     ob_request *request = &exchange->request;
     for (size_t i = 0; i < OB_REQUEST_ID_SIZE; i += 12) {
         uint64_t random = ob_loop_random(connection->loop);
@@ -76,8 +78,10 @@ static void set_target(ob_request *request, ob_slice target)
 {
     request->target = target;
     /* The absolute form names the scheme and this host once more. */
-    size_t scheme = ob_slice_find(target, OB_S("://"));
-    if (!ob_slice_starts(target, OB_S("/")) && scheme != OB_NOWHERE) {
+    size_t scheme = ob_slice_starts(target, OB_S("/"))
+                        ? OB_NOWHERE
+                        : ob_slice_find(target, OB_S("://"));
+    if (scheme != OB_NOWHERE) {
         target = ob_slice_from(target, scheme + 3);
         size_t slash = ob_slice_index(target, '/');
         target = slash == OB_NOWHERE ? OB_S("/") : ob_slice_from(target, slash);
@@ -193,6 +197,8 @@ static bool admit(ob_connection *connection, const ob_head *head)
                                     head->content_length > DISCARD_BYTES_MAX)))
         connection->keep_alive = false; /* unless it is admitted */
     connection->chunked = head->framing == OB_FRAMING_CHUNKED;
+    connection->body_begun_ms = ob_loop_now(connection->loop);
+    connection->body_read = 0;
     connection->body_left =
         head->framing == OB_FRAMING_LENGTH ? head->content_length : 0;
     bool keep_alive = head->keep_alive;
@@ -223,8 +229,7 @@ static void read_body(ob_connection *connection, bool expects_continue,
     if (expects_continue && !is_here && !exchange->minor_0)
         send_continue(connection);
     if (connection->state == OB_CONNECTION_BODY)
-        ob_deadline_set(connection->loop, &connection->deadline,
-                        ob_connection_options(connection)->timeouts.idle_ms);
+        ob_connection_await_body(connection);
 }
 
 /* A piece of a chunked body. False: refused. */

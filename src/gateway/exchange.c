@@ -73,7 +73,7 @@ void ob_exchange_free(ob_exchange *exchange)
 {
     ob_exchange_drop_body(exchange);
     ob_arena_deinit(&exchange->arena);
-    free(exchange);
+    ob_loop_give(exchange->connection->loop, OB_SPARE_EXCHANGE, exchange);
 }
 
 /* ---- the head ---- */

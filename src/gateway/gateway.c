@@ -3,6 +3,7 @@
 
 #include "../core/dialect/error.h"
 #include "../core/route.h"
+#include "cooldowns.h"
 #include "exchange.h"
 #include "relay_driver.h"
 #include "throttle.h"
@@ -98,17 +99,6 @@ static int64_t unix_ms(void)
     return clock.tv_sec * 1000 + clock.tv_usec / 1000;
 }
 
-static void put_cooldowns(ob_gateway *gateway, ob_key *key,
-                          const ob_stored_key *stored, int64_t now_ms)
-{
-    ob_pool_clear_cooldowns(gateway->pool, key);
-    for (size_t i = 0; i < stored->cooldown_count; i++) {
-        const ob_stored_cooldown *rest = &stored->cooldowns[i];
-        ob_pool_set_cooldown(gateway->pool, key, rest->model, rest->until_ms,
-                             rest->reason, now_ms);
-    }
-}
-
 void ob_gateway_key_changed(void *context, const ob_stored_key *stored)
 {
     ob_gateway *gateway = context;
@@ -120,8 +110,8 @@ void ob_gateway_key_changed(void *context, const ob_stored_key *stored)
     } else if (ob_pool_group(gateway->pool, stored->provider, &record.group) ==
                    OB_OK &&
                ob_pool_put(gateway->pool, &record) == OB_OK) {
-        put_cooldowns(gateway, ob_pool_find(gateway->pool, record.id), stored,
-                      now_ms);
+        ob_cooldowns_put(gateway->pool, ob_pool_find(gateway->pool, record.id),
+                         stored, now_ms);
     }
     uv_mutex_unlock(&gateway->pool_lock);
 }

@@ -29,9 +29,8 @@ typedef enum ob_framing {
 } ob_framing;
 
 typedef struct ob_head {
-    struct ob_head *next; /* in the loop's list of spare ones */
-    const char *base;     /* first byte of the head, in the feed under way */
-    uint32_t length;      /* of the head, once it is complete */
+    const char *base; /* first byte of the head, in the feed under way */
+    uint32_t length;  /* of the head, once it is complete */
     uint32_t target_at;
     uint32_t target_len;
     uint32_t count;

@@ -15,27 +15,53 @@ int64_t ob_loop_unix(const ob_loop *loop)
     return ob_loop_now(loop) + loop->unix_offset_ms;
 }
 
-#define SPARE_HEADS_MAX 16
+/* AddressSanitizer sees a use after the end only where memory is freed. */
+#ifdef __SANITIZE_ADDRESS__
+#define SPARES_MAX 0
+#else
+#define SPARES_MAX 64
+#endif
+
+void *ob_loop_take(ob_loop *loop, ob_spare kind, size_t size)
+{
+    ob_spare_list *memory = loop->spares[kind];
+    if (!memory)
+        return malloc(size);
+    loop->spares[kind] = memory->next;
+    loop->spare_counts[kind]--;
+    return memory;
+}
+
+void ob_loop_give(ob_loop *loop, ob_spare kind, void *memory)
+{
+    ob_spare_list *spare = memory;
+    if (loop->spare_counts[kind] == SPARES_MAX) {
+        free(memory);
+        return;
+    }
+    spare->next = loop->spares[kind];
+    loop->spares[kind] = spare;
+    loop->spare_counts[kind]++;
+}
+
+static void free_spares(ob_loop *loop)
+{
+    for (size_t kind = 0; kind < OB_SPARE_KINDS; kind++)
+        while (loop->spares[kind]) {
+            ob_spare_list *next = loop->spares[kind]->next;
+            free(loop->spares[kind]);
+            loop->spares[kind] = next;
+        }
+}
 
 ob_head *ob_loop_take_head(ob_loop *loop)
 {
-    ob_head *head = loop->spare_heads;
-    if (!head)
-        return malloc(sizeof(*head));
-    loop->spare_heads = head->next;
-    loop->spare_head_count--;
-    return head;
+    return ob_loop_take(loop, OB_SPARE_HEAD, sizeof(ob_head));
 }
 
 void ob_loop_give_head(ob_loop *loop, ob_head *head)
 {
-    if (loop->spare_head_count == SPARE_HEADS_MAX) {
-        free(head);
-        return;
-    }
-    head->next = loop->spare_heads;
-    loop->spare_heads = head;
-    loop->spare_head_count++;
+    ob_loop_give(loop, OB_SPARE_HEAD, head);
 }
 
 void ob_loop_later(ob_loop *loop, ob_later *later)
@@ -241,11 +267,7 @@ void ob_loop_close(ob_loop *loop)
     if (loop->upstreams)
         loop->upstreams_free(loop->upstreams);
     free(loop->read_buffer);
-    while (loop->spare_heads) {
-        ob_head *next = loop->spare_heads->next;
-        free(loop->spare_heads);
-        loop->spare_heads = next;
-    }
+    free_spares(loop);
 }
 
 void ob_deadline_set(ob_loop *loop, ob_deadline *deadline, int64_t after_ms)

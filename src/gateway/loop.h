@@ -22,6 +22,18 @@
 typedef struct ob_connection ob_connection;
 typedef struct ob_loop ob_loop;
 
+/* What every request needs and gives back: a few of each are kept. */
+typedef enum ob_spare {
+    OB_SPARE_HEAD,
+    OB_SPARE_EXCHANGE,
+    OB_SPARE_DRIVE,
+    OB_SPARE_KINDS,
+} ob_spare;
+
+typedef struct ob_spare_list {
+    struct ob_spare_list *next;
+} ob_spare_list;
+
 /* A deadline in the loop's time; embedded in its owner. */
 typedef struct ob_deadline {
     struct ob_deadline *next;
@@ -67,8 +79,8 @@ struct ob_loop {
     int64_t unix_offset_ms; /* unix time = loop time + this */
     uint64_t random[2];
     char *read_buffer; /* OB_READ_BYTES; free between two callbacks */
-    ob_head *spare_heads;
-    size_t spare_head_count;
+    ob_spare_list *spares[OB_SPARE_KINDS];
+    size_t spare_counts[OB_SPARE_KINDS];
     ob_connection *connections;
     size_t connection_count;
     ob_deadline deadlines; /* ring; the owners are connections, attempts */
@@ -94,7 +106,11 @@ int64_t ob_loop_now(const ob_loop *loop);
 /* Unix milliseconds. */
 int64_t ob_loop_unix(const ob_loop *loop);
 
-ob_head *ob_loop_take_head(ob_loop *loop);
+/* `size` bytes that are not zeroed, always as many for one kind. NULL: there is
+ * no memory. What is given back holds no secret any more. */
+OB_MUST_USE void *ob_loop_take(ob_loop *loop, ob_spare kind, size_t size);
+void ob_loop_give(ob_loop *loop, ob_spare kind, void *memory);
+OB_MUST_USE ob_head *ob_loop_take_head(ob_loop *loop);
 void ob_loop_give_head(ob_loop *loop, ob_head *head);
 
 uint64_t ob_loop_random(ob_loop *loop);

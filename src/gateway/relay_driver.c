@@ -1,6 +1,7 @@
 #include "relay_driver.h"
 
 #include "../core/dialect/error.h"
+#include "../core/mask.h"
 #include "../core/relay.h"
 #include "../core/route.h"
 #include "models.h"
@@ -16,10 +17,11 @@ typedef struct drive {
     const ob_authkey *authkey;
     ob_deadline wait;   /* for a key, or a pause */
     ob_status stranger; /* what was wrong with the auth key; OB_OK: nothing */
-    ob_relay relay;
-    bool running; /* the relay has been made */
+    bool running;       /* the relay has been made */
     bool committed;
     int64_t answer_length; /* of the attempt's answer; -1: not told */
+    ob_mask mask;          /* of the committed answer */
+    ob_relay relay;        /* last: it is large, and clears itself */
 } drive;
 
 static void perform(drive *d, const ob_relay_action *action);
@@ -48,7 +50,7 @@ static void drive_free(drive *d)
     if (d->running)
         ob_relay_deinit(&d->relay);
     ob_snapshot_release(d->snapshot);
-    free(d);
+    ob_loop_give(d->loop, OB_SPARE_DRIVE, d);
 }
 
 /* Takes the drive off its exchange, which is then answered by the caller. */
@@ -120,9 +122,18 @@ static void on_drained(void *owner)
     ob_attempt_pause(&d->attempt, false);
 }
 
-static void pass_on(drive *d, ob_slice bytes)
+static void write_masked(drive *d)
 {
-    ob_exchange_write(d->exchange, bytes);
+    ob_slice bytes;
+    while (ob_mask_take(&d->mask, &bytes))
+        ob_exchange_write(d->exchange, bytes);
+}
+
+/* The bytes are changed where they echo the key. */
+static void pass_on(drive *d, char *bytes, size_t len)
+{
+    ob_mask_feed(&d->mask, bytes, len);
+    write_masked(d);
     if (ob_exchange_congested(d->exchange))
         ob_attempt_pause(&d->attempt, true);
 }
@@ -136,7 +147,9 @@ static void commit(drive *d, const ob_relay_action *action)
     ob_exchange_on_drained(d->exchange, on_drained);
     ob_exchange_begin(d->exchange, action->status, headers, count,
                       d->answer_length);
-    pass_on(d, action->body);
+    /* The held body is the relay's own and goes no further than this. */
+    d->mask = (ob_mask){.secret = d->relay.secret};
+    pass_on(d, (char *)action->body.ptr, action->body.len);
     ob_relay_drop_held(&d->relay);
     /* A provider may answer before it has read all of the request. */
     if (ob_attempt_is_sent(&d->attempt))
@@ -151,10 +164,18 @@ static void settle(drive *d)
     uv_mutex_unlock(&d->gateway->pool_lock);
 }
 
+/* What is held back, since it may be the beginning of the key, goes too. */
+static void end_mask(drive *d)
+{
+    ob_mask_end(&d->mask);
+    write_masked(d);
+}
+
 /* The provider broke off in the middle: the caller is told where its dialect
  * can, and the answer ends without its proper end. */
 static void cut(drive *d)
 {
+    end_mask(d);
     settle(d);
     ob_exchange *exchange = leave(d);
     /* In an answer with a length the event would stand for bytes of it. */
@@ -245,8 +266,7 @@ static void on_body(ob_attempt *attempt, char *bytes, size_t len)
     drive *d = (drive *)attempt;
     if (d->committed) {
         ob_relay_passed(&d->relay, ob_slice_make(bytes, len));
-        ob_relay_mask(&d->relay, bytes, len);
-        pass_on(d, ob_slice_make(bytes, len));
+        pass_on(d, bytes, len);
         return;
     }
     if (!d->relay.is_stream)
@@ -260,6 +280,7 @@ static void on_end(ob_attempt *attempt)
 {
     drive *d = (drive *)attempt;
     if (d->committed) {
+        end_mask(d);
         settle(d);
         ob_exchange *exchange = leave(d);
         ob_exchange_end(exchange);
@@ -358,15 +379,17 @@ static void meet_stranger(drive *d)
 
 bool ob_drive_admit(ob_gateway *gateway, ob_exchange *exchange)
 {
-    drive *d = calloc(1, sizeof(*d));
+    ob_loop *loop = ob_loop_of(ob_exchange_loop(exchange));
+    drive *d = ob_loop_take(loop, OB_SPARE_DRIVE, sizeof(*d));
     if (!d) {
         ob_gateway_refuse(gateway, exchange, 503,
                           OB_S("The gateway is out of memory."));
         return false;
     }
+    memset(d, 0, offsetof(drive, relay));
     d->gateway = gateway;
     d->exchange = exchange;
-    d->loop = ob_loop_of(ob_exchange_loop(exchange));
+    d->loop = loop;
     d->snapshot = ob_gateway_acquire(gateway);
     ob_deadline_init(&d->wait, on_waited);
     ob_exchange_set_owner(exchange, d, on_gone);

@@ -13,13 +13,18 @@
 /* All bodies over 64 KiB that the server keeps at one time. */
 #define BODY_BYTES_MAX ((size_t)2 * 1024 * 1024 * 1024)
 #define ACCEPT_BATCH   64
+/* From a loop's end until it has let go of everything. */
+#define END_GRACE_NS ((uint64_t)1000 * 1000 * 1000)
 
 struct ob_server {
-    uv_mutex_t lock;           /* over the options, once the loops run */
+    uv_mutex_t lock; /* over the options, once the loops run, and the counts */
+    uv_cond_t counted;
     ob_server_options options; /* each loop works with a copy */
     uint16_t port;
     ob_loop *loops;
     unsigned loop_count;
+    unsigned loops_ended; /* nothing is served any more */
+    unsigned loops_gone;  /* and everything has been let go */
     atomic_size_t body_bytes;
     atomic_bool draining;
 };
@@ -177,6 +182,14 @@ static void stop_listening(ob_loop *loop)
     close(loop->listen_fd);
 }
 
+static void count(ob_server *server, unsigned *loops)
+{
+    uv_mutex_lock(&server->lock);
+    ++*loops;
+    uv_cond_signal(&server->counted);
+    uv_mutex_unlock(&server->lock);
+}
+
 void ob_loop_check_end(ob_loop *loop)
 {
     if (!loop->draining || loop->ended)
@@ -193,6 +206,7 @@ void ob_loop_check_end(ob_loop *loop)
     (void)uv_timer_stop(&loop->tick);
     uv_close((uv_handle_t *)&loop->tick, NULL);
     uv_close((uv_handle_t *)&loop->async, NULL);
+    count(loop->server, &loop->server->loops_ended);
 }
 
 static void take_options(ob_loop *loop)
@@ -223,6 +237,7 @@ static void run_loop(void *context)
     ob_loop *loop = context;
     (void)uv_run(&loop->uv, UV_RUN_DEFAULT);
     ob_loop_close(loop);
+    count(loop->server, &loop->server->loops_gone);
 }
 
 /* ---- the start ---- */
@@ -288,7 +303,8 @@ ob_status ob_server_start(const ob_server_options *options, ob_server **server,
     ob_server *made = calloc(1, sizeof(*made));
     if (made)
         made->loops = calloc(options->threads, sizeof(*made->loops));
-    if (!made || !made->loops || uv_mutex_init(&made->lock)) {
+    if (!made || !made->loops || uv_mutex_init(&made->lock) ||
+        uv_cond_init(&made->counted)) {
         if (made)
             free(made->loops);
         free(made);
@@ -299,7 +315,7 @@ ob_status ob_server_start(const ob_server_options *options, ob_server **server,
     ob_status status = start_loops(made, &address, len, why);
     if (status != OB_OK) {
         ob_server_drain(made);
-        ob_server_join(made);
+        (void)ob_server_join(made);
         return status;
     }
     *server = made;
@@ -333,11 +349,34 @@ void ob_server_drain(ob_server *server)
     wake_loops(server);
 }
 
-void ob_server_join(ob_server *server)
+/* A loop ends by itself at drain_ms, or earlier. */
+static bool wait_for_loops(ob_server *server)
 {
+    uv_mutex_lock(&server->lock);
+    while (server->loops_ended < server->loop_count)
+        uv_cond_wait(&server->counted, &server->lock);
+    uint64_t until_ns = uv_hrtime() + END_GRACE_NS;
+    while (server->loops_gone < server->loop_count) {
+        uint64_t now_ns = uv_hrtime();
+        if (now_ns >= until_ns ||
+            uv_cond_timedwait(&server->counted, &server->lock,
+                              until_ns - now_ns) != 0)
+            break;
+    }
+    bool gone = server->loops_gone == server->loop_count;
+    uv_mutex_unlock(&server->lock);
+    return gone;
+}
+
+bool ob_server_join(ob_server *server)
+{
+    if (!wait_for_loops(server))
+        return false;
     for (unsigned i = 0; i < server->loop_count; i++)
         (void)uv_thread_join(&server->loops[i].thread);
+    uv_cond_destroy(&server->counted);
     uv_mutex_destroy(&server->lock);
     free(server->loops);
     free(server);
+    return true;
 }

@@ -77,8 +77,13 @@ void ob_server_adjust(ob_server *server, const ob_limits *limits,
 /* No new connections; running exchanges finish, up to drain_ms, then are cut.
  * Returns at once; may be called from any thread. */
 void ob_server_drain(ob_server *server);
-/* Waits for the loops to end, then frees the server. */
-void ob_server_join(ob_server *server);
+/*
+ * Waits for the loops to end, then frees the server. False: a second after it
+ * should have ended, one still waits for the system, for no name's look-up can
+ * be taken back. Then nothing is freed that the loops share, and the process
+ * ends with _exit(), since exit() waits for libuv's threads.
+ */
+bool ob_server_join(ob_server *server);
 
 const ob_request *ob_exchange_request(const ob_exchange *exchange);
 uv_loop_t *ob_exchange_loop(const ob_exchange *exchange);

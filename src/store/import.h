@@ -93,5 +93,13 @@ OB_MUST_USE ob_status ob_import_csv(ob_importer *importer, ob_slice text);
 OB_MUST_USE ob_status ob_import_lines(ob_importer *importer, ob_slice text);
 /* Does the first line name the columns "provider" and "key"? */
 bool ob_import_is_csv(ob_slice text);
+/*
+ * Would a spreadsheet run a CSV cell with this text as a formula (it begins
+ * with = + - @, a tab or a CR), be it behind apostrophes? An export puts an
+ * apostrophe before such a text, an import takes one off before it; so nothing
+ * runs, and every text comes back as it was.
+ * Source: OWASP, "CSV Injection".
+ */
+bool ob_csv_is_formula(ob_slice text);
 
 #endif

@@ -84,6 +84,20 @@ typedef struct fields {
     size_t count;
 } fields;
 
+bool ob_csv_is_formula(ob_slice text)
+{
+    while (ob_slice_starts(text, OB_S("'")))
+        text = ob_slice_from(text, 1);
+    return text.len && strchr("=+-@\t\r", text.ptr[0]) && text.ptr[0];
+}
+
+/* Takes off what an export put before a formula. */
+static ob_slice unguard(ob_slice text)
+{
+    bool guarded = ob_slice_starts(text, OB_S("'")) && ob_csv_is_formula(text);
+    return guarded ? ob_slice_from(text, 1) : text;
+}
+
 static ob_slice field(const fields *record, int index)
 {
     if (index < 0 || (size_t)index >= record->count)
@@ -194,8 +208,8 @@ static ob_status import_record(ob_importer *importer, const fields *head,
     ob_import_row row;
     row.row = number;
     row.provider = ob_slice_trim(field(record, find_field(head, "provider")));
-    row.key = field(record, find_field(head, "key"));
-    row.remark = field(record, find_field(head, "remark"));
+    row.key = unguard(field(record, find_field(head, "key")));
+    row.remark = unguard(field(record, find_field(head, "remark")));
     row.status = ob_slice_trim(field(record, find_field(head, "status")));
     row.blocked_reason = field(record, find_field(head, "blocked_reason"));
     row.created_at = csv_seconds(field(record, find_field(head, "created_at")));

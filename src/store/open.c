@@ -259,6 +259,17 @@ static ob_status open_database(ob_store *store, const char *path,
     return status;
 }
 
+ob_status ob_store_look(ob_slice path, ob_store_error *error)
+{
+    char file[PATH_BYTES_MAX + 3];
+    struct stat info;
+    ob_status status = copy_path(path, file, error);
+    if (status == OB_OK && lstat(file, &info) != 0)
+        return ob_store_fail(error, OB_NOT_FOUND, "there is no database: %s",
+                             strerror(errno));
+    return status;
+}
+
 ob_status ob_store_open(ob_slice path, ob_slice master, ob_store **store,
                         ob_store_error *error)
 {

@@ -36,6 +36,9 @@ typedef struct ob_store_error {
  */
 OB_MUST_USE ob_status ob_store_open(ob_slice path, ob_slice master,
                                     ob_store **store, ob_store_error *error);
+/* For who would rather not make one. OB_NOT_FOUND: nothing is at `path`.
+ * OB_INVALID: it is no path. */
+OB_MUST_USE ob_status ob_store_look(ob_slice path, ob_store_error *error);
 void ob_store_close(ob_store *store);
 
 /*
@@ -254,7 +257,10 @@ OB_MUST_USE ob_status ob_writer_start(const ob_writer_options *options,
  * writer stops. `done` is then not called. */
 OB_MUST_USE ob_status ob_writer_submit(ob_writer *writer,
                                        const ob_writer_job *job);
-/* Runs what is queued, saves what was learned, closes the store. */
-void ob_writer_stop(ob_writer *writer);
+/* Runs what is queued, saves what was learned, closes the store. Afterwards
+ * there is only ob_writer_submit(), which says OB_CLOSED. */
+void ob_writer_finish(ob_writer *writer);
+/* Once nobody submits any more. */
+void ob_writer_free(ob_writer *writer);
 
 #endif

@@ -470,7 +470,7 @@ ob_status ob_writer_submit(ob_writer *writer, const ob_writer_job *job)
     return status;
 }
 
-void ob_writer_stop(ob_writer *writer)
+void ob_writer_finish(ob_writer *writer)
 {
     if (!writer)
         return;
@@ -479,8 +479,14 @@ void ob_writer_stop(ob_writer *writer)
     pthread_cond_signal(&writer->wake);
     pthread_mutex_unlock(&writer->lock);
     pthread_join(writer->thread, NULL);
+    ob_store_close(writer->options.store);
+}
+
+void ob_writer_free(ob_writer *writer)
+{
+    if (!writer)
+        return;
     pthread_cond_destroy(&writer->wake);
     pthread_mutex_destroy(&writer->lock);
-    ob_store_close(writer->options.store);
     free_writer(writer);
 }

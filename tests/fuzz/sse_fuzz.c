@@ -28,6 +28,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ob_sse_peek ended = {0};
     ob_sse_found last = ob_sse_finish(&ended, text);
     OB_ASSERT(all == OB_SSE_NOTHING || last == all);
-    (void)ob_sse_scan(text);
+    OB_ASSERT(ob_sse_tells_error(text) == (ob_sse_scan(text) == OB_SSE_ERROR));
     return 0;
 }

@@ -1,7 +1,7 @@
 /* Who may ask for what, and what never goes upstream. */
 import assert from 'node:assert/strict';
 import { AUTH, scenario, secret } from './harness.mjs';
-import { fixed } from './mock.mjs';
+import { echoesKey, fixed } from './mock.mjs';
 import { connect } from './wire.mjs';
 
 const KEY = secret('good');
@@ -366,6 +366,24 @@ scenario('auth: a provider key that is echoed is masked', async (room) => {
     assert.ok(!JSON.stringify([...answer.headers]).includes(KEY));
     assert.ok(!gateway.stderr.includes(KEY) && !gateway.stdout.includes(KEY));
 });
+
+scenario(
+    'auth: a provider key that is echoed in two pieces of a stream is masked',
+    async (room) => {
+        const { gateway, mock } = await room.world({ keys: { openai: [KEY] } });
+        for (const cutAt of [1, KEY.length >> 1, KEY.length - 1]) {
+            mock.otherwise(echoesKey(cutAt));
+            const answer = await gateway.chat({ stream: true });
+            assert.equal(answer.status, 200);
+            assert.ok(!answer.text.includes(KEY), answer.text);
+            assert.ok(
+                answer.text.includes(`"content":"${'*'.repeat(KEY.length)}"`),
+                answer.text,
+            );
+            assert.ok(answer.text.endsWith('data: [DONE]\n\n'), answer.text);
+        }
+    },
+);
 
 scenario(
     'auth: a caller cannot choose the upstream host or leave its provider',

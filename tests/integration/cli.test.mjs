@@ -1,6 +1,6 @@
 /* The command line and the process: keys, verdicts, configuration, signals. */
 import assert from 'node:assert/strict';
-import { readFileSync, renameSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { eventually, scenario, secret, within } from './harness.mjs';
 import { lockstep } from './mock.mjs';
 import { connect } from './wire.mjs';
@@ -443,6 +443,62 @@ scenario('cli: a database that cannot be used is named', async (room) => {
             assert.equal(stdout, '');
             assert.match(stderr, why);
         }
+});
+
+scenario('cli: only what fills a database makes one', async (room) => {
+    const file = `${room.dir}/new.db`;
+    for (const command of [
+        ['keys', 'list'],
+        ['keys', 'remove', '1'],
+        ['keys', 'block', '1'],
+        ['keys', 'activate', '1'],
+        ['keys', 'test', '1'],
+        ['export'],
+    ]) {
+        const args = [...command, '--database', 'new.db'];
+        const { code, stdout, stderr } = await room.cli(args);
+        assert.equal(code, 1, args.join(' '));
+        assert.equal(stdout, '');
+        assert.match(stderr, /^new\.db: there is no database: .*--database/);
+        assert.ok(!existsSync(file), args.join(' '));
+    }
+    const add = ['keys', 'add', 'openai', '--database', 'new.db'];
+    assert.equal((await room.cli(add, { stdin: A })).code, 0);
+    assert.ok(existsSync(file));
+});
+
+scenario('cli: CSV runs no formula and comes back', async (room) => {
+    const remark = '=HYPERLINK("http://127.0.0.1/")';
+    const add = ['keys', 'add', 'openai', '--remark', remark];
+    assert.equal(
+        (await room.cli([...add, '--database', 'a.db'], { stdin: A })).code,
+        0,
+    );
+    const csv = await room.cli([
+        ...['export', '--format', 'csv', '--secrets', '--database', 'a.db'],
+    ]);
+    assert.ok(
+        csv.stdout.includes(`,"'=HYPERLINK(""http://127.0.0.1/"")",`),
+        csv.stdout,
+    );
+    const file = room.file('keys.csv', csv.stdout);
+    assert.equal(
+        (await room.cli(['import', file, '--database', 'b.db'])).code,
+        0,
+    );
+    const list = await room.cli(['keys', 'list', '--json', '--database', 'b.db']);
+    assert.equal(JSON.parse(list.stdout).keys[0].remark, remark);
+});
+
+scenario('cli: a start with expired auth keys alone is told', async (room) => {
+    const authKey = 'auth-old-0000(1000000000);auth-older-0000(999999999)=openai';
+    const gateway = await room.gateway({ authKey });
+    assert.match(gateway.stderr, /every key of AUTH_KEY has expired/);
+    assert.match(gateway.stderr, /key-1 expired at 2001-09-09 01:46:40 UTC/);
+    assert.match(gateway.stderr, /key-2 expired at 2001-09-09 01:46:39 UTC/);
+    assert.ok(!gateway.stderr.includes('auth-old'));
+    const other = await room.gateway({ authKey: `${authKey};auth-new-0000` });
+    assert.ok(!other.stderr.includes('expired'), other.stderr);
 });
 
 scenario('cli: a database deleted under the gateway is told', async (room) => {

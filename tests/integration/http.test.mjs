@@ -1,7 +1,7 @@
 /* HTTP/1.1 towards callers, byte by byte over raw sockets. */
 import assert from 'node:assert/strict';
 import { AUTH, scenario, secret, within } from './harness.mjs';
-import { lockstep } from './mock.mjs';
+import { lockstep, sleep } from './mock.mjs';
 import { BODY, STREAMED, assertAnswered, get, request } from './raw.mjs';
 import { connect, readResponse } from './wire.mjs';
 
@@ -217,6 +217,49 @@ scenario('http: a body that stops coming', async (room) => {
     const rest = (await within(5000, 'giving up', caller.closed())).toString();
     assert.ok(rest === '' || rest.startsWith('HTTP/1.1 408 '), rest);
     assert.equal(mock.requests.length, 0);
+});
+
+for (const [how, framing, piece] of [
+    ['', { 'Content-Length': 5000 }, ' '],
+    [' in chunks', chunked, '1\r\n \r\n'],
+])
+    scenario(
+        `http: a body that drips${how} is given up`,
+        async (room) => {
+            const { gateway, mock } = await room.world({
+                keys: KEYS,
+                config: { timeouts: { idle_ms: 700, head_ms: 700 } },
+            });
+            const caller = await connect(gateway.port);
+            caller.send(request({ headers: framing, body: '' }));
+            const drip = setInterval(() => caller.send(piece), 100);
+            try {
+                const rest = await within(4000, 'giving up', caller.closed());
+                assert.match(rest.toString(), /^HTTP\/1\.1 408 .*16 KiB/s);
+            } finally {
+                clearInterval(drip);
+            }
+            assert.equal(mock.requests.length, 0);
+        },
+    );
+
+scenario('http: a body that comes slowly is taken', async (room) => {
+    const { gateway } = await room.world({
+        keys: KEYS,
+        config: { timeouts: { idle_ms: 300, head_ms: 300 } },
+    });
+    const caller = await connect(gateway.port);
+    const body = `{"model":"gpt-4o",${' '.repeat(64000)}"messages":[]}`;
+    caller.send(
+        request({ headers: { 'Content-Length': body.length }, body: '' }),
+    );
+    /* A second and a half in all, at half of 1 Mbit/s. */
+    for (let at = 0; at < body.length; at += 4000) {
+        caller.send(body.slice(at, at + 4000));
+        await sleep(90);
+    }
+    assert.equal((await caller.response()).status, 200);
+    caller.close();
 });
 
 scenario(

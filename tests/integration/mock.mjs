@@ -430,6 +430,22 @@ export function lockstep() {
     return { behaviour, step: () => step() };
 }
 
+/* A stream whose second event echoes the key, cut into two chunks at that
+ * byte of it: each leaves alone. */
+export const echoesKey = (cutAt) => async (request, answer) => {
+    begin(answer, { status: 200, type: 'text/event-stream' });
+    answer.chunk(
+        Buffer.from('data: {"choices":[{"delta":{"content":"a"}}]}\n\n'),
+    );
+    await sleep(20);
+    const event = `data: {"choices":[{"delta":{"content":"${request.key}"}}]}\n\n`;
+    const at = event.indexOf(request.key) + cutAt;
+    answer.chunk(Buffer.from(event.slice(0, at)));
+    await sleep(50);
+    answer.chunk(Buffer.from(`${event.slice(at)}data: [DONE]\n\n`));
+    answer.raw('0\r\n\r\n');
+};
+
 /* Another behaviour per model that the request names. */
 export const byModel =
     (behaviours, other = good()) =>

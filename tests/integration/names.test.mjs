@@ -3,7 +3,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
+import dgram from 'node:dgram';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import net from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { Authority } from './certificates.mjs';
@@ -154,6 +156,43 @@ scenario('names: an unknown host is a 502', async (room) => {
     assert.match(answer.text, /could not be reached/);
     assert.equal((await gateway.key(KEY)).status, 'active');
 });
+
+scenario(
+    'names: a look-up that hangs does not delay the end',
+    async (room, t) => {
+        /* A server for names that never answers. */
+        const socket = dgram.createSocket('udp4').on('error', () => {});
+        room.cleanups.push(() => socket.close());
+        const asked = once(socket, 'message');
+        socket.bind(53, '127.0.53.1');
+        try {
+            await once(socket, 'listening');
+        } catch {
+            return t.skip('port 53 is not to be had');
+        }
+        const resolv = room.file(
+            'resolv.conf',
+            'nameserver 127.0.53.1\noptions timeout:20 attempts:1\n',
+        );
+        const gateway = await gatewayFor(room, 'http://silent.test:1', {
+            binary: OWN_HOSTS,
+            env: { OB_TEST_BINARY: BINARY, OB_TEST_RESOLV: resolv },
+        });
+        const caller = await connect(gateway.port);
+        const body = '{"model":"gpt-4o","messages":[]}';
+        caller.send(
+            `POST /api/openai/v1/chat/completions HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${gateway.authKey}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+        );
+        await asked;
+        const begun = performance.now();
+        assert.deepEqual(await gateway.stop(), { code: 0, signal: null });
+        assert.ok(performance.now() - begun < 1000 + 2000);
+        caller.close();
+        /* The store was closed properly. */
+        assert.ok(!existsSync(`${gateway.database}-wal`));
+    },
+    { skip: !mayMount },
+);
 
 scenario('names: a host may be an IPv6 address', async (room, t) => {
     let seen;

@@ -43,6 +43,23 @@ static void slice_lists_knows_the_parts_of_a_list(void **state)
     assert_false(ob_slice_lists(OB_S(""), OB_S("x-hop")));
 }
 
+static void arena_begins_in_the_room_it_is_given(void **state)
+{
+    static _Alignas(16) char room[512];
+    ob_arena arena;
+    ob_arena_init_in(&arena, room, sizeof(room));
+    ob_slice first = ob_arena_dup(&arena, OB_S("a secret"));
+    assert_true(first.ptr > room && first.ptr < room + sizeof(room));
+    assert_int_equal(arena.bytes, 0);
+    char *more = ob_arena_alloc(&arena, sizeof(room));
+    assert_non_null(more);
+    assert_true(more < room || more >= room + sizeof(room));
+    assert_slice(first, "a secret");
+    ob_arena_deinit(&arena);
+    for (size_t i = 0; i < sizeof(room) - 8; i++)
+        assert_memory_not_equal(room + i, "a secret", 8);
+}
+
 static void arena_keeps_its_limit(void **state)
 {
     ob_arena arena;
@@ -112,6 +129,7 @@ int main(void)
         cmocka_unit_test(slice_u64_refuses_what_is_not_a_number),
         cmocka_unit_test(slice_find_finds_the_first),
         cmocka_unit_test(slice_lists_knows_the_parts_of_a_list),
+        cmocka_unit_test(arena_begins_in_the_room_it_is_given),
         cmocka_unit_test(arena_keeps_its_limit),
         cmocka_unit_test(buffer_moves_before_it_grows),
         cmocka_unit_test(json_strings_are_escaped),

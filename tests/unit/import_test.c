@@ -274,6 +274,30 @@ static void swapped_columns_show_no_key(void **state)
     stop(&bench);
 }
 
+/* An export puts the apostrophe before what a spreadsheet would run. */
+static void csv_of_an_export_is_imported_unchanged(void **state)
+{
+    static const char *const cells[][2] = {
+        {"'=1+1", "=1+1"},   {"'@x", "@x"},    {"'-1", "-1"},
+        {"'+1", "+1"},       {"'\tx", "\tx"},  {"'\rx", "\rx"},
+        {"''=1+1", "'=1+1"}, {"'tis", "'tis"}, {"''", "''"},
+        {"a'=1", "a'=1"},
+    };
+    for (size_t i = 0; i < OB_LEN(cells); i++) {
+        rig bench;
+        char text[128];
+        start(&bench);
+        snprintf(text, sizeof(text),
+                 "key,provider,remark\n'-sk-one,openai,\"%s\"\n", cells[i][0]);
+        assert_int_equal(import_text(&bench, text), OB_OK);
+        assert_string_equal(load_all(bench.store, NULL).remark, cells[i][1]);
+        assert_string_equal(load_all(bench.store, NULL).secret, "-sk-one");
+        bool guarded = strcmp(cells[i][0], cells[i][1]) != 0;
+        assert_int_equal(ob_csv_is_formula(ob_slice_str(cells[i][1])), guarded);
+        stop(&bench);
+    }
+}
+
 static void csv_is_imported(void **state)
 {
     rig bench;
@@ -349,6 +373,7 @@ int main(void)
         cmocka_unit_test(plain_lines_are_imported),
         cmocka_unit_test(swapped_columns_show_no_key),
         cmocka_unit_test(csv_is_imported),
+        cmocka_unit_test(csv_of_an_export_is_imported_unchanged),
         cmocka_unit_test(json_lines_are_imported),
         cmocka_unit_test(binary_files_are_refused),
     };

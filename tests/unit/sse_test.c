@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "test.h"
 
 #include "../../src/core/sse.h"
@@ -140,6 +142,69 @@ static void sse_finds_the_same_in_any_pieces(void **state)
     }
 }
 
+/* `name` with its letter `at` in another spelling; false: it has no such. */
+static bool spell(ob_slice name, size_t at, int spelling, char *out)
+{
+    char c = name.ptr[at],
+         other[8] = {c >= 'a' && c <= 'z' ? (char)(c - 32) : c};
+    if (spelling == 1)
+        snprintf(other, sizeof(other), "\\u%04x", (unsigned)c);
+    else if (spelling == 2)
+        snprintf(other, sizeof(other), "\\u%04X", (unsigned)other[0]);
+    else if (spelling == 3 && c == 's')
+        strcpy(other, "\xc5\xbf");
+    else if (spelling == 3)
+        return false;
+    sprintf(out, "%.*s%s%s", (int)at, name.ptr, other, name.ptr + at + 1);
+    return true;
+}
+
+static bool tells(const char *format, const char *name)
+{
+    char json[256];
+    snprintf(json, sizeof(json), format, name);
+    assert_int_equal(ob_sse_scan(ob_slice_str(json)), OB_SSE_ERROR);
+    return ob_sse_tells_error(ob_slice_str(json));
+}
+
+static void sse_tells_an_error_in_every_spelling(void **state)
+{
+    static const char *const names[][2] = {
+        {"error", "{\"id\":1,\"%s\":{\"code\":1}}"},
+        {"errors", "{\"id\":1,\"%s\":[1]}"},
+        {"error_code", "{\"id\":1,\"%s\":17}"},
+        {"base_resp", "{\"id\":1,\"%s\":{\"status_code\":1}}"},
+        {"success", "{\"id\":1,\"%s\":false}"},
+        {"type", "{\"id\":1,\"%s\":\"error\"}"},
+        {"type", "{\"id\":1,\"%s\":\"response.failed\"}"},
+        {"object", "{\"id\":1,\"%s\":\"error\"}"},
+    };
+    for (size_t i = 0; i < OB_LEN(names); i++) {
+        ob_slice name = ob_slice_str(names[i][0]);
+        assert_true(tells(names[i][1], name.ptr));
+        for (size_t at = 0; at < name.len; at++)
+            for (int spelling = 0; spelling < 4; spelling++) {
+                char text[64];
+                if (spell(name, at, spelling, text))
+                    assert_true(tells(names[i][1], text));
+            }
+    }
+    assert_true(ob_sse_tells_error(OB_S("{\"error\"")));
+}
+
+static void sse_tells_no_error_of_a_good_answer(void **state)
+{
+    static const char *const answers[] = {
+        "",
+        "{}",
+        "{\"error\":null,\"success\":true,\"text\":\"error\"}",
+        "{\"object\":\"chat.completion\",\"choices\":[{\"message\":{"
+        "\"content\":\"An error: \\u00e9\"},\"finish_reason\":\"stop\"}]}",
+    };
+    for (size_t i = 0; i < OB_LEN(answers); i++)
+        assert_false(ob_sse_tells_error(ob_slice_str(answers[i])));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +218,8 @@ int main(void)
         cmocka_unit_test(sse_sees_a_stream_that_ends_before_it_begins),
         cmocka_unit_test(sse_takes_what_the_end_leaves_for_an_event),
         cmocka_unit_test(sse_finds_the_same_in_any_pieces),
+        cmocka_unit_test(sse_tells_an_error_in_every_spelling),
+        cmocka_unit_test(sse_tells_no_error_of_a_good_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -95,7 +95,8 @@ static void start(rig *bench)
 
 static void stop(rig *bench)
 {
-    ob_writer_stop(bench->writer);
+    ob_writer_finish(bench->writer);
+    ob_writer_free(bench->writer);
     sem_destroy(&bench->changed);
     sem_destroy(&bench->logged);
     pthread_mutex_destroy(&bench->lock);
@@ -340,7 +341,8 @@ static void a_full_disk_fails_jobs_and_keeps_states(void **state)
     wait_for(&bench.logged);
     /* Jobs that need no room go on meanwhile. */
     assert_int_equal(do_now(&bench, &errand, widen), OB_OK);
-    ob_writer_stop(bench.writer);
+    ob_writer_finish(bench.writer);
+    ob_writer_free(bench.writer);
     assert_int_equal(bench.collected, 1);
     ob_store *store = open_place(&bench.place);
     seen_keys seen = load_all(store, NULL);

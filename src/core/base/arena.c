@@ -5,6 +5,7 @@ struct ob_arena_block {
     ob_arena_block *next;
     size_t used;
     size_t size;
+    bool borrowed; /* the caller's room */
     _Alignas(16) char bytes[];
 };
 
@@ -16,12 +17,21 @@ void ob_arena_init(ob_arena *arena, size_t bytes_max)
     *arena = (ob_arena){.bytes_max = bytes_max};
 }
 
+void ob_arena_init_in(ob_arena *arena, void *room, size_t size)
+{
+    ob_arena_block *block = room;
+    OB_ASSERT(size > sizeof(*block));
+    *block = (ob_arena_block){.size = size - sizeof(*block), .borrowed = true};
+    *arena = (ob_arena){.head = block};
+}
+
 static void free_blocks(ob_arena_block *block)
 {
     while (block) {
         ob_arena_block *next = block->next;
         ob_wipe(block->bytes, block->used);
-        free(block);
+        if (!block->borrowed)
+            free(block);
         block = next;
     }
 }
@@ -42,7 +52,7 @@ void ob_arena_reset(ob_arena *arena)
     ob_wipe(keep->bytes, keep->used);
     keep->next = NULL;
     keep->used = 0;
-    arena->bytes = keep->size;
+    arena->bytes = keep->borrowed ? 0 : keep->size;
 }
 
 static ob_arena_block *add_block(ob_arena *arena, size_t size)
@@ -57,6 +67,7 @@ static ob_arena_block *add_block(ob_arena *arena, size_t size)
     block->next = arena->head;
     block->used = 0;
     block->size = size;
+    block->borrowed = false;
     arena->head = block;
     arena->bytes += size;
     return block;

@@ -24,6 +24,9 @@ typedef struct ob_arena {
 /* An arena that refuses to grow beyond `bytes_max` (0: no limit). Takes no
  * memory until the first allocation. */
 void ob_arena_init(ob_arena *arena, size_t bytes_max);
+/* The same with `size` bytes at `room`, aligned for any type, to begin with.
+ * They are the caller's, outlive the arena and count towards no limit. */
+void ob_arena_init_in(ob_arena *arena, void *room, size_t size);
 void ob_arena_deinit(ob_arena *arena);
 /* Forgets every allocation, keeps one block for reuse. */
 void ob_arena_reset(ob_arena *arena);

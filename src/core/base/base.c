@@ -12,23 +12,13 @@ const char *ob_status_text(ob_status status)
     return "unknown status";
 }
 
-bool ob_slice_eq_nocase(ob_slice a, ob_slice b)
-{
-    return a.len == b.len && ob_slice_starts_nocase(a, b);
-}
-
-bool ob_slice_starts(ob_slice s, ob_slice prefix)
-{
-    return s.len >= prefix.len &&
-           ob_slice_eq(ob_slice_head(s, prefix.len), prefix);
-}
-
 bool ob_slice_starts_nocase(ob_slice s, ob_slice prefix)
 {
     if (s.len < prefix.len)
         return false;
     for (size_t i = 0; i < prefix.len; i++)
-        if (ob_lower(s.ptr[i]) != ob_lower(prefix.ptr[i]))
+        if (s.ptr[i] != prefix.ptr[i] &&
+            ob_lower(s.ptr[i]) != ob_lower(prefix.ptr[i]))
             return false;
     return true;
 }

@@ -89,10 +89,21 @@ static inline ob_slice ob_slice_head(ob_slice s, size_t len)
 
 #define OB_NOWHERE ((size_t)-1)
 
+static inline bool ob_slice_starts(ob_slice s, ob_slice prefix)
+{
+    return s.len >= prefix.len &&
+           ob_slice_eq(ob_slice_head(s, prefix.len), prefix);
+}
+
 /* ASCII only: case folding of anything else would depend on a locale. */
-bool ob_slice_eq_nocase(ob_slice a, ob_slice b);
-bool ob_slice_starts(ob_slice s, ob_slice prefix);
 bool ob_slice_starts_nocase(ob_slice s, ob_slice prefix);
+
+/* Most names differ in their length, which costs no call. */
+static inline bool ob_slice_eq_nocase(ob_slice a, ob_slice b)
+{
+    return a.len == b.len && ob_slice_starts_nocase(a, b);
+}
+
 bool ob_slice_ends(ob_slice s, ob_slice suffix);
 
 /* Index of the first `c` in `s`, or OB_NOWHERE. */

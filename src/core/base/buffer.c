@@ -48,14 +48,6 @@ ob_status ob_buffer_reserve(ob_buffer *buffer, size_t size)
     return OB_OK;
 }
 
-void ob_buffer_append(ob_buffer *buffer, ob_slice s)
-{
-    if (s.len == 0 || ob_buffer_reserve(buffer, s.len) != OB_OK)
-        return;
-    memcpy(buffer->data + buffer->end, s.ptr, s.len);
-    buffer->end += s.len;
-}
-
 void ob_buffer_append_str(ob_buffer *buffer, const char *text)
 {
     ob_buffer_append(buffer, ob_slice_str(text));

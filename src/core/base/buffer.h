@@ -26,7 +26,16 @@ OB_MUST_USE ob_status ob_buffer_reserve(ob_buffer *buffer, size_t size);
 
 /* Appends; on OB_NO_MEMORY nothing is appended and `failed` is set, so that a
  * chain of appends may be checked once at its end. */
-void ob_buffer_append(ob_buffer *buffer, ob_slice s);
+static inline void ob_buffer_append(ob_buffer *buffer, ob_slice s)
+{
+    /* Heads are written in many small parts: where there is room, each is no
+     * more than its copy. */
+    if (s.len == 0 || (s.len > buffer->capacity - buffer->end &&
+                       ob_buffer_reserve(buffer, s.len) != OB_OK))
+        return;
+    memcpy(buffer->data + buffer->end, s.ptr, s.len);
+    buffer->end += s.len;
+}
 void ob_buffer_append_str(ob_buffer *buffer, const char *text);
 void ob_buffer_append_char(ob_buffer *buffer, char c);
 void ob_buffer_append_u64(ob_buffer *buffer, uint64_t value);
