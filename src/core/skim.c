@@ -4,37 +4,38 @@
 #define BLOCK_BYTES 32
 
 /* Reads one byte more than the block. */
-static bool holds_pair(const char *at, char a, char b)
+static bool holds_pair(const char *at, char a, char b, char c)
 {
     uint8_t any = 0;
     for (int i = 0; i < BLOCK_BYTES; i++)
-        any |= (uint8_t)((at[i] == a) & (at[i + 1] == b));
+        any |= (uint8_t)((at[i] == a) & ((at[i + 1] == b) | (at[i + 1] == c)));
     return any;
 }
 
-static size_t find_pair(ob_slice s, size_t from, size_t to, char a, char b)
+static size_t find_pair(ob_slice s, size_t from, size_t to, char a, char b,
+                        char c)
 {
     for (size_t i = from; i < to; i++)
-        if (s.ptr[i] == a && s.ptr[i + 1] == b)
+        if (s.ptr[i] == a && (s.ptr[i + 1] == b || s.ptr[i + 1] == c))
             return i;
     return OB_NOWHERE;
 }
 
-size_t ob_skim_pair(ob_slice s, size_t from, char a, char b)
+size_t ob_skim_pair(ob_slice s, size_t from, char a, char b, char c)
 {
     if (s.len < 2 || from >= s.len - 1)
         return OB_NOWHERE;
     size_t places = s.len - 1;
     while (places - from >= BLOCK_BYTES) {
-        if (holds_pair(s.ptr + from, a, b))
-            return find_pair(s, from, from + BLOCK_BYTES, a, b);
+        if (holds_pair(s.ptr + from, a, b, c))
+            return find_pair(s, from, from + BLOCK_BYTES, a, b, c);
         from += BLOCK_BYTES;
     }
     /* A last block that overlaps the one before spares the bytes one by one. */
     if (places >= BLOCK_BYTES &&
-        !holds_pair(s.ptr + places - BLOCK_BYTES, a, b))
+        !holds_pair(s.ptr + places - BLOCK_BYTES, a, b, c))
         return OB_NOWHERE;
-    return find_pair(s, from, places, a, b);
+    return find_pair(s, from, places, a, b, c);
 }
 
 static bool is_bracket(char c)
@@ -68,8 +69,8 @@ const char *ob_skim_bracket(const char *at, const char *end)
     return at;
 }
 
-const char *ob_skim_string(const char *at, const char *end, bool *odd,
-                           bool *closed)
+const char *ob_skim_string(const char *at, const char *end, size_t *quotes,
+                           bool *odd, bool *closed)
 {
     for (;;) {
         const char *quote =
@@ -84,6 +85,10 @@ const char *ob_skim_string(const char *at, const char *end, bool *odd,
         *closed = quote && !escaped;
         if (!quote || !escaped)
             return quote ? quote + 1 : end;
+        if ((*quotes)-- == 0) {
+            *quotes = 0;
+            return end;
+        }
         at = quote + 1;
     }
 }

@@ -73,7 +73,7 @@ static const char *find_tokens(const char *at, const char *end)
 {
     ob_slice text = {at, (size_t)(end - at)};
     size_t found = 0;
-    while ((found = ob_skim_pair(text, found, 'o', 'k')) != OB_NOWHERE) {
+    while ((found = ob_skim_pair(text, found, 'o', 'k', 'k')) != OB_NOWHERE) {
         if (text.len - found >= 4 && memcmp(at + found, "oken", 4) == 0)
             return at + found;
         found++;

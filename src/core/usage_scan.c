@@ -255,7 +255,8 @@ static const char *scan_string(ob_usage_watch *w, const char *at,
                                const char *end)
 {
     bool closed;
-    const char *behind = ob_skim_string(at, end, &w->odd, &closed);
+    size_t quotes = SIZE_MAX;
+    const char *behind = ob_skim_string(at, end, &quotes, &w->odd, &closed);
     if (w->mode == MODE_STRING)
         keep_name(w, at, closed ? behind - 1 : behind);
     if (closed)
