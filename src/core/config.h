@@ -14,6 +14,7 @@
 #include "base/base.h"
 #include "base/secret.h"
 #include "provider.h"
+#include "siphash.h"
 
 typedef enum ob_upstream_kind {
     OB_UPSTREAM_DIRECT,
@@ -73,6 +74,8 @@ typedef struct ob_config {
     ob_timeouts timeouts;
     ob_retry_limits retry;
     uint32_t consecutive_429_threshold;
+    /* Random; set by the shell once, before the config is shared. */
+    ob_siphash_key affinity_key;
 } ob_config;
 
 /* What is wrong with a configuration. `line` is 1-based, 0 where no line can

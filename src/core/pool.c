@@ -57,6 +57,7 @@ void ob_pool_free(ob_pool *pool)
     free(pool->table);
     free(pool->changes);
     free(pool->used_chunks);
+    ob_sticky_deinit(&pool->sticky);
     free(pool);
 }
 

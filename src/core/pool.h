@@ -18,9 +18,11 @@
 #define OB_POOL_H
 
 #include "base/base.h"
+#include "affinity.h"
 #include "base/secret.h"
 #include "provider.h"
 #include "quota.h"
+#include "sticky.h"
 #include "verdict.h"
 
 typedef struct ob_pool ob_pool;
@@ -166,6 +168,7 @@ typedef struct ob_need {
     uint64_t body_bytes; /* of the request, for an estimate of its tokens */
     uint32_t output_max; /* tokens of an answer that it asks for; 0: not said */
     ob_zone zone;        /* where a day of the provider's quota begins */
+    const ob_affinity *affinity; /* what it goes on with; NULL: nothing */
     const int64_t *skip; /* ids of keys that it has tried already */
     size_t skip_count;   /* at most OB_SKIP_MAX */
     bool after_trouble;  /* the attempt before met the provider's trouble */
@@ -197,9 +200,10 @@ typedef struct ob_picked {
 
 /*
  * Finds the key of `group` that may serve: it rests neither for the model nor
- * for all, its quotas have room, and among those of the highest priority it was
- * used least lately. Counts a use of it and claims its part of the quotas.
- * O(log n). With an empty model only rests and quotas of the whole key count.
+ * for all, and its quotas have room. Among those it is the one that the request
+ * goes on with, or else of the highest priority and used least lately. What
+ * only one key can use waits for that key, unless it is blocked or gone.
+ * Counts a use of the key and claims its part of the quotas. O(log n). With an empty model only rests and quotas of the whole key count.
  *
  * OB_AGAIN: every key that is not skipped rests, or is wanted by requests that
  * wait already; retry_at_ms says when this one's turn comes, as far as can be
@@ -243,6 +247,13 @@ void ob_pool_settle(ob_pool *pool, ob_claim *claim, ob_slice model,
  * The claim stays open. */
 void ob_pool_answered(ob_pool *pool, ob_claim *claim, ob_slice model,
                       int64_t now_ms);
+/* The key has served a request that goes on with that, and has made these
+ * resources. */
+void ob_pool_bind(ob_pool *pool, const ob_key *key, const ob_affinity *affinity,
+                  const uint64_t *made, size_t made_count, int64_t now_ms);
+/* The table behind it, for the store. */
+ob_sticky *ob_pool_sticky(ob_pool *pool);
+
 /* What a response told of the key's limits. */
 void ob_pool_learn(ob_pool *pool, ob_key *key, ob_slice model,
                    const ob_limit_fact *facts, size_t count, int64_t now_ms);

@@ -50,6 +50,7 @@ struct ob_pool {
     uint32_t change_first;
     uint32_t change_count;
     uint64_t changes_dropped;
+    ob_sticky sticky;
 };
 
 /* Time first, so that what the store remembers sorts with what is picked. */

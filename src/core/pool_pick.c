@@ -165,6 +165,8 @@ typedef struct search {
     int64_t fits_at_ms; /* the first of those with too little room for the
                            tokens has enough then; 0: there is none */
     size_t ahead;       /* who wait for the same, and come first */
+    ob_key *owner;      /* no other key can serve; NULL: any may */
+    uint32_t number;    /* of the group */
 } search;
 
 static void wake(ob_group *group, ob_lane *lane, int64_t now_ms)
@@ -383,6 +385,78 @@ static ob_key *lane_take_proven(const search *s, const ob_pool *pool)
     return NULL;
 }
 
+/* ---- affinity ---- */
+
+/* The same thing at two providers is two things. */
+static uint64_t at_group(uint64_t hash, uint32_t group)
+{
+    return hash ? hash ^ (group + 1) * 0x9e3779b97f4a7c15ULL : 0;
+}
+
+static ob_key *bound_key(const search *s, uint64_t hash)
+{
+    int64_t id = ob_sticky_find(&s->pool->sticky, at_group(hash, s->number));
+    ob_key *key = id ? ob_pool_find(s->pool, id) : NULL;
+    return key && key->group == s->number ? key : NULL;
+}
+
+/* The key that made what the request names. */
+static ob_key *owner_of(const search *s)
+{
+    const ob_affinity *affinity = s->need->affinity;
+    for (size_t i = 0; affinity && i < affinity->resource_count; i++) {
+        ob_key *key = bound_key(s, affinity->resources[i]);
+        if (key && key->status != OB_KEY_BLOCKED && !is_skipped(s, key->id))
+            return key;
+    }
+    return NULL;
+}
+
+/* A beginning that many conversations share draws them to one key: only while
+ * it has plenty of room. */
+static bool is_roomy(const search *s, const ob_key *key)
+{
+    const ob_ledger *ledger = s->lane->ledgers[key->place];
+    uint64_t limit = ledger ? ledger->limit[OB_QUOTA_MINUTE_REQUESTS] : 0;
+    uint64_t used =
+        limit ? ob_ledger_used(ledger, OB_QUOTA_MINUTE_REQUESTS, s->now_ms) : 0;
+    return limit && used * 2 < limit;
+}
+
+static ob_key *lane_take_bound(const search *s)
+{
+    const ob_affinity *affinity = s->need->affinity;
+    const uint64_t hashes[] = {affinity->named, affinity->conversation,
+                               affinity->prefix};
+    for (size_t i = 0; i < OB_LEN(hashes); i++) {
+        ob_key *key = bound_key(s, hashes[i]);
+        if (key && may_serve(s, key) &&
+            (hashes[i] != affinity->prefix || is_roomy(s, key)))
+            return key;
+    }
+    return NULL;
+}
+
+void ob_pool_bind(ob_pool *pool, const ob_key *key, const ob_affinity *affinity,
+                  const uint64_t *made, size_t made_count, int64_t now_ms)
+{
+    const uint64_t hashes[] = {affinity->named, affinity->conversation,
+                               affinity->prefix};
+    for (size_t i = 0; i < OB_LEN(hashes); i++)
+        ob_sticky_note(&pool->sticky, at_group(hashes[i], key->group), key->id,
+                       false, now_ms / 1000);
+    for (size_t i = 0; i < made_count; i++)
+        ob_sticky_note(&pool->sticky, at_group(made[i], key->group), key->id,
+                       true, now_ms / 1000);
+}
+
+ob_sticky *ob_pool_sticky(ob_pool *pool)
+{
+    return &pool->sticky;
+}
+
+/* ---- the pick ---- */
+
 static void search_lane(search *s, ob_lane *lane, ob_key **key)
 {
     s->lane = lane;
@@ -391,9 +465,16 @@ static void search_lane(search *s, ob_lane *lane, ob_key **key)
     wake(s->group, lane, s->now_ms);
     s->ahead = lane->queue.count ? ob_queue_ahead(lane, s->need->waiter) : 0;
     *key = NULL;
+    s->owner = owner_of(s);
+    if (s->owner) {
+        *key = may_serve(s, s->owner) ? s->owner : NULL;
+        return;
+    }
     if (is_wanted(s, s->ahead))
         return;
-    if (s->need->after_trouble)
+    if (s->need->affinity)
+        *key = lane_take_bound(s);
+    if (!*key && s->need->after_trouble)
         *key = lane_take_proven(s, s->pool);
     if (!*key)
         *key = lane_take(s);
@@ -419,10 +500,21 @@ static ob_status lane_pick(search *s, ob_slice model, ob_key **key)
     return OB_OK;
 }
 
+static int64_t owner_at_ms(const search *s)
+{
+    uint32_t place = s->owner->place;
+    int64_t at_ms = room_at_ms(s, place, s->tokens);
+    if (s->lane->side[place] == OB_LANE_RESTING)
+        at_ms = later(at_ms, (int64_t)s->lane->value[place]);
+    return at_ms;
+}
+
 /* When the request's turn comes, at the earliest when the first key is back
  * that is not skipped; 0: none will. */
 static int64_t turn_at_ms(const search *s)
 {
+    if (s->owner)
+        return owner_at_ms(s);
     const ob_key *first = lane_first_back(s);
     int64_t at_ms = first ? (int64_t)s->lane->value[first->place] : 0;
     if (s->fits_at_ms && (!at_ms || s->fits_at_ms < at_ms))
@@ -559,6 +651,7 @@ ob_status ob_pool_pick(ob_pool *pool, uint32_t group, const ob_need *need,
     OB_ASSERT(group < pool->group_count && need->skip_count <= OB_SKIP_MAX);
     search s = {.pool = pool,
                 .group = pool->groups[group],
+                .number = group,
                 .need = need,
                 .now_ms = now_ms};
     ob_key *found;
@@ -569,7 +662,7 @@ ob_status ob_pool_pick(ob_pool *pool, uint32_t group, const ob_need *need,
         return status;
     s.lane->picked_order = ++pool->order;
     s.lane->picked_ms = now_ms;
-    if (!found && !s.ahead && !s.lane->circuit.gap_ms)
+    if (!found && !s.owner && !s.ahead && !s.lane->circuit.gap_ms)
         found = lane_probe(&s);
     picked->down = found && !circuit_lets(&s.lane->circuit, now_ms);
     if (picked->down) {

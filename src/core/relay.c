@@ -96,6 +96,10 @@ ob_status ob_relay_init(ob_relay *relay, const ob_config *config,
     relay->repeatable = is_repeatable(relay);
     if (relay->route.kind == OB_ROUTE_MODELS)
         return OB_OK;
+    ob_affinity_find(
+        &config->affinity_key, &relay->call,
+        ob_slice_make((const char *)authkey->hash, sizeof(authkey->hash)),
+        &relay->affinity);
     return permit(relay, error);
 }
 
@@ -185,6 +189,11 @@ void relay_close(ob_relay *relay, ob_pool *pool, bool proved, int64_t now_ms)
         return;
     ob_pool_succeeded(pool, key, model, now_ms);
     ob_pool_answered(pool, &relay->claim, model, now_ms);
+    uint64_t made[OB_AFFINITY_RESOURCES_MAX];
+    size_t count = ob_affinity_made(&relay->config->affinity_key, &relay->call,
+                                    relay->now.status,
+                                    ob_buffer_slice(&relay->now.body), made);
+    ob_pool_bind(pool, key, &relay->affinity, made, count, now_ms);
 }
 
 /* ---- what the attempt has cost ---- */
@@ -290,6 +299,7 @@ static ob_need need_of(const ob_relay *relay)
                      .zone = target->provider->daily_reset,
                      .skip = relay->tried,
                      .skip_count = relay->tried_count,
+                     .affinity = &relay->affinity,
                      .after_trouble = relay->trouble[relay->target] > 0,
                      .waiter = &relay->waiter};
 }

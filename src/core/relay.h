@@ -110,6 +110,7 @@ typedef struct ob_relay {
     int64_t waited_ms;     /* for keys */
     int64_t waits_from_ms; /* for one, again; 0: it does not */
     ob_waiter waiter;
+    ob_affinity affinity;
     int64_t key_id;        /* of the attempt under way */
     ob_claim claim;        /* its part of the key's quotas */
     bool repeatable;       /* may be sent again although it was received once */
@@ -138,7 +139,7 @@ typedef struct ob_relay {
 
 /*
  * `call`, `config`, `authkey`, `request_id` and `arena` outlive the relay.
- * `seed` spreads the pauses. *error is filled on OB_INVALID, OB_NOT_FOUND
+ * *error is filled on OB_INVALID, OB_NOT_FOUND
  * (bad or unknown route) and OB_DENIED (403); then there is nothing to
  * deinit. A route of kind OB_ROUTE_MODELS is the shell's to answer.
  */
