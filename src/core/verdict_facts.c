@@ -205,6 +205,11 @@ static void find_quota(finder *f, ob_slice id)
         facts->quota_day = true;
 }
 
+static const char *const wait_ms_names[] = {
+    "retry_after_ms", "retryafterms", "retry_in_ms",
+    "retryinms",      "reset_in_ms",  "wait_ms",
+};
+
 static void find_wait(finder *f, yyjson_val *value, bool millis)
 {
     int64_t wait_ms = 0;
@@ -250,6 +255,19 @@ static void find_headers(finder *f, yyjson_val *object)
         f->facts->reset_ms = wait_ms;
 }
 
+/* The part of the request that is blamed. Cerebras says "quota" there, others
+ * the key; Python's word for nothing is nothing. */
+static bool names_field(yyjson_val *value)
+{
+    if (!yyjson_is_str(value))
+        return yyjson_is_arr(value);
+    ob_slice text = text_of(value);
+    return text.len && !ob_slice_eq(text, OB_S("quota")) &&
+           !ob_slice_eq(text, OB_S("None")) &&
+           !ob_slice_eq(text, OB_S("null")) &&
+           ob_slice_find_nocase(text, OB_S("key")) == OB_NOWHERE;
+}
+
 /* Members that mean something of their own; true when that is all. */
 static bool find_special(finder *f, ob_slice name, yyjson_val *value)
 {
@@ -273,14 +291,10 @@ static bool find_special(finder *f, ob_slice name, yyjson_val *value)
         facts->codes |= OB_SAYS_CONTENT;
     } else if (ob_slice_eq(name, OB_S("param")) ||
                ob_slice_eq(name, OB_S("loc"))) {
-        bool quota = text && ob_slice_eq(text_of(value), OB_S("quota"));
-        bool key = text && ob_slice_find_nocase(text_of(value), OB_S("key")) !=
-                               OB_NOWHERE;
-        facts->field =
-            facts->field || yyjson_is_arr(value) || (text && !quota && !key);
+        facts->field = facts->field || names_field(value);
     } else if (one_of(name, wait_names, OB_LEN(wait_names))) {
         find_wait(f, value, false);
-    } else if (ob_slice_eq_nocase(name, OB_S("retry_after_ms"))) {
+    } else if (one_of(name, wait_ms_names, OB_LEN(wait_ms_names))) {
         find_wait(f, value, true);
     } else {
         return false;
