@@ -109,6 +109,19 @@ static void read_cloudflare_text(ob_facts *facts, ob_slice text)
         facts->cloudflare_code = (int)code;
 }
 
+/* Where a limit is what the refusal is about, and no prompt is repeated. */
+static void find_limit(finder *f, ob_slice text, uint32_t says)
+{
+    int status = f->response->status;
+    uint32_t about = OB_SAYS_RATE | OB_SAYS_QUOTA | OB_SAYS_PLAN |
+                     OB_SAYS_MINUTE | OB_SAYS_DAY | OB_SAYS_MONTH;
+    bool limit =
+        status == 429 || status == 403 || status == 413 || status < 400;
+    if (limit && (says & about))
+        ob_limits_text(&f->facts->limits, text,
+                       (says & OB_SAYS_ACCOUNT) && !(says & OB_SAYS_MODEL));
+}
+
 static void find_message(finder *f, ob_slice text)
 {
     ob_facts *facts = f->facts;
@@ -127,6 +140,7 @@ static void find_message(finder *f, ob_slice text)
     if (names_model(f, text))
         facts->prose |= OB_SAYS_MODEL;
     facts->over_limit = facts->over_limit || ob_words_over_limit(text);
+    find_limit(f, text, facts->prose);
     ob_slice head = ob_slice_head(text, OB_SAYS_BYTES_MAX);
     int64_t wait_ms;
     if (!facts->text_ms && ob_when_in_text(head, f->clock_ms, &wait_ms))
@@ -249,6 +263,8 @@ static void find_headers(finder *f, yyjson_val *object)
         if (yyjson_is_str(value))
             headers[count++] = (ob_header){text_of(name), text_of(value)};
     }
+    ob_limits_headers(&f->facts->limits, f->response->provider, headers, count,
+                      f->clock_ms);
     int64_t wait_ms;
     if (ob_wait_retry_after(headers, count, f->clock_ms, &wait_ms) ||
         ob_wait_reset(headers, count, f->clock_ms, &wait_ms))
@@ -317,10 +333,31 @@ static void find_string(finder *f, ob_slice name, ob_slice text)
         find_message(f, text);
 }
 
+static ob_slice member(yyjson_val *object, const char *name)
+{
+    yyjson_val *value = yyjson_obj_get(object, name);
+    return yyjson_is_str(value) ? text_of(value) : (ob_slice){NULL, 0};
+}
+
+/* A violation of google.rpc.QuotaFailure, or the metadata of an ErrorInfo. */
+static void find_violation(finder *f, yyjson_val *object)
+{
+    ob_limits *limits = &f->facts->limits;
+    ob_slice id = member(object, "quotaId");
+    ob_slice limit = member(object, "quota_limit");
+    if (id.len)
+        ob_limits_quota(limits, id, member(object, "quotaMetric"),
+                        member(object, "quotaValue"));
+    else if (limit.len)
+        ob_limits_quota(limits, limit, member(object, "quota_metric"),
+                        member(object, "quota_limit_value"));
+}
+
 static void find_object(finder *f, yyjson_val *object, int depth)
 {
     size_t i, max;
     yyjson_val *name, *value;
+    find_violation(f, object);
     yyjson_obj_foreach(object, i, max, name, value)
     {
         if (++f->members > MEMBERS_MAX)
