@@ -7,55 +7,6 @@
 #define HOUR_MS (3600 * 1000LL)
 #define DAY_MS  (24 * HOUR_MS)
 
-const char *ob_action_slug(ob_action action)
-{
-    switch (action) {
-#define OB_ACTION(name, slug)                                                  \
-    case OB_ACTION_##name:                                                     \
-        return slug;
-#include "tbl/action.def"
-#undef OB_ACTION
-    }
-    return "unknown";
-}
-
-const char *ob_scope_slug(ob_scope scope)
-{
-    switch (scope) {
-    case OB_SCOPE_NONE:
-        return NULL;
-    case OB_SCOPE_MODEL:
-        return "model";
-    case OB_SCOPE_KEY:
-        return "key";
-    }
-    return NULL;
-}
-
-const char *ob_reason_slug(ob_reason reason)
-{
-    switch (reason) {
-#define OB_REASON(name, slug, text)                                            \
-    case OB_REASON_##name:                                                     \
-        return slug;
-#include "tbl/reason.def"
-#undef OB_REASON
-    }
-    return "unknown";
-}
-
-const char *ob_reason_text(ob_reason reason)
-{
-    switch (reason) {
-#define OB_REASON(name, slug, text)                                            \
-    case OB_REASON_##name:                                                     \
-        return text;
-#include "tbl/reason.def"
-#undef OB_REASON
-    }
-    return "unknown";
-}
-
 /* One judgement: what came, what it says, when. */
 typedef struct judge {
     const ob_response *response;
@@ -331,6 +282,16 @@ static bool quota_gone(const judge *j)
     return (j->prose & quota) && !(j->prose & OB_SAYS_REVOKED);
 }
 
+/* The provider's own trouble, told with the status of a refusal: "the
+ * authentication service is unavailable". */
+static bool troubled(const judge *j)
+{
+    uint32_t refusal = OB_SAYS_KEY_INVALID | OB_SAYS_REVOKED |
+                       OB_SAYS_FORBIDDEN | OB_SAYS_MODEL_DENIED |
+                       OB_SAYS_NETWORK;
+    return (j->prose & OB_SAYS_OVERLOADED) && !says(j, refusal);
+}
+
 static ob_verdict judge_unauthorized(const judge *j)
 {
     if (j->codes & OB_SAYS_REQUEST)
@@ -341,6 +302,8 @@ static ob_verdict judge_unauthorized(const judge *j)
         return cool(j);
     if (quota_gone(j))
         return exhausted(j);
+    if (troubled(j))
+        return retry(trouble_reason(j));
     if (j->codes & OB_SAYS_KEY_INVALID && !says(j, OB_SAYS_NETWORK))
         return block(key_reason(j));
     if (says(j, OB_SAYS_REVOKED))
@@ -366,6 +329,8 @@ static ob_verdict judge_forbidden(const judge *j)
         return block(OB_REASON_KEY_FORBIDDEN);
     if (j->codes & OB_SAYS_CONTENT)
         return deliver(OB_REASON_CONTENT_REFUSED);
+    if (troubled(j))
+        return retry(trouble_reason(j));
     if (says(j, OB_SAYS_MODEL_DENIED))
         return deny_model();
     if (says(j, OB_SAYS_NETWORK))

@@ -417,6 +417,19 @@ verdict_never_blocks_for_a_limit_behind_a_refusals_code(void **state)
                   OB_ACTION_COOL);
 }
 
+static void
+verdict_spares_keys_while_the_provider_cannot_check_them(void **state)
+{
+    assert_action(401, "{\"error\":\"Authentication service unavailable\"}",
+                  OB_ACTION_RETRY);
+    assert_action(403, "{\"error\":\"Overloaded, your request was rejected\"}",
+                  OB_ACTION_RETRY);
+    assert_action(401, "{\"error\":\"Service unavailable for account\"}",
+                  OB_ACTION_BLOCK);
+    assert_action(401, "{\"error\":\"API error: Unauthorized\"}",
+                  OB_ACTION_BLOCK);
+}
+
 static void verdict_tells_warnings_from_facts(void **state)
 {
     assert_action(403,
@@ -445,6 +458,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(
             verdict_never_blocks_for_a_limit_behind_a_refusals_code),
+        cmocka_unit_test(
+            verdict_spares_keys_while_the_provider_cannot_check_them),
         cmocka_unit_test(verdict_tells_warnings_from_facts),
         cmocka_unit_test(verdict_believes_a_window_more_than_a_code_of_credit),
         cmocka_unit_test(verdict_of_a_status_alone),
