@@ -7,55 +7,6 @@
 #define HOUR_MS (3600 * 1000LL)
 #define DAY_MS  (24 * HOUR_MS)
 
-const char *ob_action_slug(ob_action action)
-{
-    switch (action) {
-#define OB_ACTION(name, slug)                                                  \
-    case OB_ACTION_##name:                                                     \
-        return slug;
-#include "tbl/action.def"
-#undef OB_ACTION
-    }
-    return "unknown";
-}
-
-const char *ob_scope_slug(ob_scope scope)
-{
-    switch (scope) {
-    case OB_SCOPE_NONE:
-        return NULL;
-    case OB_SCOPE_MODEL:
-        return "model";
-    case OB_SCOPE_KEY:
-        return "key";
-    }
-    return NULL;
-}
-
-const char *ob_reason_slug(ob_reason reason)
-{
-    switch (reason) {
-#define OB_REASON(name, slug, text)                                            \
-    case OB_REASON_##name:                                                     \
-        return slug;
-#include "tbl/reason.def"
-#undef OB_REASON
-    }
-    return "unknown";
-}
-
-const char *ob_reason_text(ob_reason reason)
-{
-    switch (reason) {
-#define OB_REASON(name, slug, text)                                            \
-    case OB_REASON_##name:                                                     \
-        return text;
-#include "tbl/reason.def"
-#undef OB_REASON
-    }
-    return "unknown";
-}
-
 /* One judgement: what came, what it says, when. */
 typedef struct judge {
     const ob_response *response;
@@ -64,7 +15,8 @@ typedef struct judge {
     int64_t clock_ms; /* the provider's own clock */
     int status;       /* the response's, or the one inside a 200 */
     uint32_t codes;   /* OB_SAYS_* of the codes */
-    uint32_t says;    /* of the codes and of as much prose as is believed */
+    uint32_t prose;   /* of as much prose as is believed */
+    uint32_t says;    /* of both */
 } judge;
 
 static bool says(const judge *j, uint32_t concepts)
@@ -112,9 +64,9 @@ static int64_t clamp(int64_t ms, int64_t min, int64_t max)
     return ms < min ? min : ms > max ? max : ms;
 }
 
-/* How long the response asks to wait, the most deliberate word first; 0 when
+/* How long this refusal asks to wait, the most deliberate word first; 0 when
  * it does not say. */
-static int64_t wait_told(const judge *j)
+static int64_t wait_asked(const judge *j)
 {
     const ob_response *r = j->response;
     const ob_facts *f = j->facts;
@@ -123,13 +75,19 @@ static int64_t wait_told(const judge *j)
         return wait_ms;
     if (f->retry_info_ms)
         return f->retry_info_ms;
-    if (f->text_ms)
-        return f->text_ms;
-    if (f->member_ms)
-        return f->member_ms;
+    return f->text_ms ? f->text_ms : f->member_ms;
+}
+
+/* As above; else when a rate limit is reset, which successes tell too. */
+static int64_t wait_told(const judge *j)
+{
+    const ob_response *r = j->response;
+    int64_t wait_ms = wait_asked(j);
+    if (wait_ms)
+        return wait_ms;
     if (ob_wait_reset(r->headers, r->header_count, j->clock_ms, &wait_ms))
         return wait_ms;
-    return f->reset_ms;
+    return j->facts->reset_ms;
 }
 
 /* A month's budget may end in weeks, but a person may add credit at any
@@ -184,6 +142,13 @@ static ob_verdict cool(const judge *j)
     return v;
 }
 
+static ob_verdict cool_scoped(const judge *j, ob_scope scope)
+{
+    ob_verdict v = cool(j);
+    v.scope = scope;
+    return v;
+}
+
 static ob_reason request_reason(const judge *j)
 {
     if (says(j, OB_SAYS_TOO_LONG | OB_SAYS_NEVER))
@@ -211,8 +176,7 @@ static ob_reason trouble_reason(const judge *j)
                : OB_REASON_PROVIDER_ERROR;
 }
 
-/* ---- by status -------------------------------------------------------------
- */
+/* ---- by status ---- */
 
 /* Cloudflare's 1xxx codes: in front of every provider, about the address or
  * the site, never about a key. */
@@ -234,7 +198,7 @@ static ob_verdict judge_gateway(const judge *j)
 static ob_verdict judge_upstream(const judge *j)
 {
     if (j->status == 429)
-        return cool(j);
+        return cool_scoped(j, OB_SCOPE_MODEL);
     if (says(j, OB_SAYS_CONTENT))
         return deliver(OB_REASON_CONTENT_REFUSED);
     bool request = j->status == 400 || j->status == 404 || j->status == 413 ||
@@ -250,14 +214,19 @@ static bool credit_gone(const judge *j)
 {
     bool window = says(j, OB_SAYS_DAY | OB_SAYS_MINUTE | OB_SAYS_CONCURRENCY) ||
                   j->facts->quota_named;
-    /* "Resource exhausted ... check your plan and billing details" is what
-     * Google writes about a minute. */
-    bool google = (j->codes & OB_SAYS_RATE) != 0;
+    /* A code alone does not outweigh a window in the words beside it: what
+     * Together calls credit_limit is so many queries a minute. */
+    bool named = (j->codes & OB_SAYS_CREDIT) &&
+                 ((j->prose & OB_SAYS_CREDIT) ||
+                  !(j->prose & (OB_SAYS_DAY | OB_SAYS_MINUTE)));
     if (says(j, OB_SAYS_CREDIT))
-        return !window || (j->codes & OB_SAYS_CREDIT);
+        return !window || named;
     if (says(j, OB_SAYS_MONTH))
         return !window;
-    return says(j, OB_SAYS_PLAN) && !window && !google && !wait_told(j);
+    /* "Resource exhausted ... check your plan and billing details" is what
+     * Google writes about a minute. */
+    bool rate = window || says(j, OB_SAYS_RATE);
+    return says(j, OB_SAYS_PLAN) && !rate && !wait_told(j);
 }
 
 static ob_verdict judge_rate(const judge *j)
@@ -285,11 +254,8 @@ static ob_verdict judge_rate(const judge *j)
 
 static ob_verdict judge_payment(const judge *j)
 {
-    if (j->facts->in_flight && wait_told(j)) {
-        ob_verdict v = cool(j);
-        v.scope = OB_SCOPE_KEY;
-        return v;
-    }
+    if (j->facts->in_flight && wait_told(j))
+        return cool_scoped(j, OB_SCOPE_KEY);
     return exhausted(j);
 }
 
@@ -297,7 +263,7 @@ static ob_verdict judge_payment(const judge *j)
 static bool renews(const judge *j)
 {
     return says(j, OB_SAYS_DAY | OB_SAYS_MINUTE | OB_SAYS_CONCURRENCY) ||
-           (j->codes & OB_SAYS_RATE) || j->facts->quota_named;
+           (j->codes & OB_SAYS_RATE) || j->facts->quota_named || wait_asked(j);
 }
 
 static bool limited(const judge *j)
@@ -306,12 +272,24 @@ static bool limited(const judge *j)
 }
 
 /* A code that blames the quota outweighs prose of a suspended account: it is
- * suspended until it is paid for. */
+ * suspended until it is paid for. And prose that blames the quota outweighs a
+ * code that says no more than that access ended. */
 static bool quota_gone(const judge *j)
 {
-    if (j->codes & (OB_SAYS_QUOTA | OB_SAYS_PLAN))
+    uint32_t quota = OB_SAYS_QUOTA | OB_SAYS_PLAN;
+    if (j->codes & quota)
         return !(j->codes & OB_SAYS_REVOKED);
-    return says(j, OB_SAYS_QUOTA) && !says(j, OB_SAYS_REVOKED);
+    return (j->prose & quota) && !(j->prose & OB_SAYS_REVOKED);
+}
+
+/* The provider's own trouble, told with the status of a refusal: "the
+ * authentication service is unavailable". */
+static bool troubled(const judge *j)
+{
+    uint32_t refusal = OB_SAYS_KEY_INVALID | OB_SAYS_REVOKED |
+                       OB_SAYS_FORBIDDEN | OB_SAYS_MODEL_DENIED |
+                       OB_SAYS_NETWORK;
+    return (j->prose & OB_SAYS_OVERLOADED) && !says(j, refusal);
 }
 
 static ob_verdict judge_unauthorized(const judge *j)
@@ -324,6 +302,8 @@ static ob_verdict judge_unauthorized(const judge *j)
         return cool(j);
     if (quota_gone(j))
         return exhausted(j);
+    if (troubled(j))
+        return retry(trouble_reason(j));
     if (j->codes & OB_SAYS_KEY_INVALID && !says(j, OB_SAYS_NETWORK))
         return block(key_reason(j));
     if (says(j, OB_SAYS_REVOKED))
@@ -349,11 +329,14 @@ static ob_verdict judge_forbidden(const judge *j)
         return block(OB_REASON_KEY_FORBIDDEN);
     if (j->codes & OB_SAYS_CONTENT)
         return deliver(OB_REASON_CONTENT_REFUSED);
+    if (troubled(j))
+        return retry(trouble_reason(j));
     if (says(j, OB_SAYS_MODEL_DENIED))
         return deny_model();
     if (says(j, OB_SAYS_NETWORK))
         return network(OB_REASON_REGION);
-    if (j->codes & (OB_SAYS_QUOTA | OB_SAYS_PLAN) && quota_gone(j))
+    if (j->codes & (OB_SAYS_QUOTA | OB_SAYS_PLAN | OB_SAYS_REVOKED) &&
+        quota_gone(j))
         return exhausted(j);
     if (says(j, OB_SAYS_REVOKED))
         return block(OB_REASON_KEY_REVOKED);
@@ -380,11 +363,14 @@ static ob_verdict judge_not_found(const judge *j)
  * and plain statements only. False when there is nothing of the kind. */
 static bool judge_account(const judge *j, ob_verdict *v)
 {
+    /* "The api_key field ... is invalid" is about the caller's tool. */
+    bool key = (j->codes & OB_SAYS_KEY_INVALID) ||
+               (says(j, OB_SAYS_KEY_INVALID) && !says(j, OB_SAYS_REQUEST));
     if (says(j, OB_SAYS_CREDIT))
         *v = exhausted(j);
     else if (says(j, OB_SAYS_REVOKED))
         *v = block(OB_REASON_KEY_REVOKED);
-    else if (says(j, OB_SAYS_KEY_INVALID))
+    else if (key)
         *v = block(OB_REASON_KEY_INVALID);
     else if (j->codes & OB_SAYS_FORBIDDEN)
         *v = block(OB_REASON_KEY_FORBIDDEN);
@@ -490,8 +476,7 @@ static ob_verdict judge_status(const judge *j)
     }
 }
 
-/* ---- errors behind a 200
- * ------------------------------------------------------ */
+/* ---- errors behind a 200 ---- */
 
 /* The status that an error without one would have had. */
 static int status_of(uint32_t concepts)
@@ -573,7 +558,8 @@ ob_verdict ob_verdict_judge(const ob_response *response, int64_t now_ms)
         .status = effective_status(response, &facts),
         .codes = facts.codes,
     };
-    j.says = facts.codes | believed(&facts, j.status);
+    j.prose = believed(&facts, j.status);
+    j.says = j.codes | j.prose;
     v = judge_error(&j);
     v.words = facts.words;
     return v;

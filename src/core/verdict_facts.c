@@ -2,6 +2,7 @@
 
 #include <yyjson.h>
 
+#include "verdict_shape.h"
 #include "verdict_wait.h"
 #include "verdict_words.h"
 #include "when.h"
@@ -38,7 +39,7 @@ static bool one_of(ob_slice name, const char *const *names, size_t count)
     return false;
 }
 
-/* ---- strings ---------------------------------------------------------- */
+/* ---- strings ---- */
 
 static void find_value(finder *f, yyjson_val *value, ob_slice name, int depth);
 
@@ -54,13 +55,6 @@ static ob_slice words_of(const finder *f, ob_slice text)
     while (end < f->length && body.ptr[end] != '"')
         end += body.ptr[end] == '\\' ? 2 : 1;
     return ob_slice_head(ob_slice_from(body, start), end - start);
-}
-
-static bool speaks_of_error(yyjson_val *object)
-{
-    return yyjson_obj_get(object, "error") ||
-           yyjson_obj_get(object, "message") ||
-           yyjson_obj_get(object, "detail") || yyjson_obj_get(object, "errors");
 }
 
 /* JSON inside a string, with or without words before it ("Error from
@@ -80,7 +74,7 @@ static bool find_nested(finder *f, ob_slice text)
     if (!doc)
         return false;
     f->nested++;
-    bool speaks = speaks_of_error(yyjson_doc_get_root(doc));
+    bool speaks = ob_shape_speaks(yyjson_doc_get_root(doc));
     if (speaks)
         find_value(f, yyjson_doc_get_root(doc), OB_S("error"), 0);
     f->nested--;
@@ -109,6 +103,19 @@ static void read_cloudflare_text(ob_facts *facts, ob_slice text)
         facts->cloudflare_code = (int)code;
 }
 
+/* Where a limit is what the refusal is about, and no prompt is repeated. */
+static void find_limit(finder *f, ob_slice text, uint32_t says)
+{
+    int status = f->response->status;
+    uint32_t about = OB_SAYS_RATE | OB_SAYS_QUOTA | OB_SAYS_PLAN |
+                     OB_SAYS_MINUTE | OB_SAYS_DAY | OB_SAYS_MONTH;
+    bool limit =
+        status == 429 || status == 403 || status == 413 || status < 400;
+    if (limit && (says & about))
+        ob_limits_text(&f->facts->limits, text,
+                       (says & OB_SAYS_ACCOUNT) && !(says & OB_SAYS_MODEL));
+}
+
 static void find_message(finder *f, ob_slice text)
 {
     ob_facts *facts = f->facts;
@@ -127,6 +134,7 @@ static void find_message(finder *f, ob_slice text)
     if (names_model(f, text))
         facts->prose |= OB_SAYS_MODEL;
     facts->over_limit = facts->over_limit || ob_words_over_limit(text);
+    find_limit(f, text, facts->prose);
     ob_slice head = ob_slice_head(text, OB_SAYS_BYTES_MAX);
     int64_t wait_ms;
     if (!facts->text_ms && ob_when_in_text(head, f->clock_ms, &wait_ms))
@@ -155,7 +163,7 @@ static void find_code(finder *f, ob_slice text)
     f->facts->codes |= ob_words_say(text);
 }
 
-/* ---- members ----------------------------------------------------------- */
+/* ---- members ---- */
 
 static const char *const code_names[] = {
     "code",       "type",       "status",     "reason", "err_code",
@@ -205,6 +213,11 @@ static void find_quota(finder *f, ob_slice id)
         facts->quota_day = true;
 }
 
+static const char *const wait_ms_names[] = {
+    "retry_after_ms", "retryafterms", "retry_in_ms",
+    "retryinms",      "reset_in_ms",  "wait_ms",
+};
+
 static void find_wait(finder *f, yyjson_val *value, bool millis)
 {
     int64_t wait_ms = 0;
@@ -244,10 +257,25 @@ static void find_headers(finder *f, yyjson_val *object)
         if (yyjson_is_str(value))
             headers[count++] = (ob_header){text_of(name), text_of(value)};
     }
+    ob_limits_headers(&f->facts->limits, f->response->provider, headers, count,
+                      f->clock_ms);
     int64_t wait_ms;
     if (ob_wait_retry_after(headers, count, f->clock_ms, &wait_ms) ||
         ob_wait_reset(headers, count, f->clock_ms, &wait_ms))
         f->facts->reset_ms = wait_ms;
+}
+
+/* The part of the request that is blamed. Cerebras says "quota" there, others
+ * the key; Python's word for nothing is nothing. */
+static bool names_field(yyjson_val *value)
+{
+    if (!yyjson_is_str(value))
+        return yyjson_is_arr(value);
+    ob_slice text = text_of(value);
+    return text.len && !ob_slice_eq(text, OB_S("quota")) &&
+           !ob_slice_eq(text, OB_S("None")) &&
+           !ob_slice_eq(text, OB_S("null")) &&
+           ob_slice_find_nocase(text, OB_S("key")) == OB_NOWHERE;
 }
 
 /* Members that mean something of their own; true when that is all. */
@@ -273,14 +301,10 @@ static bool find_special(finder *f, ob_slice name, yyjson_val *value)
         facts->codes |= OB_SAYS_CONTENT;
     } else if (ob_slice_eq(name, OB_S("param")) ||
                ob_slice_eq(name, OB_S("loc"))) {
-        bool quota = text && ob_slice_eq(text_of(value), OB_S("quota"));
-        bool key = text && ob_slice_find_nocase(text_of(value), OB_S("key")) !=
-                               OB_NOWHERE;
-        facts->field =
-            facts->field || yyjson_is_arr(value) || (text && !quota && !key);
+        facts->field = facts->field || names_field(value);
     } else if (one_of(name, wait_names, OB_LEN(wait_names))) {
         find_wait(f, value, false);
-    } else if (ob_slice_eq_nocase(name, OB_S("retry_after_ms"))) {
+    } else if (one_of(name, wait_ms_names, OB_LEN(wait_ms_names))) {
         find_wait(f, value, true);
     } else {
         return false;
@@ -303,10 +327,31 @@ static void find_string(finder *f, ob_slice name, ob_slice text)
         find_message(f, text);
 }
 
+static ob_slice member(yyjson_val *object, const char *name)
+{
+    yyjson_val *value = yyjson_obj_get(object, name);
+    return yyjson_is_str(value) ? text_of(value) : (ob_slice){NULL, 0};
+}
+
+/* A violation of google.rpc.QuotaFailure, or the metadata of an ErrorInfo. */
+static void find_violation(finder *f, yyjson_val *object)
+{
+    ob_limits *limits = &f->facts->limits;
+    ob_slice id = member(object, "quotaId");
+    ob_slice limit = member(object, "quota_limit");
+    if (id.len)
+        ob_limits_quota(limits, id, member(object, "quotaMetric"),
+                        member(object, "quotaValue"));
+    else if (limit.len)
+        ob_limits_quota(limits, limit, member(object, "quota_metric"),
+                        member(object, "quota_limit_value"));
+}
+
 static void find_object(finder *f, yyjson_val *object, int depth)
 {
     size_t i, max;
     yyjson_val *name, *value;
+    find_violation(f, object);
     yyjson_obj_foreach(object, i, max, name, value)
     {
         if (++f->members > MEMBERS_MAX)
@@ -343,62 +388,7 @@ static void find_value(finder *f, yyjson_val *value, ob_slice name, int depth)
     }
 }
 
-/* ---- what is an error --------------------------------------------------- */
-
-static bool text_is(yyjson_val *object, const char *name, const char *text)
-{
-    yyjson_val *value = yyjson_obj_get(object, name);
-    return yyjson_equals_str(value, text);
-}
-
-static bool has_error_member(yyjson_val *object)
-{
-    yyjson_val *error = yyjson_obj_get(object, "error");
-    return yyjson_obj_size(error) > 0 || yyjson_arr_size(error) > 0 ||
-           yyjson_get_len(error) > 0 || yyjson_is_true(error);
-}
-
-/* A resource of the provider that tells of its own failure (a prediction, a
- * batch) is the answer to the question for it, not an error of this one. */
-static bool is_resource(yyjson_val *object)
-{
-    return yyjson_obj_get(object, "urls") ||
-           text_is(object, "object", "batch") ||
-           (yyjson_obj_get(object, "id") && yyjson_obj_get(object, "input"));
-}
-
-static bool is_nonzero(yyjson_val *value)
-{
-    if (yyjson_is_str(value))
-        return yyjson_get_len(value) > 0 && !yyjson_equals_str(value, "0");
-    return yyjson_is_int(value) && yyjson_get_sint(value) != 0;
-}
-
-static bool is_error(yyjson_val *object)
-{
-    if (!yyjson_is_obj(object) || is_resource(object))
-        return false;
-    if (has_error_member(object) || text_is(object, "type", "error") ||
-        text_is(object, "object", "error"))
-        return true;
-    if (yyjson_is_false(yyjson_obj_get(object, "success")))
-        return true;
-    if (is_nonzero(yyjson_obj_get(object, "error_code")))
-        return true;
-    yyjson_val *base = yyjson_obj_get(object, "base_resp");
-    if (is_nonzero(yyjson_obj_get(base, "status_code")))
-        return true;
-    yyjson_val *response = yyjson_obj_get(object, "response");
-    return text_is(object, "type", "response.failed") ||
-           has_error_member(response);
-}
-
-/* AI Gateway spells it "error" where Workers AI spells "errors". */
-static bool is_gateway(yyjson_val *object)
-{
-    return yyjson_is_false(yyjson_obj_get(object, "success")) &&
-           yyjson_is_arr(yyjson_obj_get(object, "error"));
-}
+/* ---- JSON ---- */
 
 /* Parses `start` to `end` of the copy in place. The zeros behind it fall on
  * the line end and the field name of the next event, or on the padding. */
@@ -419,18 +409,17 @@ static void find_root(finder *f, yyjson_val *root, bool failed)
     bool google = ob_slice_starts(f->response->provider, OB_S("google-"));
     bool nothing = google && yyjson_is_arr(root) && !object;
     facts->kind = nothing ? OB_BODY_EMPTY : OB_BODY_JSON;
-    facts->error = facts->error || is_error(object);
+    facts->error = facts->error || ob_shape_error(object);
     if (!facts->error && !failed)
         return;
-    facts->gateway = facts->gateway || is_gateway(object);
+    facts->gateway = facts->gateway || ob_shape_gateway(object);
     if (yyjson_is_str(root))
         find_message(f, text_of(root));
     else
         find_value(f, root, OB_S("errors"), 0);
 }
 
-/* ---- server-sent events ---------------------------------------------------
- */
+/* ---- server-sent events ---- */
 
 static ob_slice next_line(ob_slice *rest)
 {
@@ -448,28 +437,6 @@ static bool is_stream(const ob_response *response, ob_slice body)
            ob_slice_starts(body, OB_S("data:")) ||
            ob_slice_starts(body, OB_S("event:")) ||
            (ob_slice_starts(body, OB_S(":")) && body.len > 1);
-}
-
-/* Events that come before any of the answer. */
-static bool is_prelude(yyjson_val *root, ob_slice event)
-{
-    static const char *const names[] = {
-        "ping",
-        "response.created",
-        "response.in_progress",
-        "response.queued",
-        "message_start",
-    };
-    yyjson_val *type = yyjson_obj_get(root, "type");
-    ob_slice name = yyjson_is_str(type) ? text_of(type) : event;
-    if (one_of(name, names, OB_LEN(names)))
-        return true;
-    yyjson_val *choice = yyjson_arr_get(yyjson_obj_get(root, "choices"), 0);
-    yyjson_val *delta = yyjson_obj_get(choice, "delta");
-    if (!delta || yyjson_is_str(yyjson_obj_get(choice, "finish_reason")))
-        return false;
-    return yyjson_get_len(yyjson_obj_get(delta, "content")) == 0 &&
-           yyjson_obj_size(delta) <= 2;
 }
 
 typedef struct event {
@@ -498,7 +465,7 @@ static bool find_event(finder *f, const event *e, bool failed)
     yyjson_val *root = yyjson_doc_get_root(doc);
     f->facts->error = named;
     find_root(f, root, failed);
-    bool over = f->facts->error || !is_prelude(root, e->name);
+    bool over = f->facts->error || !ob_shape_prelude(root, e->name);
     yyjson_doc_free(doc);
     return over;
 }
@@ -540,8 +507,7 @@ static void find_stream(finder *f, bool failed)
     }
 }
 
-/* ---- html and text ----------------------------------------------------------
- */
+/* ---- html and text ---- */
 
 static bool is_html(ob_slice body)
 {
@@ -579,8 +545,7 @@ static void find_text(finder *f, ob_slice body)
     f->facts->words = ob_slice_head(body, 1024);
 }
 
-/* ---- all of it
- * ---------------------------------------------------------------- */
+/* ---- all of it ---- */
 
 static void find_header_codes(finder *f)
 {

@@ -7,6 +7,7 @@
 #define OB_VERDICT_FACTS_H
 
 #include "base/base.h"
+#include "limits_internal.h"
 #include "verdict.h"
 
 typedef enum ob_body_kind {
@@ -35,7 +36,8 @@ typedef struct ob_facts {
     int64_t member_ms;
     int64_t text_ms;
     int64_t reset_ms;
-    ob_slice words; /* the first message, part of the body */
+    ob_limits limits; /* that the body tells; empty without an error */
+    ob_slice words;   /* the first message, part of the body */
 } ob_facts;
 
 /* Bytes of a body that are looked at. */

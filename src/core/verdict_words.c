@@ -325,26 +325,93 @@ static uint32_t words_say(const words *w, size_t begin, size_t end,
     return says;
 }
 
+/* Where the next quotation begins and ends, typographic marks and corner
+ * brackets too; both at the text's end when there is none. `open`: marks that
+ * are known not to close, so that each is looked for once. */
+static size_t next_quotation(ob_slice s, bool open[128], size_t *end)
+{
+    static const char *const marks[][2] = {
+        {"\xe2\x80\x9c", "\xe2\x80\x9d"},
+        {"\xe3\x80\x8c", "\xe3\x80\x8d"},
+    };
+    for (size_t at = 0; at < s.len; at++) {
+        unsigned char c = (unsigned char)s.ptr[at];
+        *end = c < 128 && !open[c] ? quote_end(s, at) : at;
+        if (*end > at)
+            return at;
+        if (c < 128 && (at == 0 || !is_alnum(s.ptr[at - 1])))
+            open[c] = true;
+        for (size_t i = 0; i < OB_LEN(marks); i++) {
+            ob_slice rest = ob_slice_from(s, at);
+            if (!ob_slice_starts(rest, ob_slice_str(marks[i][0])))
+                continue;
+            size_t close = ob_slice_find(rest, ob_slice_str(marks[i][1]));
+            *end = close == OB_NOWHERE ? s.len : at + close;
+            return at;
+        }
+    }
+    *end = s.len;
+    return s.len;
+}
+
+static bool is_ascii(ob_slice text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.ptr[i] >= 128)
+            return false;
+    return true;
+}
+
 static uint32_t phrases_say(ob_slice text)
 {
     uint32_t says = 0;
-    bool ascii = true;
+    bool open[128] = {false};
     text = ob_slice_head(text, OB_SAYS_BYTES_MAX);
-    for (size_t i = 0; i < text.len && ascii; i++)
-        ascii = (unsigned char)text.ptr[i] < 128;
-    if (ascii)
+    if (is_ascii(text))
         return 0;
-    for (size_t i = 0; i < OB_LEN(phrases); i++)
-        if (ob_slice_find(text, ob_slice_str(phrases[i].text)) != OB_NOWHERE)
-            says |= phrases[i].says;
+    while (text.len) {
+        size_t end;
+        ob_slice part = ob_slice_head(text, next_quotation(text, open, &end));
+        for (size_t i = 0; i < OB_LEN(phrases); i++)
+            if (ob_slice_find(part, ob_slice_str(phrases[i].text)) !=
+                OB_NOWHERE)
+                says |= phrases[i].says;
+        text = ob_slice_from(text, end);
+    }
     return says;
+}
+
+/* "... your account may be suspended" warns of what has not happened: the
+ * sentence is cut there. True when there was something to cut. */
+static bool cut_warnings(words *w)
+{
+    static const char warning[] = "may|might|could|would";
+    bool cut = false;
+    for (size_t i = 0; i < w->count; i++) {
+        ob_slice word = word_at(w, i);
+        if (!word.len || !element_fits(warning, sizeof(warning) - 1, word))
+            continue;
+        w->word[i].length = 0;
+        cut = true;
+    }
+    return cut;
+}
+
+/* As words_say(), warnings apart. */
+static uint32_t words_mean(words *w, size_t begin, size_t end, size_t begin_max)
+{
+    uint32_t says = words_say(w, begin, end, begin_max);
+    if (!(says & OB_SAYS_REVOKED) || !cut_warnings(w))
+        return says;
+    return (says & ~(uint32_t)OB_SAYS_REVOKED) |
+           (words_say(w, begin, end, begin_max) & OB_SAYS_REVOKED);
 }
 
 uint32_t ob_words_say(ob_slice text)
 {
     words w;
     words_read(&w, text);
-    return words_say(&w, 0, w.count, w.count) | phrases_say(text);
+    return words_mean(&w, 0, w.count, w.count) | phrases_say(text);
 }
 
 static bool is_neutral(ob_slice word)
@@ -395,24 +462,30 @@ uint32_t ob_words_state(ob_slice text)
     size_t begin;
     words_read(&w, text);
     size_t end = statement(&w, &begin);
-    uint32_t says = words_say(&w, begin, end, begin + STATEMENT_BEGIN_MAX);
+    uint32_t says = words_mean(&w, begin, end, begin + STATEMENT_BEGIN_MAX);
     /* Short ones only: a long text in Chinese may well be the prompt. */
     return text.len <= 300 ? says | phrases_say(text) : says;
 }
 
-/* The number behind the word `name`, not further than a few bytes. */
+/* The number behind the word `name`, not further than a few bytes; the word
+ * may stand elsewhere without one ("Rate limit reached ..."). */
 static bool number_behind(ob_slice text, ob_slice name, uint64_t *value)
 {
-    size_t at = ob_slice_find_nocase(text, name);
-    if (at == OB_NOWHERE)
-        return false;
-    at += name.len;
-    while (at < text.len && (text.ptr[at] == ' ' || text.ptr[at] == ':'))
-        at++;
-    size_t end = at;
-    while (end < text.len && text.ptr[end] >= '0' && text.ptr[end] <= '9')
-        end++;
-    return ob_slice_u64(ob_slice_make(text.ptr + at, end - at), value) == OB_OK;
+    for (;;) {
+        size_t found = ob_slice_find_nocase(text, name);
+        if (found == OB_NOWHERE)
+            return false;
+        text = ob_slice_from(text, found + name.len);
+        size_t at = 0, end;
+        while (at < text.len && text.ptr[at] && strchr(" :~", text.ptr[at]))
+            at++;
+        for (end = at;
+             end < text.len && text.ptr[end] >= '0' && text.ptr[end] <= '9';)
+            end++;
+        if (ob_slice_u64(ob_slice_make(text.ptr + at, end - at), value) ==
+            OB_OK)
+            return true;
+    }
 }
 
 bool ob_words_over_limit(ob_slice text)

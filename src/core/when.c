@@ -1,7 +1,5 @@
 #include "when.h"
 
-#include "verdict.h"
-
 #define SECOND_MS 1000LL
 #define MINUTE_MS (60 * SECOND_MS)
 #define HOUR_MS   (60 * MINUTE_MS)
@@ -9,62 +7,6 @@
 /* The years in which the time of a response is believed. */
 #define YEAR_MIN 1970
 #define YEAR_MAX 2200
-
-/* The calendar is counted in eras of 400 years that begin in March, so that
- * the leap day is the last of its year. */
-int64_t ob_days_from_civil(int64_t year, int month, int day)
-{
-    year -= month <= 2;
-    int64_t era = (year >= 0 ? year : year - 399) / 400;
-    int64_t year_of_era = year - era * 400;
-    int64_t day_of_year =
-        (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    int64_t day_of_era =
-        year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    return era * 146097 + day_of_era - 719468;
-}
-
-static int64_t year_of_day(int64_t days)
-{
-    int64_t year = 1970 + days / 366;
-    while (ob_days_from_civil(year + 1, 1, 1) <= days)
-        year++;
-    return year;
-}
-
-/* The day of the nth (1..) Sunday of a month. 1970-01-01 was a Thursday. */
-static int64_t nth_sunday(int64_t year, int month, int nth)
-{
-    int64_t first = ob_days_from_civil(year, month, 1);
-    int64_t weekday = ((first + 4) % 7 + 7) % 7;
-    return first + (7 - weekday) % 7 + 7 * (nth - 1);
-}
-
-/* US law since 2007: daylight saving from the second Sunday of March, 2:00
- * standard time, to the first Sunday of November, 2:00 daylight time. */
-static int64_t pacific_offset_ms(int64_t unix_ms)
-{
-    int64_t year = year_of_day((unix_ms - 8 * HOUR_MS) / DAY_MS);
-    int64_t begin = nth_sunday(year, 3, 2) * DAY_MS + 10 * HOUR_MS;
-    int64_t end = nth_sunday(year, 11, 1) * DAY_MS + 9 * HOUR_MS;
-    return unix_ms >= begin && unix_ms < end ? -7 * HOUR_MS : -8 * HOUR_MS;
-}
-
-int64_t ob_until_midnight_ms(ob_zone zone, int64_t now_ms)
-{
-    if (now_ms < DAY_MS)
-        now_ms = DAY_MS;
-    if (now_ms > ob_days_from_civil(YEAR_MAX, 1, 1) * DAY_MS)
-        now_ms = ob_days_from_civil(YEAR_MAX, 1, 1) * DAY_MS;
-    if (zone == OB_ZONE_UTC)
-        return DAY_MS - now_ms % DAY_MS;
-    int64_t offset = pacific_offset_ms(now_ms);
-    int64_t local = now_ms + offset;
-    int64_t midnight = local - local % DAY_MS + DAY_MS;
-    /* The clock may change between now and then. */
-    offset = pacific_offset_ms(midnight - offset);
-    return midnight - offset - now_ms;
-}
 
 /* A cursor over text. */
 typedef struct reader {
@@ -312,9 +254,15 @@ static const struct unit {
     {"毫秒", 1},
     {"秒", SECOND_MS},
     {"分钟", MINUTE_MS},
+    {"分鐘", MINUTE_MS},
     {"分", MINUTE_MS},
     {"小时", HOUR_MS},
+    {"小時", HOUR_MS},
+    {"時間", HOUR_MS},
     {"天", DAY_MS},
+    {"초", SECOND_MS},
+    {"분", MINUTE_MS},
+    {"시간", HOUR_MS},
 };
 
 static bool take_unit(reader *r, int64_t *ms)
@@ -351,11 +299,55 @@ static bool take_part(reader *r, int64_t *ms)
     return true;
 }
 
+/* "10:57 PM" is a time of the day. */
+static bool is_half_day(reader r)
+{
+    skip_blanks(&r);
+    char half = ob_lower(peek(&r));
+    r.at++;
+    return (half == 'a' || half == 'p') && ob_lower(peek(&r)) == 'm';
+}
+
+/* "01:23:45", and "20.09:58:55" with its days, as .NET writes a TimeSpan;
+ * with `seconds_only_ok` "02:30" too, minutes and seconds. */
+static bool take_span(reader *r, bool seconds_only_ok, int64_t *ms)
+{
+    reader ahead = *r;
+    int days = 0, first, second, third = 0;
+    if (!take_number(&ahead, 1, 4, &first))
+        return false;
+    if (peek(&ahead) == '.') {
+        ahead.at++;
+        days = first;
+        if (!take_number(&ahead, 2, 2, &first))
+            return false;
+    }
+    if (!take(&ahead, ":") || !take_number(&ahead, 2, 2, &second))
+        return false;
+    bool hours = take(&ahead, ":");
+    if (hours ? !take_number(&ahead, 2, 2, &third) : !seconds_only_ok)
+        return false;
+    if (second > 59 || third > 59 || is_digit(peek(&ahead)) ||
+        is_half_day(ahead))
+        return false;
+    *ms = hours ? first * HOUR_MS + second * MINUTE_MS + third * SECOND_MS
+                : first * MINUTE_MS + second * SECOND_MS;
+    *ms += days * DAY_MS;
+    if (hours)
+        take_fraction(&ahead, ms);
+    if (*ms > OB_WAIT_MS_MAX)
+        *ms = OB_WAIT_MS_MAX;
+    *r = ahead;
+    return true;
+}
+
 size_t ob_when_duration(ob_slice s, int64_t *ms)
 {
     reader r = {s, 0};
     int64_t sum = 0;
     size_t end = 0;
+    if (take_span(&r, false, ms))
+        return r.at;
     /* Days, hours, minutes, seconds, milliseconds: no more parts than that. */
     for (int part = 0; part < 5; part++) {
         if (!take_part(&r, &sum))
@@ -416,9 +408,12 @@ bool ob_when_value(ob_slice s, int64_t now_ms, int64_t *wait_ms)
 
 /* Words behind which a wait is told, and what may stand between. */
 static const char *const anchors[] = {
-    "again",      "retry",   "retrying", "retried",   "reset",  "resets",
-    "wait",       "after",   "until",    "available", "regain", "renew",
-    "retrydelay", "refresh", "expires",  "backoff",   "renews", "refreshes",
+    "again",       "retry",       "retrying", "retried",   "reset",
+    "resets",      "wait",        "after",    "until",     "available",
+    "regain",      "renew",       "renews",   "renewed",   "retrydelay",
+    "refresh",     "refreshes",   "expires",  "refreshed", "backoff",
+    "replenished", "replenishes", "back",     "refilled",  "restored",
+    "lifted",      "recovers",    "resumes",  "cooldown",  "unblocked",
 };
 static const char *const fillers[] = {
     "in",
@@ -478,37 +473,86 @@ static bool take_filler(reader *r)
     return false;
 }
 
+/* Up to the number; *point: the words announce a point in time. */
+static bool skip_fillers(reader *r, bool *point)
+{
+    for (int i = 0; i < 6; i++) {
+        skip_blanks(r);
+        if (is_digit(peek(r)))
+            return true;
+        *point =
+            ob_slice_starts_nocase(ob_slice_from(r->s, r->at), OB_S("at "));
+        if (!take_filler(r))
+            return false;
+    }
+    return true;
+}
+
+/* "00:00 UTC", "10:57 PM GMT-3": the next time that clocks show it. A zone
+ * must be told, and none but these is known. */
+static bool read_daytime(reader r, int64_t now_ms, int64_t *wait_ms)
+{
+    moment m = {.year = YEAR_MIN, .month = 1, .day = 1};
+    int zone_hours = 0;
+    if (!take_number(&r, 1, 2, &m.hour))
+        return false;
+    if (take(&r, ":") && !take_number(&r, 2, 2, &m.minute))
+        return false;
+    if (take(&r, ":") && !take_number(&r, 2, 2, &m.second))
+        return false;
+    if (is_half_day(r)) {
+        skip_blanks(&r);
+        m.hour = m.hour % 12 + (ob_lower(peek(&r)) == 'p' ? 12 : 0);
+        r.at += 2;
+    }
+    skip_blanks(&r);
+    if ((!take(&r, "utc") && !take(&r, "gmt")) || !moment_valid(&m))
+        return false;
+    char sign = peek(&r);
+    r.at += sign == '+' || sign == '-';
+    if ((sign == '+' || sign == '-') && !take_number(&r, 1, 2, &zone_hours))
+        return false;
+    int64_t zone_ms = (sign == '-' ? -zone_hours : zone_hours) * HOUR_MS;
+    int64_t until_ms = (moment_ms(&m) - zone_ms - now_ms) % DAY_MS;
+    *wait_ms = until_ms > 0 ? until_ms : until_ms + DAY_MS;
+    return true;
+}
+
 static bool read_wait(reader r, int64_t now_ms, int64_t *wait_ms)
 {
     int64_t value;
-    for (int i = 0; i < 6; i++) {
-        skip_blanks(&r);
-        if (is_digit(peek(&r)))
-            break;
-        if (!take_filler(&r))
-            return false;
-    }
+    bool point = false;
+    if (!skip_fillers(&r, &point))
+        return false;
     ob_slice rest = ob_slice_from(r.s, r.at);
     if (ob_when_rfc3339(rest, &value) || unix_millis(rest, &value))
         return plausible(value - now_ms, wait_ms);
-    if (ob_when_duration(rest, &value))
+    if (read_daytime(r, now_ms, wait_ms))
+        return true;
+    if (!point && take_span(&r, true, &value))
         return plausible(value, wait_ms);
+    if (ob_when_duration(rest, &value))
+        return !point && plausible(value, wait_ms);
     if (!take_decimal(&r, &value))
         return false;
     /* "retry after 30." without a unit means seconds; "retry 3 times" is
-     * none. */
+     * none, nor is "at 10:57". */
     skip_blanks(&r);
-    return !is_letter(peek(&r)) && number_wait(value, now_ms, wait_ms);
+    return !is_letter(peek(&r)) && peek(&r) != ':' &&
+           number_wait(value, now_ms, wait_ms);
 }
 
-/* "请20秒后重试": the word stands behind the duration. */
+/* "请20秒后重试", "30秒後に再試行": the word stands behind the duration. */
 static bool read_wait_before(ob_slice rest, int64_t *wait_ms)
 {
+    static const char *const behind[] = {"后", "後", "之后", "以后", "후"};
     int64_t value;
     size_t length = ob_when_duration(rest, &value);
-    ob_slice behind = ob_slice_from(rest, length);
-    return length && ob_slice_starts(behind, OB_S("后")) &&
-           plausible(value, wait_ms);
+    ob_slice word = ob_slice_trim(ob_slice_from(rest, length));
+    for (size_t i = 0; length && i < OB_LEN(behind); i++)
+        if (ob_slice_starts(word, ob_slice_str(behind[i])))
+            return plausible(value, wait_ms);
+    return false;
 }
 
 bool ob_when_in_text(ob_slice text, int64_t now_ms, int64_t *wait_ms)

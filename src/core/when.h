@@ -29,8 +29,9 @@ OB_MUST_USE bool ob_when_rfc3339(ob_slice s, int64_t *unix_ms);
 
 /*
  * Reads a duration at the front of `s`: "1m26.4s", "6ms", "7h12m", "2
- * minutes", "1 hour and 30 minutes". Returns how many bytes it took, 0 when
- * there is none. A number without a unit is none.
+ * minutes", "1 hour and 30 minutes", "01:23:45", "20.09:58:55" (days before
+ * the point). Returns how many bytes it took, 0 when there is none. A number
+ * without a unit is none.
  */
 size_t ob_when_duration(ob_slice s, int64_t *ms);
 
@@ -48,8 +49,10 @@ OB_MUST_USE bool ob_when_value(ob_slice s, int64_t now_ms, int64_t *wait_ms);
 
 /*
  * Looks in prose for how long to wait: "try again in 1m26.4s", "retry after
- * 86400 seconds", "resets at 2026-05-15T15:00:00Z", "20秒后重试". A duration
- * counts only behind such a word. *wait_ms as above.
+ * 86400 seconds", "resets at 2026-05-15T15:00:00Z", "replenished in
+ * 01:23:45", "resets at 00:00 UTC", "20秒后重试". A duration counts only
+ * behind such a word; a time of the day only with UTC or GMT beside it.
+ * *wait_ms as above.
  */
 OB_MUST_USE bool ob_when_in_text(ob_slice text, int64_t now_ms,
                                  int64_t *wait_ms);

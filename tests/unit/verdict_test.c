@@ -78,6 +78,13 @@ static void verdict_keeps_its_invariants(void **state)
 /* A caller can write anything into a prompt; no key may suffer for it. */
 static void verdict_is_not_moved_by_the_callers_own_words(void **state)
 {
+    assert_action(400,
+                  "{\"error\":\"The api_key field in the tool definition is "
+                  "invalid\"}",
+                  OB_ACTION_DELIVER);
+    assert_action(400,
+                  "{\"error\":\"参数错误：\\\"账户余额不足，已被封禁\\\"\"}",
+                  OB_ACTION_DELIVER);
     static const char *const bodies[] = {
         "{\"error\":{\"message\":\"messages.0.content: Your credit balance is "
         "too low to access the API\"}}",
@@ -391,9 +398,70 @@ static void verdict_survives_hostile_bodies(void **state)
     free(body);
 }
 
+static void
+verdict_never_blocks_for_a_limit_behind_a_refusals_code(void **state)
+{
+    assert_action(403,
+                  "{\"error\":{\"type\":\"access_terminated_error\","
+                  "\"message\":\"You've reached your usage limit\"}}",
+                  OB_ACTION_EXHAUSTED);
+    assert_action(403,
+                  "{\"error\":{\"type\":\"access_terminated_error\","
+                  "\"message\":\"Only available for coding agents\"}}",
+                  OB_ACTION_DELIVER_NETWORK);
+    assert_action(403,
+                  "{\"error\":{\"type\":\"access_terminated_error\","
+                  "\"message\":\"Your account was terminated\"}}",
+                  OB_ACTION_BLOCK);
+    assert_action(403, "{\"message\":\"Quota is used up, back in 01:00:00\"}",
+                  OB_ACTION_COOL);
+}
+
+static void
+verdict_spares_keys_while_the_provider_cannot_check_them(void **state)
+{
+    assert_action(401, "{\"error\":\"Authentication service unavailable\"}",
+                  OB_ACTION_RETRY);
+    assert_action(403, "{\"error\":\"Overloaded, your request was rejected\"}",
+                  OB_ACTION_RETRY);
+    assert_action(401, "{\"error\":\"Service unavailable for account\"}",
+                  OB_ACTION_BLOCK);
+    assert_action(401, "{\"error\":\"API error: Unauthorized\"}",
+                  OB_ACTION_BLOCK);
+}
+
+static void verdict_tells_warnings_from_facts(void **state)
+{
+    assert_action(403,
+                  "{\"error\":\"This violates our usage policies, and your "
+                  "account may be suspended.\"}",
+                  OB_ACTION_DELIVER);
+    assert_action(403,
+                  "{\"error\":\"Your account has been suspended. This may "
+                  "last.\"}",
+                  OB_ACTION_BLOCK);
+}
+
+static void verdict_believes_a_window_more_than_a_code_of_credit(void **state)
+{
+    const char *limit = "{\"error\":{\"type\":\"credit_limit\",\"message\":"
+                        "\"Your limit is 60 queries per minute.\"}}";
+    assert_action(429, limit, OB_ACTION_COOL);
+    assert_action(429,
+                  "{\"error\":{\"code\":\"insufficient_quota\",\"message\":"
+                  "\"You have no credits left for today.\"}}",
+                  OB_ACTION_EXHAUSTED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(
+            verdict_never_blocks_for_a_limit_behind_a_refusals_code),
+        cmocka_unit_test(
+            verdict_spares_keys_while_the_provider_cannot_check_them),
+        cmocka_unit_test(verdict_tells_warnings_from_facts),
+        cmocka_unit_test(verdict_believes_a_window_more_than_a_code_of_credit),
         cmocka_unit_test(verdict_of_a_status_alone),
         cmocka_unit_test(verdict_keeps_its_invariants),
         cmocka_unit_test(verdict_is_not_moved_by_the_callers_own_words),

@@ -188,9 +188,50 @@ static void midnight_stays_in_bounds_for_any_clock(void **state)
     }
 }
 
+static void when_reads_clocks_as_durations(void **state)
+{
+    assert_int_equal(duration("01:23:45"), 5025000);
+    assert_int_equal(duration("1:00:00.5"), 3600500);
+    assert_int_equal(duration("20.09:58:55"), 20 * 24 * HOUR + 35935000);
+    assert_int_equal(duration("02:30"), -1);
+    assert_int_equal(duration("00:61:00"), -1);
+    assert_int_equal(duration("00:00:99"), -1);
+    assert_int_equal(told("Quota will be replenished in 01:23:45."), 5025000);
+    assert_int_equal(told("retry in 02:30."), 150000);
+    assert_int_equal(told("please come back in 2 hours 5 minutes"), 7500000);
+    assert_int_equal(value("00:01:00"), 60000);
+    assert_int_equal(value("9999.00:00:00"), OB_WAIT_MS_MAX);
+}
+
+static void when_reads_times_of_the_day_with_their_zone(void **state)
+{
+    assert_int_equal(told("Resets at 00:00 UTC."), 12 * HOUR);
+    assert_int_equal(told("resets at 12:00:01 GMT"), 1000);
+    assert_int_equal(told("resets at 12:00 UTC"), 24 * HOUR);
+    assert_int_equal(told("Access resets at 10:57 PM GMT-3."),
+                     13 * HOUR + 57 * 60000);
+    assert_int_equal(told("available at 12am UTC"), 12 * HOUR);
+    assert_int_equal(told("Access resets at 10:57."), -1);
+    assert_int_equal(told("resets at 10:57:00"), -1);
+    assert_int_equal(told("retry after 10:57 PM"), -1);
+    assert_int_equal(told("resets at 25:00 UTC"), -1);
+}
+
+static void when_reads_waits_before_their_word(void **state)
+{
+    assert_int_equal(told("请20秒后重试"), 20000);
+    assert_int_equal(told("30秒後に再試行してください"), 30000);
+    assert_int_equal(told("30초 후에 다시 시도하세요"), 30000);
+    assert_int_equal(told("请 5 分钟之后再试"), 300000);
+    assert_int_equal(told("60秒内请求过多"), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(when_reads_clocks_as_durations),
+        cmocka_unit_test(when_reads_times_of_the_day_with_their_zone),
+        cmocka_unit_test(when_reads_waits_before_their_word),
         cmocka_unit_test(when_reads_rfc3339),
         cmocka_unit_test(when_reads_the_three_http_dates),
         cmocka_unit_test(when_reads_durations),

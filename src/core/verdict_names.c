@@ -1,0 +1,50 @@
+#include "verdict.h"
+
+const char *ob_action_slug(ob_action action)
+{
+    switch (action) {
+#define OB_ACTION(name, slug)                                                  \
+    case OB_ACTION_##name:                                                     \
+        return slug;
+#include "tbl/action.def"
+#undef OB_ACTION
+    }
+    return "unknown";
+}
+
+const char *ob_scope_slug(ob_scope scope)
+{
+    switch (scope) {
+    case OB_SCOPE_NONE:
+        return NULL;
+    case OB_SCOPE_MODEL:
+        return "model";
+    case OB_SCOPE_KEY:
+        return "key";
+    }
+    return NULL;
+}
+
+const char *ob_reason_slug(ob_reason reason)
+{
+    switch (reason) {
+#define OB_REASON(name, slug, text)                                            \
+    case OB_REASON_##name:                                                     \
+        return slug;
+#include "tbl/reason.def"
+#undef OB_REASON
+    }
+    return "unknown";
+}
+
+const char *ob_reason_text(ob_reason reason)
+{
+    switch (reason) {
+#define OB_REASON(name, slug, text)                                            \
+    case OB_REASON_##name:                                                     \
+        return text;
+#include "tbl/reason.def"
+#undef OB_REASON
+    }
+    return "unknown";
+}
