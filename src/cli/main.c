@@ -9,6 +9,7 @@
 #include "keys_command.h"
 #include "options.h"
 #include "serve.h"
+#include "simulate_command.h"
 #include "verdict_command.h"
 
 static int version_command(int argc, char **argv)
@@ -35,6 +36,7 @@ static const struct command {
     {"import", ob_import_command, "take keys over from elsewhere"},
     {"export", ob_export_command, "write the keys out"},
     {"demo", ob_demo_command, "see it work, with no account anywhere"},
+    {"simulate", ob_simulate_command, "how many keys a load needs"},
     {"version", version_command, "print the version"},
 };
 
