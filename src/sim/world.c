@@ -293,9 +293,10 @@ void ob_sim_world_arrive(ob_sim_world *world, uint32_t key,
         outcome->status = 429;
         outcome->wait_ms =
             ob_sim_world_when(world, number, tokens, false, now_ms) - now_ms;
-        /* What never fits is told to wait all the same. */
-        if (outcome->wait_ms > DAY_MS)
-            outcome->wait_ms = DAY_MS;
+        /* What never fits is told to wait all the same, but by OpenAI. */
+        outcome->too_large = outcome->wait_ms > DAY_MS;
+        if (outcome->too_large)
+            outcome->wait_ms = MINUTE_MS;
     } else {
         ob_sim_world_take(world, number, tokens, now_ms);
     }

@@ -215,6 +215,20 @@ static void world_changes_limits(void **state)
     ob_sim_world_deinit(&world);
 }
 
+static void world_refuses_what_never_fits(void **state)
+{
+    const ob_sim_request large = {.tokens_in = 1001};
+    spec.tpm = 1000;
+    ob_sim_world_init(&world, &spec);
+    ob_sim_world_arrive(&world, 0, &large, spec.start_ms, &outcome);
+    assert_int_equal(outcome.status, 429);
+    assert_true(outcome.too_large);
+    assert_true(outcome.told[outcome.refusing].tokens);
+    arrive(0, 1);
+    assert_int_equal(outcome.status, 200);
+    ob_sim_world_deinit(&world);
+}
+
 /* ---- what the core makes of the answers ---- */
 
 static ob_verdict judge(ob_sim_style style, const ob_sim_outcome *of)
@@ -268,6 +282,16 @@ static void answer_tells_a_day(void **state)
     assert_true(gemini.cool_ms == 12 * 60 * MINUTE);
     assert_int_equal(openai.reason, OB_REASON_DAY_QUOTA);
     assert_true(openai.cool_ms == 12 * 60 * MINUTE);
+}
+
+static void answer_tells_what_is_too_large(void **state)
+{
+    ob_sim_outcome of = refused(false, MINUTE);
+    of.told[0].tokens = true;
+    assert_int_equal(judge(OB_SIM_OPENAI, &of).action, OB_ACTION_COOL);
+    of.too_large = true;
+    assert_int_equal(judge(OB_SIM_OPENAI, &of).reason,
+                     OB_REASON_PROMPT_TOO_LONG);
 }
 
 static void answer_tells_dead_keys_trouble_and_success(void **state)
@@ -598,6 +622,8 @@ int main(void)
         cmocka_unit_test_setup(world_revokes_keys, setup_world),
         cmocka_unit_test_setup(world_has_bursts_of_trouble, setup_world),
         cmocka_unit_test_setup(world_changes_limits, setup_world),
+        cmocka_unit_test_setup(world_refuses_what_never_fits, setup_world),
+        cmocka_unit_test_setup(answer_tells_what_is_too_large, setup_world),
         cmocka_unit_test_setup(answer_tells_a_minute_as_its_provider_does,
                                setup_world),
         cmocka_unit_test_setup(answer_tells_a_day, setup_world),
