@@ -100,6 +100,18 @@ static void refuse_openai(ob_sim_answer *answer, const ob_sim_outcome *outcome,
         wait, told->tokens ? "tokens" : "requests");
 }
 
+static void refuse_too_large(ob_sim_answer *answer,
+                             const ob_sim_outcome *outcome, uint64_t tokens)
+{
+    put(answer,
+        "{\"error\":{\"message\":\"Request too large for sim-1 in organization "
+        "org-sim on tokens per min (TPM): Limit %" PRIu64 ", Requested %" PRIu64
+        ". The input or output tokens must be reduced in order to run "
+        "successfully.\",\"type\":\"tokens\",\"param\":null,"
+        "\"code\":\"rate_limit_exceeded\"}}",
+        outcome->told[outcome->refusing].amount, tokens);
+}
+
 static void serve_openai(ob_sim_answer *answer, const ob_sim_request *request)
 {
     put(answer,
@@ -200,6 +212,8 @@ static void write_body(ob_sim_answer *answer, const ob_sim_spec *spec,
         fail_openai(answer, outcome->status);
     else if (google)
         refuse_gemini(answer, outcome);
+    else if (spec->style == OB_SIM_OPENAI && outcome->too_large)
+        refuse_too_large(answer, outcome, ob_sim_tokens(spec, request));
     else if (spec->style == OB_SIM_OPENAI)
         refuse_openai(answer, outcome, ob_sim_tokens(spec, request));
     else

@@ -146,20 +146,27 @@ static void join(greedy *g, uint32_t number)
     q->requests[q->count++] = number;
 }
 
-/* Callers that came back stand behind the others in the workload. */
-static uint32_t *order_by_time(const ob_sim_workload *workload)
+typedef struct coming {
+    int64_t at_ms;
+    uint32_t number;
+} coming;
+
+static int by_time(const void *left, const void *right)
 {
-    uint32_t *order = ob_sim_alloc(workload->count, sizeof(*order));
-    size_t first = 0; /* the first that came back */
-    while (first < workload->count && !workload->requests[first].again)
-        first++;
-    size_t a = 0, b = first;
-    for (size_t i = 0; i < workload->count; i++) {
-        bool take_b = a == first ||
-                      (b < workload->count && workload->requests[b].at_ms <
-                                                  workload->requests[a].at_ms);
-        order[i] = (uint32_t)(take_b ? b++ : a++);
-    }
+    const coming *a = left, *b = right;
+    if (a->at_ms != b->at_ms)
+        return a->at_ms < b->at_ms ? -1 : 1;
+    return a->number < b->number ? -1 : a->number > b->number;
+}
+
+/* Callers that came back stand behind the others in the workload, in the order
+ * in which they were refused. */
+static coming *order_by_time(const ob_sim_workload *workload)
+{
+    coming *order = ob_sim_alloc(workload->count, sizeof(*order));
+    for (uint32_t i = 0; i < workload->count; i++)
+        order[i] = (coming){workload->requests[i].at_ms, i};
+    qsort(order, workload->count, sizeof(*order), by_time);
     return order;
 }
 
@@ -167,17 +174,14 @@ uint64_t ob_sim_bound_greedy(const ob_sim_spec *spec,
                              const ob_sim_workload *workload, bool *served)
 {
     greedy g = {.spec = spec, .workload = workload, .served = served};
-    uint32_t *order = order_by_time(workload);
+    coming *order = order_by_time(workload);
     ob_sim_world_init(&g.world, spec);
     int64_t wake_ms = OB_SIM_NEVER;
     for (size_t i = 0; i < workload->count || wake_ms != OB_SIM_NEVER;) {
-        int64_t next_ms = i < workload->count
-                              ? workload->requests[order[i]].at_ms
-                              : OB_SIM_NEVER;
+        int64_t next_ms = i < workload->count ? order[i].at_ms : OB_SIM_NEVER;
         int64_t now_ms = next_ms < wake_ms ? next_ms : wake_ms;
-        while (i < workload->count &&
-               workload->requests[order[i]].at_ms == now_ms)
-            join(&g, order[i++]);
+        while (i < workload->count && order[i].at_ms == now_ms)
+            join(&g, order[i++].number);
         step(&g, now_ms);
         wake_ms = next_wake(&g, now_ms);
     }
@@ -189,15 +193,29 @@ uint64_t ob_sim_bound_greedy(const ob_sim_spec *spec,
 
 /* ---- the fluid bound ---- */
 
-/* What a limit lets through in `length_ms`, whatever its windows. */
-static double most(const ob_sim_limit *limit, int64_t length_ms, double factor)
+/* How many windows of the limit touch the run, the last one's patience
+ * included. */
+static double windows_of(const ob_sim_limit *limit, const ob_sim_spec *spec)
 {
-    double windows = (double)length_ms / (double)limit->window_ms + 1;
-    if (limit->window != OB_SIM_BUCKET)
-        windows = (double)(length_ms / limit->window_ms + 2);
-    if (limit->day)
-        windows = (double)(length_ms / limit->window_ms + 1);
-    return windows * (double)limit->amount * (factor > 1 ? factor : 1);
+    int64_t length_ms = (int64_t)spec->minutes * 60000 + spec->queue_ms;
+    int64_t begin_ms = spec->start_ms - limit->phase_ms;
+    int64_t window_ms = limit->window_ms;
+    if (limit->window == OB_SIM_BUCKET)
+        return (double)length_ms / (double)window_ms + 1;
+    int64_t count = length_ms / window_ms + 1;
+    if (limit->window == OB_SIM_FIXED)
+        count = (begin_ms + length_ms) / window_ms - begin_ms / window_ms + 1;
+    return (double)count;
+}
+
+/* What the limit lets through, however it changes. */
+static double most(const ob_sim_limit *limit, const ob_sim_spec *spec)
+{
+    double factor = spec->change_factor;
+    if (factor > 0 && factor < 1)
+        factor = 1 / factor;
+    return windows_of(limit, spec) * (double)limit->amount *
+           (factor > 1 ? factor : 1);
 }
 
 static int by_size(const void *left, const void *right)
@@ -226,16 +244,12 @@ uint64_t ob_sim_bound_fluid(const ob_sim_spec *spec,
 {
     ob_sim_world world;
     double requests = 0, tokens = 0;
-    double factor = spec->change_factor;
-    int64_t length_ms = (int64_t)spec->minutes * 60000 + spec->queue_ms;
-    if (factor > 0 && factor < 1)
-        factor = 1 / factor;
     ob_sim_world_init(&world, spec);
     for (uint32_t i = 0; i < world.account_count; i++) {
         double least = -1;
         for (uint32_t n = 0; n < world.accounts[i].limit_count; n++) {
             const ob_sim_limit *limit = &world.accounts[i].limits[n];
-            double through = most(limit, length_ms, factor);
+            double through = most(limit, spec);
             if (limit->tokens)
                 tokens += through;
             else if (least < 0 || through < least)

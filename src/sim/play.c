@@ -16,7 +16,8 @@ typedef struct course {
     uint32_t attempts;
     uint32_t key; /* of the attempt under way */
     int64_t sent_ms;
-    int status; /* 0: under way */
+    int status;   /* 0: under way */
+    bool refused; /* and told when to come back */
     ob_sim_outcome outcome;
 } course;
 
@@ -117,6 +118,7 @@ static void finish(play *p, uint32_t number, const ob_sim_step *step,
     if (step->status == 200) {
         count_served(p, number, c);
     } else if (step->status == 429 && step->retry_after_s) {
+        c->refused = true;
         p->result->refused++;
         p->result->refused_at_once +=
             now_ms - request->at_ms <= OB_SIM_AT_ONCE_MS;
@@ -223,6 +225,7 @@ static void play_init(play *p, const ob_sim_spec *spec, ob_sim_policy policy,
     double rate = spec->rate_per_min > 0
                       ? spec->rate_per_min
                       : result->capacity_per_min * spec->load;
+    result->rate_per_min = rate;
     ob_sim_workload_init(&p->workload, spec, rate);
     p->first_count = p->workload.count;
     p->last_key = ob_sim_alloc(p->workload.conversations, sizeof(*p->last_key));
@@ -272,8 +275,10 @@ static void compare(play *p)
     r->possible = ob_sim_bound_greedy(p->spec, &p->workload, served);
     r->possible_max = ob_sim_bound_fluid(p->spec, &p->workload);
     for (uint32_t i = 0; i < p->workload.count; i++) {
-        int status = course_of(p, i)->status;
-        r->errors_needless += served[i] && status != 200 && status != 429;
+        const course *c = course_of(p, i);
+        bool missed = served[i] && c->status != 200;
+        r->errors_needless += missed && !c->refused;
+        r->refused_needless += missed && c->refused;
     }
     free(served);
 }
@@ -306,11 +311,26 @@ double ob_sim_attempts_each(const ob_sim_result *result)
                           : (double)result->attempts;
 }
 
+/* Could anybody serve so much? Asked first, since it costs far less. */
+static bool possible(const ob_sim_spec *spec, double share)
+{
+    ob_sim_workload workload;
+    ob_sim_workload_init(&workload, spec, spec->rate_per_min);
+    bool *served = ob_sim_alloc(workload.count, sizeof(*served));
+    uint64_t count = ob_sim_bound_greedy(spec, &workload, served);
+    bool is_possible = (double)count >= share * (double)workload.count;
+    free(served);
+    ob_sim_workload_deinit(&workload);
+    return is_possible;
+}
+
 static bool enough(const ob_sim_spec *spec, uint32_t keys, double share)
 {
     ob_sim_spec tried = *spec;
     ob_sim_result result;
     tried.keys = keys;
+    if (!possible(&tried, share))
+        return false;
     ob_sim_run(&tried, OB_SIM_CORE, &result);
     return (double)result.served >= share * (double)result.offered;
 }
@@ -318,6 +338,7 @@ static bool enough(const ob_sim_spec *spec, uint32_t keys, double share)
 uint32_t ob_sim_find_keys(const ob_sim_spec *spec, double share)
 {
     uint32_t below = 0, above = 1;
+    OB_ASSERT(spec->rate_per_min > 0);
     while (!enough(spec, above, share)) {
         below = above;
         if (above == OB_SIM_KEYS_MAX)

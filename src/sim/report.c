@@ -79,13 +79,15 @@ static void print_refusals(FILE *out, const ob_sim_result *r)
 void ob_sim_report_all(FILE *out, const ob_sim_spec *spec, ob_sim_policy policy,
                        const ob_sim_result *r)
 {
-    fprintf(out, "%s, %s: %s\n", spec->name, ob_sim_policy_name(policy),
-            spec->about);
-    fprintf(out,
-            "  %u keys that could carry %.0f a minute, %s, %s; %u minutes, "
-            "seed %" PRIu64 "\n",
-            spec->keys, r->capacity_per_min, ob_sim_style_name(spec->style),
-            ob_sim_window_name(spec->window), spec->minutes, spec->seed);
+    fprintf(out, "%s, %s%s%s\n", spec->name, ob_sim_policy_name(policy),
+            spec->about[0] ? ": " : "", spec->about);
+    fprintf(
+        out,
+        "  %u keys that could carry %.0f a minute (%s, %s), asked for %.0f; "
+        "%u minutes, seed %" PRIu64 "\n",
+        spec->keys, r->capacity_per_min, ob_sim_style_name(spec->style),
+        ob_sim_window_name(spec->window), r->rate_per_min, spec->minutes,
+        spec->seed);
     fprintf(out,
             "  offered %" PRIu64 ", possible %" PRIu64
             " (never more than %" PRIu64 ")\n",
@@ -100,8 +102,10 @@ void ob_sim_report_all(FILE *out, const ob_sim_spec *spec, ob_sim_policy policy,
     print_refusals(out, r);
     fputs("  errors ", out);
     print_errors(out, r);
-    fprintf(out, "  errors where the bound served %" PRIu64 "\n",
-            r->errors_needless);
+    fprintf(out,
+            "  where the bound served: %" PRIu64 " errors, %" PRIu64
+            " refusals\n",
+            r->errors_needless, r->refused_needless);
     fprintf(out, "  keys in a long rest %u, undeserved %u\n",
             r->keys_long_rested, r->keys_undeserved);
     if (r->follow_ups)
@@ -117,7 +121,10 @@ static void json_errors(FILE *out, const ob_sim_result *r)
     for (size_t i = 0; i < OB_SIM_STATUSES_MAX && r->errors[i].status; i++)
         fprintf(out, "%s\"%d\":%" PRIu64, i ? "," : "", r->errors[i].status,
                 r->errors[i].count);
-    fprintf(out, "},\"errors_needless\":%" PRIu64 ",", r->errors_needless);
+    fprintf(out,
+            "},\"errors_needless\":%" PRIu64 ",\"refused_needless\":%" PRIu64
+            ",",
+            r->errors_needless, r->refused_needless);
 }
 
 void ob_sim_report_json(FILE *out, const ob_sim_spec *spec,
@@ -126,10 +133,10 @@ void ob_sim_report_json(FILE *out, const ob_sim_spec *spec,
     fprintf(out,
             "{\"world\":\"%s\",\"policy\":\"%s\",\"seed\":%" PRIu64
             ",\"keys\":%u,\"style\":\"%s\",\"window\":\"%s\",\"minutes\":%u,"
-            "\"capacity_per_min\":%.2f,",
+            "\"capacity_per_min\":%.2f,\"rate_per_min\":%.2f,",
             spec->name, ob_sim_policy_name(policy), spec->seed, spec->keys,
             ob_sim_style_name(spec->style), ob_sim_window_name(spec->window),
-            spec->minutes, r->capacity_per_min);
+            spec->minutes, r->capacity_per_min, r->rate_per_min);
     fprintf(out,
             "\"offered\":%" PRIu64 ",\"possible\":%" PRIu64
             ",\"possible_max\":%" PRIu64 ",\"served\":%" PRIu64

@@ -26,6 +26,7 @@ typedef struct ob_sim_status {
 
 typedef struct ob_sim_result {
     double capacity_per_min; /* of the keys, trouble and days aside */
+    double rate_per_min;     /* that callers send, on average */
     uint64_t offered;        /* with the callers that came back */
     uint64_t possible;       /* by the omniscient scheduler */
     uint64_t possible_max;   /* by the fluid bound */
@@ -37,8 +38,10 @@ typedef struct ob_sim_result {
     uint64_t returned_served; /* and were served then */
     ob_sim_status errors[OB_SIM_STATUSES_MAX]; /* every other end; 0: unused */
     uint64_t errors_total;
-    uint64_t errors_needless; /* where the omniscient scheduler served */
-    int64_t wait_p50_ms;      /* of the served, until the attempt that served */
+    uint64_t errors_needless;  /* where the omniscient scheduler served */
+    uint64_t refused_needless; /* likewise; at a load near 1 it served this one
+                                  and refused another */
+    int64_t wait_p50_ms; /* of the served, until the attempt that served */
     int64_t wait_p99_ms;
     uint64_t follow_ups;       /* served ones whose turn before was served */
     uint64_t follow_ups_kept;  /* on its key */

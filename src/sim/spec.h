@@ -37,31 +37,32 @@ typedef struct ob_sim_spec {
     const char *name;
     const char *about;
     uint64_t seed;
-    uint32_t minutes;
     int64_t start_ms; /* unix; the windows of days are cut by it */
+    uint32_t minutes;
 
     /* the keys: limits of each account, evenly spread on a log scale */
     uint32_t keys;
     uint32_t rpm_min;
     uint32_t rpm_max;
-    uint64_t tpm;     /* 0: no limit */
-    uint32_t rpd;     /* 0: no limit */
-    double day_share; /* accounts whose day is used up by day_until_minutes, */
-    uint32_t day_until_minutes; /* were the load spread evenly */
+    uint32_t rpd;               /* 0: no limit */
+    uint32_t shared_keys;       /* how many share an account, where they do */
+    uint64_t tpm;               /* 0: no limit */
     double shared_share;        /* keys that share an account with others */
-    uint32_t shared_keys;       /* how many share one */
+    double day_share;           /* accounts with a limit of the day that */
+    uint32_t day_until_minutes; /* so much of the spec's load uses up */
     ob_sim_style style;
     ob_sim_window window;
 
     /* what goes wrong */
-    double revoked_share; /* a third from the start, the others in the middle */
     uint32_t burst_every_s; /* 503s; 0: none */
-    uint32_t burst_s;
+    double revoked_share; /* a third from the start, the others in the middle */
     double burst_share;   /* accounts that each burst hits */
     double change_factor; /* half of the accounts' limits in the middle of the
                              run; the other half's by its inverse. 0: none */
+    uint32_t burst_s;
 
     /* the load */
+    uint32_t callers;    /* auth keys */
     double load;         /* share of what the keys could carry, or */
     double rate_per_min; /* requests; where it is not 0 it counts */
     uint32_t tokens_min;
@@ -69,7 +70,6 @@ typedef struct ob_sim_spec {
     double conversation_share; /* requests that belong to a conversation */
     uint32_t turns;            /* on average */
     uint32_t think_ms;         /* on average */
-    uint32_t callers;          /* auth keys */
     double return_share; /* refused callers that come back when told, once */
     uint32_t service_ms_min;
     uint32_t service_ms_max;

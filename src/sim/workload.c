@@ -34,6 +34,7 @@ double ob_sim_tokens_mean(const ob_sim_spec *spec)
     return mean;
 }
 
+/* Room for one more. */
 static ob_sim_request *add(ob_sim_workload *workload)
 {
     workload->requests =
@@ -56,7 +57,8 @@ static void fill(ob_sim_request *request, const ob_sim_spec *spec,
 }
 
 /* A conversation that begins at `at_ms`: each turn holds the ones before, and
- * its caller thinks when the answer is there, whoever gave it. */
+ * its caller thinks when the answer is there, whoever gave it. Turns before
+ * the run are not of it. */
 static void converse(ob_sim_workload *workload, const ob_sim_spec *spec,
                      ob_sim_random *random, int64_t at_ms)
 {
@@ -65,21 +67,32 @@ static void converse(ob_sim_workload *workload, const ob_sim_spec *spec,
     double goes_on = 1.0 - 1.0 / spec->turns;
     uint32_t before = 0;
     for (uint32_t turn = 0; at_ms < workload->end_ms; turn++) {
-        ob_sim_request *request = add(workload);
-        fill(request, spec, random);
+        ob_sim_request request = {0};
+        fill(&request, spec, random);
         uint32_t tokens = ob_sim_turn_tokens(spec, number, turn);
-        request->at_ms = at_ms;
-        request->conversation = number;
-        request->turn = turn;
-        request->caller = caller;
-        request->tokens_in = before + tokens;
-        request->tokens_out = ob_sim_answer_tokens(tokens);
-        before = request->tokens_in + request->tokens_out;
-        at_ms += request->service_ms + 2 * spec->latency_ms_max +
+        request.at_ms = at_ms;
+        request.conversation = number;
+        request.turn = turn;
+        request.caller = caller;
+        request.tokens_in = before + tokens;
+        request.tokens_out = ob_sim_answer_tokens(tokens);
+        before = request.tokens_in + request.tokens_out;
+        if (at_ms >= spec->start_ms)
+            *add(workload) = request;
+        at_ms += request.service_ms + 2 * spec->latency_ms_max +
                  (int64_t)ob_sim_random_gap(random, spec->think_ms);
         if (ob_sim_random_unit(random) >= goes_on)
             return;
     }
+}
+
+/* Conversations are under way when the run begins: the first ones begin so
+ * long before it. */
+static double warm_up_ms(const ob_sim_spec *spec)
+{
+    double turn_ms =
+        spec->service_ms_max + 2.0 * spec->latency_ms_max + spec->think_ms;
+    return spec->conversation_share > 0 ? 3 * spec->turns * turn_ms : 0;
 }
 
 static int by_time(const void *left, const void *right)
@@ -100,7 +113,7 @@ void ob_sim_workload_init(ob_sim_workload *workload, const ob_sim_spec *spec,
     double per_begin = spec->turns > 1 ? spec->turns : 1;
     *workload = (ob_sim_workload){.end_ms = spec->start_ms +
                                             (int64_t)spec->minutes * 60000};
-    double at = (double)spec->start_ms;
+    double at = (double)spec->start_ms - warm_up_ms(spec);
     /* Of the beginnings, so many are conversations that `share` of the
      * requests belong to one. */
     double begins = 1 - share + share / per_begin;
@@ -112,9 +125,10 @@ void ob_sim_workload_init(ob_sim_workload *workload, const ob_sim_spec *spec,
             converse(workload, spec, &random, (int64_t)at);
             continue;
         }
-        ob_sim_request *request = add(workload);
-        fill(request, spec, &random);
-        request->at_ms = (int64_t)at;
+        ob_sim_request request = {.at_ms = (int64_t)at};
+        fill(&request, spec, &random);
+        if (request.at_ms >= spec->start_ms)
+            *add(workload) = request;
     }
     if (workload->count)
         qsort(workload->requests, workload->count, sizeof(*workload->requests),

@@ -215,16 +215,17 @@ int64_t ob_sim_world_when(const ob_sim_world *world, uint32_t account,
     const ob_sim_account *a = &world->accounts[account];
     if (trouble && !a->alive)
         return OB_SIM_NEVER;
-    for (int64_t at_ms = from_ms, before_ms;; from_ms = at_ms) {
+    /* What one limit puts off, another may put off further. */
+    int64_t at_ms = from_ms, before_ms;
+    do {
         before_ms = at_ms;
         for (uint32_t i = 0; i < a->limit_count && at_ms < OB_SIM_NEVER; i++)
             at_ms = ob_sim_limit_when(&a->limits[i],
                                       amount_for(&a->limits[i], tokens), at_ms);
         if (trouble && at_ms < OB_SIM_NEVER)
             at_ms = burst_end(world, account, at_ms);
-        if (at_ms == before_ms || at_ms == OB_SIM_NEVER)
-            return at_ms;
-    }
+    } while (at_ms != before_ms && at_ms < OB_SIM_NEVER);
+    return at_ms;
 }
 
 void ob_sim_world_take(ob_sim_world *world, uint32_t account, uint64_t tokens,
@@ -292,6 +293,10 @@ void ob_sim_world_arrive(ob_sim_world *world, uint32_t key,
         outcome->status = 429;
         outcome->wait_ms =
             ob_sim_world_when(world, number, tokens, false, now_ms) - now_ms;
+        /* What never fits is told to wait all the same, but by OpenAI. */
+        outcome->too_large = outcome->wait_ms > DAY_MS;
+        if (outcome->too_large)
+            outcome->wait_ms = MINUTE_MS;
     } else {
         ob_sim_world_take(world, number, tokens, now_ms);
     }

@@ -51,6 +51,7 @@ typedef struct ob_sim_outcome {
     ob_sim_told told[OB_SIM_LIMITS_MAX]; /* 200, 429: with it counted */
     uint32_t told_count;
     uint32_t refusing; /* 429: which of them lets in last */
+    bool too_large;    /* 429: it would never be let in */
     int64_t wait_ms;   /* 429: until the request would be let in */
 } ob_sim_outcome;
 

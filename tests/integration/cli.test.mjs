@@ -280,6 +280,21 @@ scenario(
     },
 );
 
+scenario('cli: a simulation says how many keys a load needs', async (room) => {
+    const args = ['simulate', '--rate', '40', '--minutes', '10', '--json'];
+    const first = await room.cli([...args, '--find']);
+    assert.equal(first.code, 0);
+    const run = JSON.parse(first.stdout);
+    assert.ok(run.keys >= 4 && run.keys <= 8, `${run.keys} keys`);
+    assert.ok(run.served >= 0.99 * run.offered);
+    assert.equal((await room.cli([...args, '--find'])).stdout, first.stdout);
+    const both = await room.cli([...args, '--keys', '2', '--baseline']);
+    const [core, baseline] = both.stdout.trim().split('\n').map(JSON.parse);
+    assert.equal(core.policy, 'core');
+    assert.equal(baseline.policy, 'baseline');
+    assert.ok(core.served <= core.possible_max);
+});
+
 scenario('cli: help everywhere, and wrong use is 2', async (room) => {
     const commands = [
         '',
@@ -293,6 +308,7 @@ scenario('cli: help everywhere, and wrong use is 2', async (room) => {
         'keys test',
         'verdict',
         'demo',
+        'simulate',
         'config',
         'config check',
         'import',
@@ -316,6 +332,10 @@ scenario('cli: help everywhere, and wrong use is 2', async (room) => {
         ['config', 'check'],
         ['serve', '--threads', 'many'],
         ['serve', '--listen', 'nowhere'],
+        ['simulate', 'nowhere'],
+        ['simulate', '--load', 'much'],
+        ['simulate', '--find'],
+        ['simulate', '--tpm', '10'],
     ]) {
         const { code, stdout, stderr } = await room.cli(args);
         assert.equal(code, 2, `${args}: ${code}`);
