@@ -255,7 +255,7 @@ void ob_pool_bind(ob_pool *pool, const ob_key *key, const ob_affinity *affinity,
 ob_sticky *ob_pool_sticky(ob_pool *pool);
 
 /* What a response told of the key's limits. */
-void ob_pool_learn(ob_pool *pool, ob_key *key, ob_slice model,
+void ob_pool_learn(ob_pool *pool, const ob_claim *claim, ob_slice model,
                    const ob_limit_fact *facts, size_t count, int64_t now_ms);
 
 /* An attempt with the key met the provider's own trouble: no mark, but others
@@ -276,6 +276,7 @@ typedef struct ob_cause {
     ob_slice request_id;
     const ob_limit_fact *facts; /* what the response told of limits */
     size_t fact_count;
+    int64_t sent_ms; /* when the request was sent */
     int64_t now_ms;
 } ob_cause;
 

@@ -808,9 +808,12 @@ void ob_pool_answered(ob_pool *pool, ob_claim *claim, ob_slice model,
 
 /* Limits of all models stand in the base lane's ledger, others in the
  * model's. */
-void ob_pool_learn(ob_pool *pool, ob_key *key, ob_slice model,
+void ob_pool_learn(ob_pool *pool, const ob_claim *claim, ob_slice model,
                    const ob_limit_fact *facts, size_t count, int64_t now_ms)
 {
+    ob_key *key = count ? ob_pool_find(pool, claim->key_id) : NULL;
+    if (!key)
+        return;
     ob_group *group = pool->groups[key->group];
     model = ob_slice_head(model, OB_MODEL_BYTES_MAX);
     ob_lane *own = model.len ? ob_pool_lane(group, model) : NULL;
@@ -818,8 +821,7 @@ void ob_pool_learn(ob_pool *pool, ob_key *key, ob_slice model,
         ob_lane *lane = facts[i].whole_key ? group->base : own;
         ob_ledger *ledger = lane ? ob_lane_ledger(lane, key->place) : NULL;
         if (ledger)
-            ob_ledger_learn(ledger, &facts[i], 1, now_ms);
+            ob_ledger_learn(ledger, &facts[i], 1, claim->at_ms, now_ms);
     }
-    if (count)
-        ob_pool_place_model(pool, key, model);
+    ob_pool_place_model(pool, key, model);
 }

@@ -311,8 +311,8 @@ static bool note_in_ledger(ob_lane *lane, const ob_key *key, bool whole_key,
     if (about)
         return ob_ledger_refused(ledger, facts, count,
                                  verdict->reason == OB_REASON_DAY_QUOTA,
-                                 cause->now_ms);
-    ob_ledger_learn(ledger, facts, count, cause->now_ms);
+                                 cause->sent_ms, cause->now_ms);
+    ob_ledger_learn(ledger, facts, count, cause->sent_ms, cause->now_ms);
     return false;
 }
 

@@ -6,9 +6,6 @@
  * take equally long. */
 #define MARGIN_TICK 25
 #define WINDOW_TICK (MINUTE_TICK + MARGIN_TICK)
-/* Requests so young may be under way: the provider has not counted them when
- * it tells what remains. */
-#define YOUNG_TICK 200
 /* A mark so far ahead was made before the clock was set back. */
 #define AHEAD_TICK 500
 
@@ -437,25 +434,28 @@ static void set_limit(ob_ledger *l, ob_quota quota, int64_t limit, bool told,
     plan_probe(l, told ? PROBE_TOLD_MIN : PROBE_LEARNED_MIN, now_ms);
 }
 
-static uint64_t young_requests(const ob_ledger *l, uint32_t now)
+/* Sent after the request whose answer tells what remains: the provider may not
+ * have counted them then. */
+static uint64_t sent_after(const ob_ledger *l, uint32_t sent)
 {
-    uint64_t young = 0;
+    uint64_t requests = 0;
     for (size_t i = 0; i < l->count; i++)
-        if (since(l->at[i], now) < YOUNG_TICK)
-            young += l->requests[i];
-    return young;
+        if (since(sent, l->at[i]) > 0)
+            requests += l->requests[i];
+    return requests;
 }
 
 /* Others use the quota too, or we forgot: what is missing counts as just
  * used. Or the window began anew: the oldest did not count any more. */
-static void correct_requests(ob_ledger *l, uint64_t used, uint32_t now)
+static void correct_requests(ob_ledger *l, uint64_t used, uint32_t sent,
+                             uint32_t now)
 {
     uint64_t counted = used_requests(l, now);
-    if (used > counted) {
-        mark_add(l, now, least(used - counted, UINT16_MAX), 0);
+    uint64_t keep = used + sent_after(l, sent);
+    if (keep > counted) {
+        mark_add(l, now, least(keep - counted, UINT16_MAX), 0);
         return;
     }
-    uint64_t keep = used + young_requests(l, now);
     while (l->count && counted > keep) {
         if (counted - keep < l->requests[0]) {
             l->requests[0] = (uint16_t)(l->requests[0] - (counted - keep));
@@ -476,17 +476,17 @@ static void correct_tokens(ob_ledger *l, uint64_t used, uint32_t now)
 }
 
 static void correct(ob_ledger *l, ob_quota quota, const ob_limit_fact *fact,
-                    int64_t now_ms)
+                    int64_t sent_ms, int64_t now_ms)
 {
     uint32_t now = tick_of(now_ms);
     int64_t limit = l->limit[quota];
-    if (fact->remaining < 0 || !limit)
+    if (fact->remaining < 0 || !limit || l->flags & OB_LEDGER_LOWERED)
         return;
     uint64_t used =
         limit > fact->remaining ? (uint64_t)(limit - fact->remaining) : 0;
     trim(l, now);
     if (quota == OB_QUOTA_MINUTE_REQUESTS)
-        correct_requests(l, used, now);
+        correct_requests(l, used, tick_of(sent_ms), now);
     else if (quota == OB_QUOTA_MINUTE_TOKENS)
         correct_tokens(l, used, now);
     else if (quota == OB_QUOTA_DAY_REQUESTS)
@@ -504,8 +504,22 @@ static void learn_gap(ob_ledger *l, const ob_limit_fact *fact)
     l->gap_ticks = (uint16_t)(fact->limit > 1000 / TICK_MS ? 0 : gap);
 }
 
+/* What a refusal has shown to be less than is told stays so: others use the
+ * same quota. */
+static void believe(ob_ledger *l, ob_quota quota, const ob_limit_fact *fact,
+                    int64_t now_ms)
+{
+    bool lowered = quota == OB_QUOTA_MINUTE_REQUESTS &&
+                   (l->flags & OB_LEDGER_LOWERED) &&
+                   fact->limit > (int64_t)l->limit[quota];
+    if (!lowered)
+        set_limit(l, quota, fact->limit, true, now_ms);
+    if (fact->unit == OB_LIMIT_INPUT_TOKENS)
+        l->flags |= OB_LEDGER_INPUT;
+}
+
 void ob_ledger_learn(ob_ledger *ledger, const ob_limit_fact *facts,
-                     size_t count, int64_t now_ms)
+                     size_t count, int64_t sent_ms, int64_t now_ms)
 {
     for (size_t i = 0; i < count; i++) {
         const ob_limit_fact *fact = &facts[i];
@@ -515,12 +529,9 @@ void ob_ledger_learn(ob_ledger *ledger, const ob_limit_fact *facts,
         if (quota == OB_QUOTA_COUNT || !is_kept(fact))
             continue;
         /* A limit of nothing is a denial, which the verdict speaks of. */
-        if (fact->limit > 0) {
-            set_limit(ledger, quota, fact->limit, true, now_ms);
-            if (fact->unit == OB_LIMIT_INPUT_TOKENS)
-                ledger->flags |= OB_LEDGER_INPUT;
-        }
-        correct(ledger, quota, fact, now_ms);
+        if (fact->limit > 0)
+            believe(ledger, quota, fact, now_ms);
+        correct(ledger, quota, fact, sent_ms, now_ms);
     }
 }
 
@@ -553,23 +564,26 @@ static bool learn_from_use(ob_ledger *l, bool told, int64_t now_ms)
 {
     uint32_t used = ob_ledger_used(l, OB_QUOTA_MINUTE_REQUESTS, now_ms);
     uint32_t limit = l->limit[OB_QUOTA_MINUTE_REQUESTS];
-    if (limit && used + 1 + limit / 8 >= limit)
+    if (limit && used >= limit)
         return true;
     /* A refusal after little use has another cause: a day that is used up, an
      * address, a burst. */
     if (!told && (!used || (limit && used < limit / 4)))
         return false;
     set_limit(l, OB_QUOTA_MINUTE_REQUESTS, used ? used : 1, false, now_ms);
-    return false;
+    if (told)
+        l->flags |= OB_LEDGER_LOWERED;
+    return limit != 0;
 }
 
 bool ob_ledger_refused(ob_ledger *ledger, const ob_limit_fact *facts,
-                       size_t count, bool by_day, int64_t now_ms)
+                       size_t count, bool by_day, int64_t sent_ms,
+                       int64_t now_ms)
 {
     bool probing = (ledger->flags & OB_LEDGER_PROBING) != 0;
     uint8_t gap = ledger->probe_gap_min;
     ob_quota quota = exceeded(facts, count);
-    ob_ledger_learn(ledger, facts, count, now_ms);
+    ob_ledger_learn(ledger, facts, count, sent_ms, now_ms);
     if (probing) {
         ledger->probe_gap_min = gap;
         probe_refused(ledger, now_ms);
@@ -600,8 +614,11 @@ static void raise(ob_ledger *l, ob_quota quota, int64_t now_ms)
 {
     uint32_t used = ob_ledger_used(l, quota, now_ms);
     uint32_t limit = l->limit[quota];
-    if (limit && used > limit)
-        l->limit[quota] = add_capped(limit, 1 + limit / 16);
+    if (!limit || used <= limit)
+        return;
+    l->limit[quota] = add_capped(limit, 1 + limit / 16);
+    if (quota == OB_QUOTA_MINUTE_REQUESTS)
+        l->flags &= (uint8_t)~OB_LEDGER_LOWERED;
 }
 
 void ob_ledger_answered(ob_ledger *ledger, int64_t now_ms)

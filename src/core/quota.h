@@ -36,6 +36,7 @@ typedef enum ob_quota {
     OB_QUOTA_COUNT
 } ob_quota;
 
+#define OB_LEDGER_LOWERED 0x20 /* requests a minute: less than is told */
 #define OB_LEDGER_INPUT   0x40 /* tokens are those of prompts alone */
 #define OB_LEDGER_PROBING 0x80 /* a request is out that may show more */
 
@@ -54,7 +55,7 @@ typedef struct ob_ledger {
     uint16_t gap_ticks;  /* a limit by the second: between two requests */
     uint8_t count;       /* of marks */
     uint8_t flags;       /* bits by ob_quota: the provider named this limit;
-                            OB_LEDGER_INPUT, OB_LEDGER_PROBING */
+                            and OB_LEDGER_* */
     uint8_t probe_gap_min;
 } ob_ledger;
 
@@ -96,10 +97,11 @@ uint32_t ob_ledger_used(const ob_ledger *ledger, ob_quota quota,
 /*
  * What a response told of the limits. Headers beside an answer correct what
  * is counted too: others may use the same quota, and a window that has begun
- * anew is empty.
+ * anew is empty. `sent_ms`: when the request was taken; later ones may not have
+ * been counted.
  */
 void ob_ledger_learn(ob_ledger *ledger, const ob_limit_fact *facts,
-                     size_t count, int64_t now_ms);
+                     size_t count, int64_t sent_ms, int64_t now_ms);
 
 /*
  * A 429 with these facts came, and its request has been given back. Where
@@ -109,7 +111,8 @@ void ob_ledger_learn(ob_ledger *ledger, const ob_limit_fact *facts,
  * limit by the minute that it knew, and tells when there is room again.
  */
 bool ob_ledger_refused(ob_ledger *ledger, const ob_limit_fact *facts,
-                       size_t count, bool by_day, int64_t now_ms);
+                       size_t count, bool by_day, int64_t sent_ms,
+                       int64_t now_ms);
 
 /* May a request go over a limit now, to see whether it still holds? */
 bool ob_ledger_may_probe(const ob_ledger *ledger, int64_t now_ms);

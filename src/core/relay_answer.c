@@ -313,9 +313,7 @@ static void learn_from_head(ob_relay *relay, ob_pool *pool, int status,
                             .header_count = count};
     ob_limit_fact facts[OB_LIMIT_FACTS_MAX];
     size_t found = ob_limits_read(&response, now_ms, facts);
-    ob_key *key = found ? ob_pool_find(pool, relay->key_id) : NULL;
-    if (key)
-        ob_pool_learn(pool, key, target->model, facts, found, now_ms);
+    ob_pool_learn(pool, &relay->claim, target->model, facts, found, now_ms);
 }
 
 void ob_relay_head(ob_relay *relay, ob_pool *pool, int status,

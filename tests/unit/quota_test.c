@@ -33,7 +33,7 @@ static void tell(ob_limit_unit unit, ob_limit_window window, int64_t limit,
                  int64_t remaining, int64_t now_ms)
 {
     ob_limit_fact told = fact(unit, window, limit, remaining);
-    ob_ledger_learn(&ledger, &told, 1, now_ms);
+    ob_ledger_learn(&ledger, &told, 1, now_ms, now_ms);
 }
 
 static void take(int64_t now_ms)
@@ -254,7 +254,8 @@ static void ledger_counts_requests_under_way(void **state)
     for (int i = 0; i < 4; i++)
         take(NOON + i * 100);
     /* The answer to the first, before the others had arrived. */
-    tell(OB_LIMIT_REQUESTS, OB_WINDOW_MINUTE, 10, 9, NOON + 400);
+    ob_limit_fact told = fact(OB_LIMIT_REQUESTS, OB_WINDOW_MINUTE, 10, 9);
+    ob_ledger_learn(&ledger, &told, 1, NOON, NOON + 400);
     assert_int_equal(used(OB_QUOTA_MINUTE_REQUESTS, NOON + 400), 4);
 }
 
@@ -274,26 +275,26 @@ static void ledger_learns_from_what_preceded_a_refusal(void **state)
         take(NOON + i * SECOND);
     take(NOON + 8 * SECOND);
     ob_ledger_give_back(&ledger, none, NOON + 8 * SECOND);
-    assert_false(ob_ledger_refused(&ledger, NULL, 0, false, NOON + 9 * SECOND));
+    assert_false(ob_ledger_refused(&ledger, NULL, 0, false, NOON + 9 * SECOND, NOON + 9 * SECOND));
     assert_int_equal(ledger.limit[OB_QUOTA_MINUTE_REQUESTS], 8);
     assert_false(fits(NOON + 9 * SECOND));
     /* The next refusal at the limit is no surprise. */
-    assert_true(ob_ledger_refused(&ledger, NULL, 0, false, NOON + 10 * SECOND));
+    assert_true(ob_ledger_refused(&ledger, NULL, 0, false, NOON + 10 * SECOND, NOON + 10 * SECOND));
     assert_int_equal(ledger.limit[OB_QUOTA_MINUTE_REQUESTS], 8);
 }
 
 static void ledger_learns_nothing_from_a_refusal_after_little_use(void **state)
 {
-    assert_false(ob_ledger_refused(&ledger, NULL, 0, false, NOON));
+    assert_false(ob_ledger_refused(&ledger, NULL, 0, false, NOON, NOON));
     assert_true(fits(NOON));
     tell(OB_LIMIT_REQUESTS, OB_WINDOW_MINUTE, 100, -1, NOON);
     take(NOON);
-    assert_false(ob_ledger_refused(&ledger, NULL, 0, false, NOON));
+    assert_false(ob_ledger_refused(&ledger, NULL, 0, false, NOON, NOON));
     assert_int_equal(ledger.limit[OB_QUOTA_MINUTE_REQUESTS], 100);
     /* Nor from a day's quota about the minute's. */
     for (int i = 0; i < 50; i++)
         take(NOON);
-    assert_false(ob_ledger_refused(&ledger, NULL, 0, true, NOON));
+    assert_false(ob_ledger_refused(&ledger, NULL, 0, true, NOON, NOON));
     assert_int_equal(ledger.limit[OB_QUOTA_MINUTE_REQUESTS], 100);
 }
 
@@ -304,7 +305,7 @@ static void ledger_lowers_a_told_limit_that_others_use_too(void **state)
     told.remaining = -1;
     for (int i = 0; i < 4; i++)
         take(NOON);
-    assert_false(ob_ledger_refused(&ledger, &told, 1, false, NOON));
+    assert_false(ob_ledger_refused(&ledger, &told, 1, false, NOON, NOON));
     assert_int_equal(ledger.limit[OB_QUOTA_MINUTE_REQUESTS], 4);
 }
 
@@ -312,7 +313,7 @@ static void ledger_finds_a_raised_limit_again(void **state)
 {
     for (int i = 0; i < 5; i++)
         take(NOON);
-    (void)ob_ledger_refused(&ledger, NULL, 0, false, NOON);
+    (void)ob_ledger_refused(&ledger, NULL, 0, false, NOON, NOON);
     assert_false(ob_ledger_may_probe(&ledger, NOON));
     int64_t now = NOON + HOUR;
     for (int i = 0; i < 5; i++)
@@ -331,7 +332,7 @@ static void ledger_finds_a_raised_limit_again(void **state)
     ob_ledger_probe(&ledger, now);
     take(now);
     ob_ledger_give_back(&ledger, none, now);
-    (void)ob_ledger_refused(&ledger, NULL, 0, false, now);
+    (void)ob_ledger_refused(&ledger, NULL, 0, false, now, now);
     assert_int_equal(ledger.limit[OB_QUOTA_MINUTE_REQUESTS], 8);
     assert_false(ob_ledger_may_probe(&ledger, now + 4 * MINUTE));
 }
