@@ -169,9 +169,9 @@ typedef struct ob_need {
     uint32_t output_max; /* tokens of an answer that it asks for; 0: not said */
     ob_zone zone;        /* where a day of the provider's quota begins */
     const ob_affinity *affinity; /* what it goes on with; NULL: nothing */
-    const int64_t *skip; /* ids of keys that it has tried already */
-    size_t skip_count;   /* at most OB_SKIP_MAX */
-    bool after_trouble;  /* the attempt before met the provider's trouble */
+    const int64_t *skip;         /* ids of keys that it has tried already */
+    size_t skip_count;           /* at most OB_SKIP_MAX */
+    bool after_trouble; /* the attempt before met the provider's trouble */
     /* Who asks, and its place in a queue where it has one; else all who wait
      * come first. */
     const ob_waiter *waiter;
@@ -203,7 +203,8 @@ typedef struct ob_picked {
  * for all, and its quotas have room. Among those it is the one that the request
  * goes on with, or else of the highest priority and used least lately. What
  * only one key can use waits for that key, unless it is blocked or gone.
- * Counts a use of the key and claims its part of the quotas. O(log n). With an empty model only rests and quotas of the whole key count.
+ * Counts a use of the key and claims its part of the quotas. O(log n). With an
+ * empty model only rests and quotas of the whole key count.
  *
  * OB_AGAIN: every key that is not skipped rests, or is wanted by requests that
  * wait already; retry_at_ms says when this one's turn comes, as far as can be

@@ -52,9 +52,16 @@ static ob_status permit(ob_relay *relay, ob_route_error *error)
                 "The model's name is longer than 256 bytes.");
             return OB_INVALID;
         }
-        if (ob_authkey_allows(relay->authkey, target->provider->slug,
-                              target->model))
-            route->targets[kept++] = *target;
+        if (!ob_authkey_allows(relay->authkey, target->provider->slug,
+                               target->model))
+            continue;
+        /* The request's body, where the name may stand, is let go before the
+         * answer's end, where it is still asked for. */
+        ob_slice model = ob_arena_dup(relay->arena, target->model);
+        if (!model.ptr)
+            return OB_NO_MEMORY;
+        route->targets[kept] = *target;
+        route->targets[kept++].model = model;
     }
     route->target_count = kept;
     if (kept)

@@ -327,14 +327,20 @@ static bool compare_name(ob_slice raw, ob_slice wanted, bool *same,
     return true;
 }
 
-/* May the name be `wanted` in any spelling? Spares most names the decoding. */
+/* May the name be `wanted` in any spelling? Spares most names the decoding:
+ * their first two letters are others, and are no escapes. */
 static bool may_be(ob_slice raw, ob_slice wanted)
 {
     if (!raw.len || !wanted.len)
         return raw.len == wanted.len;
-    uint8_t first = (uint8_t)raw.ptr[0];
-    return first == '\\' || first >= 0x80 ||
-           ob_lower((char)first) == ob_lower(wanted.ptr[0]);
+    for (size_t i = 0; i < 2 && i < raw.len && i < wanted.len; i++) {
+        uint8_t c = (uint8_t)raw.ptr[i];
+        if (c == '\\' || c >= 0x80)
+            return true;
+        if (ob_lower((char)c) != ob_lower(wanted.ptr[i]))
+            return false;
+    }
+    return true;
 }
 
 static bool note_member(scanner *s, ob_slice name, ob_slice raw, size_t at,

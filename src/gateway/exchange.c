@@ -91,6 +91,13 @@ static const char *phrase(int status)
     }
 }
 
+/* llhttp writes "NOT_FOUND". */
+static void append_phrase(ob_buffer *out, int status)
+{
+    for (const char *at = phrase(status); *at; at++)
+        ob_buffer_append_char(out, *at == '_' ? ' ' : *at);
+}
+
 static void append_header(ob_buffer *out, ob_slice name, ob_slice value)
 {
     ob_buffer_append(out, name);
@@ -173,7 +180,7 @@ void ob_exchange_begin(ob_exchange *exchange, int status,
     ob_buffer_append(out, OB_S("HTTP/1.1 "));
     ob_buffer_append_u64(out, (uint64_t)status);
     ob_buffer_append_char(out, ' ');
-    ob_buffer_append_str(out, phrase(status));
+    append_phrase(out, status);
     ob_buffer_append(out, OB_S("\r\n"));
     for (size_t i = 0; i < header_count; i++) {
         if (is_ours(headers[i].name))

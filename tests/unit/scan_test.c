@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "test.h"
 
 #include "../../src/core/scan.h"
@@ -30,6 +32,20 @@ static void scan_finds_members_of_the_top_level_only(void **state)
     assert_int_equal(model.count, 1);
     assert_slice(model.raw, "\"gpt\"");
     assert_false(model.miscased);
+}
+
+static void scan_finds_a_name_with_any_letter_escaped(void **state)
+{
+    static const char name[] = "model";
+    for (size_t at = 0; at < sizeof(name) - 1; at++) {
+        char body[64];
+        ob_member model;
+        snprintf(body, sizeof(body), "{\"modes\":0,\"%.*s\\u%04x%s\":1}",
+                 (int)at, name, (unsigned)name[at], name + at + 1);
+        assert_int_equal(scan(ob_slice_str(body), &model), OB_OK);
+        assert_int_equal(model.count, 1);
+        assert_slice(model.raw, "1");
+    }
 }
 
 static void scan_tells_where_a_value_stands(void **state)
@@ -268,6 +284,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scan_finds_members_of_the_top_level_only),
+        cmocka_unit_test(scan_finds_a_name_with_any_letter_escaped),
         cmocka_unit_test(scan_tells_where_a_value_stands),
         cmocka_unit_test(scan_counts_names_in_every_spelling),
         cmocka_unit_test(scan_folds_letters_as_go_does),
