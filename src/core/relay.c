@@ -323,6 +323,7 @@ static ob_need need_of(const ob_relay *relay)
     const ob_target *target = ob_relay_target(relay);
     return (ob_need){.model = target->model,
                      .body_bytes = relay->call.body.len,
+                     .output_max = relay->route.answer_max,
                      .zone = target->provider->daily_reset,
                      .skip = relay->tried,
                      .skip_count = relay->tried_count,
