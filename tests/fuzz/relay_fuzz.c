@@ -217,16 +217,23 @@ static void head(request *r)
                                      OB_S_INIT("text/html"), OB_S_INIT("")};
     static const ob_slice waits[] = {OB_S_INIT("1"), OB_S_INIT("4000"),
                                      OB_S_INIT("x"), OB_S_INIT("90000")};
-    uint8_t byte = next_byte();
+    static const ob_slice limits[] = {OB_S_INIT("1"), OB_S_INIT("3"),
+                                      OB_S_INIT("0"), OB_S_INIT("4294967296")};
+    uint8_t byte = next_byte(), more = next_byte();
     ob_header headers[] = {
         {OB_S("content-type"), types[byte >> 4 & 3]},
         {OB_S("set-cookie"), OB_S("a=b")},
         {OB_S("x-echo"), r->relay.secret},
+        {OB_S("x-ratelimit-limit-requests"), limits[more >> 1 & 3]},
+        {OB_S("x-ratelimit-remaining-requests"), limits[more >> 3 & 3]},
+        {OB_S("x-ratelimit-reset-requests"), OB_S("6s")},
         {OB_S("retry-after"), waits[byte >> 6]},
     };
-    ob_relay_head(&r->relay, pool, statuses[byte & 15], headers,
-                  next_byte() & 1 ? 4 : 3, (byte & 0xf) != 12, now_ms, &r->room,
-                  &r->action);
+    size_t count = more & 0x20 ? 3 : 6;
+    if (more & 1)
+        headers[count++] = headers[6];
+    ob_relay_head(&r->relay, pool, statuses[byte & 15], headers, count,
+                  (byte & 0xf) != 12, now_ms, &r->room, &r->action);
 }
 
 static void body(request *r)
@@ -246,6 +253,10 @@ static void body(request *r)
         OB_S_INIT("{\"error\":null,\"choices\":[]}"),
         OB_S_INIT("[{\"error\":{\"code\":429}}]"),
         OB_S_INIT("[{\"candidates\":[]}]"),
+        OB_S_INIT("{\"id\":\"file-1\",\"object\":\"file\",\"usage\":{"
+                  "\"prompt_tokens\":70000,\"completion_tokens\":3}}"),
+        OB_S_INIT("{\"error\":{\"message\":\"Limit 3, Used 3, Requested 1\","
+                  "\"code\":\"rate_limit_exceeded\"}}"),
         OB_S_INIT(" \n"),
     };
     static char much[OB_HELD_BYTES_MAX / 2];
@@ -307,6 +318,11 @@ static void step(request *r, uint8_t what)
         break;
     case OB_RELAY_COMMITTED:
         ob_relay_drop_held(&r->relay);
+        ob_relay_passed(&r->relay,
+                        OB_S("data: {\"usage\":{\"prompt_tokens\":900,"
+                             "\"completion_tokens\":5}}\n\n"));
+        if (what % 2)
+            ob_relay_finish(&r->relay, pool, now_ms);
         finish(r);
         return;
     case OB_RELAY_OVER:
