@@ -52,6 +52,7 @@ typedef struct ob_cooldown {
     int64_t probe_at_ms;  /* a long rest is probed from then on; 0: never */
     int64_t probe_gap_ms; /* what was waited for that probe */
     uint32_t refusals;    /* 429s in a row that told nothing */
+    int64_t counted_ms;   /* unix; when the last of them came */
     ob_reason reason;
     bool guessed; /* the length was guessed from a row of refusals */
     bool probing; /* a request is out, or was, to see whether it is over */
@@ -158,8 +159,7 @@ typedef struct ob_waiter {
     struct ob_waiter *next;
     struct ob_waiter *prev;
     ob_lane *lane;   /* in whose queue it stands; NULL: in none */
-    uint64_t caller; /* whose request it is: callers take turns */
-    uint64_t turn;
+    uint64_t caller; /* whose request it is */
 } ob_waiter;
 
 /* What a request needs. */
@@ -169,9 +169,10 @@ typedef struct ob_need {
     uint32_t output_max; /* tokens of an answer that it asks for; 0: not said */
     ob_zone zone;        /* where a day of the provider's quota begins */
     const ob_affinity *affinity; /* what it goes on with; NULL: nothing */
-    const int64_t *skip;         /* ids of keys that it has tried already */
-    size_t skip_count;           /* at most OB_SKIP_MAX */
-    bool after_trouble; /* the attempt before met the provider's trouble */
+    int64_t patience_ms; /* how long it waits for the key of its conversation */
+    const int64_t *skip; /* ids of keys that it has tried already */
+    size_t skip_count;   /* at most OB_SKIP_MAX */
+    bool after_trouble;  /* the attempt before met the provider's trouble */
     /* Who asks, and its place in a queue where it has one; else all who wait
      * come first. */
     const ob_waiter *waiter;
@@ -194,8 +195,9 @@ typedef struct ob_picked {
     ob_claim claim;
     int64_t retry_at_ms; /* unix */
     size_t ahead;        /* how many waiters come first */
-    bool down; /* the provider is in trouble with this model: single requests
-                  go out until one is answered, the next at retry_at_ms */
+    bool bound; /* the key of its conversation is back at retry_at_ms */
+    bool down;  /* the provider is in trouble with this model: single requests
+                   go out until one is answered, the next at retry_at_ms */
 } ob_picked;
 
 /*
@@ -220,10 +222,10 @@ OB_MUST_USE ob_status ob_pool_pick(ob_pool *pool, uint32_t group,
 
 /*
  * Puts a request that got OB_AGAIN into the queue of its model. First come,
- * first served for each caller; callers take turns, so that one with many
- * requests does not starve the others. It should be woken at `retry_at_ms`, and
- * every OB_QUEUE_POLL_MS, since keys may be back early. OB_LIMIT: OB_QUEUE_MAX
- * wait already.
+ * first served, but a caller with far fewer requests than the others goes
+ * between them, so that one with many does not starve the others. It should be
+ * woken at `retry_at_ms`, and every OB_QUEUE_POLL_MS, since keys may be back
+ * early. OB_LIMIT: OB_QUEUE_MAX wait already.
  */
 #define OB_QUEUE_POLL_MS 250
 OB_MUST_USE ob_status ob_pool_queue(ob_pool *pool, uint32_t group,

@@ -162,11 +162,13 @@ typedef struct search {
     /* Set aside for this search, put back at its end. */
     uint32_t aside[OB_SKIP_MAX * 2];
     size_t aside_count;
-    int64_t fits_at_ms; /* the first of those with too little room for the
-                           tokens has enough then; 0: there is none */
-    size_t ahead;       /* who wait for the same, and come first */
-    ob_key *owner;      /* no other key can serve; NULL: any may */
-    uint32_t number;    /* of the group */
+    int64_t fits_at_ms;  /* the first of those with too little room for the
+                            tokens has enough then; 0: there is none */
+    size_t ahead;        /* who wait for the same, and come first */
+    ob_key *owner;       /* no other key can serve; NULL: any may */
+    int64_t bound_at_ms; /* the key of its conversation is worth waiting for
+                            until then; 0: not */
+    uint32_t number;     /* of the group */
 } search;
 
 static void wake(ob_group *group, ob_lane *lane, int64_t now_ms)
@@ -243,11 +245,45 @@ static bool root_serves(search *s)
     return false;
 }
 
+/*
+ * A conversation comes back to its key, so it begins with one that has been
+ * used little in the last minute, among those whose turn it is.
+ */
+#define WEIGHED_MAX 8
+
+static uint32_t used_of(const search *s, const ob_key *key)
+{
+    const ob_ledger *ledger = s->lane->ledgers[key->place];
+    return ledger ? ob_ledger_used(ledger, OB_QUOTA_MINUTE_REQUESTS, s->now_ms)
+                  : 0;
+}
+
+static bool is_better(const search *s, const ob_key *key, const ob_key *best)
+{
+    return !best || (key->priority == best->priority &&
+                     used_of(s, key) < used_of(s, best));
+}
+
+/* Returns the key that is taken, or NULL to look at the next. */
+static ob_key *weigh(search *s, ob_key *key, ob_key **best, size_t *weighed)
+{
+    const ob_affinity *affinity = s->need->affinity;
+    if (!affinity || !affinity->conversation)
+        return key;
+    if (is_better(s, key, *best))
+        *best = key;
+    if (++*weighed == WEIGHED_MAX)
+        return *best;
+    set_aside(s, key->place);
+    return NULL;
+}
+
 /* The first ready key that is not skipped and has room, or NULL. */
 static ob_key *lane_take(search *s)
 {
     ob_lane *lane = s->lane;
-    ob_key *found = NULL;
+    ob_key *found = NULL, *best = NULL;
+    size_t weighed = 0;
     for (size_t stale = 0;
          lane->ready.count && !found && s->aside_count < OB_LEN(s->aside);) {
         uint32_t place = lane->ready.places[0];
@@ -255,10 +291,10 @@ static ob_key *lane_take(search *s)
         if (lane->value[place] < rank_of(key) && stale++ < STALE_MAX)
             ob_lane_put(lane, place, OB_LANE_READY, rank_of(key));
         else if (root_serves(s))
-            found = key;
+            found = weigh(s, key, &best, &weighed);
     }
     put_back(s);
-    return found;
+    return found ? found : best;
 }
 
 /* The key in `resting` that is back first and not in `skip`, or NULL. */
@@ -423,18 +459,37 @@ static bool is_roomy(const search *s, const ob_key *key)
     return limit && used * 2 < limit;
 }
 
-static ob_key *lane_take_bound(const search *s)
+static int64_t key_at_ms(const search *s, const ob_key *key)
+{
+    int64_t at_ms = room_at_ms(s, key->place, s->tokens);
+    if (s->lane->side[key->place] == OB_LANE_RESTING)
+        at_ms = later(at_ms, (int64_t)s->lane->value[key->place]);
+    return at_ms;
+}
+
+static bool is_worth_waiting_for(const search *s, const ob_key *key)
+{
+    return s->lane->side[key->place] != OB_LANE_ABSENT &&
+           !is_skipped(s, key->id) &&
+           key_at_ms(s, key) <= s->now_ms + s->need->patience_ms;
+}
+
+/* The key of the conversation, or of a beginning that it shares with others. */
+static ob_key *lane_take_bound(search *s)
 {
     const ob_affinity *affinity = s->need->affinity;
-    const uint64_t hashes[] = {affinity->named, affinity->conversation,
-                               affinity->prefix};
+    const uint64_t hashes[] = {affinity->named, affinity->conversation};
     for (size_t i = 0; i < OB_LEN(hashes); i++) {
         ob_key *key = bound_key(s, hashes[i]);
-        if (key && may_serve(s, key) &&
-            (hashes[i] != affinity->prefix || is_roomy(s, key)))
+        if (key && may_serve(s, key))
             return key;
+        if (key && is_worth_waiting_for(s, key)) {
+            s->bound_at_ms = key_at_ms(s, key);
+            return NULL;
+        }
     }
-    return NULL;
+    ob_key *key = bound_key(s, affinity->prefix);
+    return key && may_serve(s, key) && is_roomy(s, key) ? key : NULL;
 }
 
 void ob_pool_bind(ob_pool *pool, const ob_key *key, const ob_affinity *affinity,
@@ -461,7 +516,7 @@ static void search_lane(search *s, ob_lane *lane, ob_key **key)
 {
     s->lane = lane;
     s->tokens = estimate(lane, s->need);
-    s->fits_at_ms = 0;
+    s->fits_at_ms = s->bound_at_ms = 0;
     wake(s->group, lane, s->now_ms);
     s->ahead = lane->queue.count ? ob_queue_ahead(lane, s->need->waiter) : 0;
     *key = NULL;
@@ -474,6 +529,8 @@ static void search_lane(search *s, ob_lane *lane, ob_key **key)
         return;
     if (s->need->affinity)
         *key = lane_take_bound(s);
+    if (s->bound_at_ms)
+        return;
     if (!*key && s->need->after_trouble)
         *key = lane_take_proven(s, s->pool);
     if (!*key)
@@ -500,21 +557,14 @@ static ob_status lane_pick(search *s, ob_slice model, ob_key **key)
     return OB_OK;
 }
 
-static int64_t owner_at_ms(const search *s)
-{
-    uint32_t place = s->owner->place;
-    int64_t at_ms = room_at_ms(s, place, s->tokens);
-    if (s->lane->side[place] == OB_LANE_RESTING)
-        at_ms = later(at_ms, (int64_t)s->lane->value[place]);
-    return at_ms;
-}
-
 /* When the request's turn comes, at the earliest when the first key is back
  * that is not skipped; 0: none will. */
 static int64_t turn_at_ms(const search *s)
 {
     if (s->owner)
-        return owner_at_ms(s);
+        return key_at_ms(s, s->owner);
+    if (s->bound_at_ms)
+        return s->bound_at_ms;
     const ob_key *first = lane_first_back(s);
     int64_t at_ms = first ? (int64_t)s->lane->value[first->place] : 0;
     if (s->fits_at_ms && (!at_ms || s->fits_at_ms < at_ms))
@@ -665,7 +715,8 @@ ob_status ob_pool_pick(ob_pool *pool, uint32_t group, const ob_need *need,
         return status;
     s.lane->picked_order = ++pool->order;
     s.lane->picked_ms = now_ms;
-    if (!found && !s.owner && !s.ahead && !s.lane->circuit.gap_ms)
+    bool any = !s.owner && !s.bound_at_ms && !s.ahead;
+    if (!found && any && !s.lane->circuit.gap_ms)
         found = lane_probe(&s);
     picked->down = found && !circuit_lets(&s.lane->circuit, now_ms);
     if (picked->down) {
@@ -677,13 +728,12 @@ ob_status ob_pool_pick(ob_pool *pool, uint32_t group, const ob_need *need,
         count_retries(s.group, now_ms, RETRIES_PER_REQUEST);
         key_use(pool, s.lane, found, model, now_ms);
         claim_make(&s, found, &picked->claim);
-        if (need->waiter->lane == s.lane)
-            s.lane->queue.turn = need->waiter->turn;
         picked->key = found;
         return OB_OK;
     }
     picked->retry_at_ms = turn_at_ms(&s);
     picked->ahead = s.ahead;
+    picked->bound = s.bound_at_ms != 0;
     return picked->retry_at_ms ? OB_AGAIN : OB_NOT_FOUND;
 }
 

@@ -467,6 +467,34 @@ static void correct_requests(ob_ledger *l, uint64_t used, uint32_t sent,
     }
 }
 
+/* A bucket that runs full evenly shows it by its reset: a part of a minute for
+ * each request that is missing, one of which may be half there. */
+static bool is_bucket(const ob_limit_fact *fact, uint64_t used)
+{
+    uint64_t part_ms = fact->limit > 0 ? 60000 / (uint64_t)fact->limit : 0;
+    uint64_t most_ms = used * part_ms + 1000;
+    uint64_t reset_ms = (uint64_t)(fact->reset_ms > 0 ? fact->reset_ms : 0);
+    return used && reset_ms && reset_ms <= most_ms &&
+           reset_ms + part_ms + 2000 >= most_ms;
+}
+
+/* What is missing leaves the window evenly, until the bucket is full. */
+static void correct_bucket(ob_ledger *l, const ob_limit_fact *fact,
+                           uint64_t used, uint32_t sent, uint32_t now)
+{
+    uint64_t after = sent_after(l, sent);
+    uint64_t requests = used + after;
+    uint64_t part = MINUTE_TICK / (uint64_t)fact->limit;
+    uint64_t full = tick_of(fact->reset_ms) + after * part;
+    uint64_t span = (requests - 1) * part;
+    if (full > WINDOW_TICK || requests > UINT16_MAX || span > UINT16_MAX)
+        return;
+    uint64_t tokens = used_tokens(l, now);
+    l->count = 0;
+    mark_add(l, now - MINUTE_TICK + (uint32_t)full, (uint32_t)requests, tokens);
+    l->span[0] = (uint16_t)span;
+}
+
 static void correct_tokens(ob_ledger *l, uint64_t used, uint32_t now)
 {
     uint64_t counted = used_tokens(l, now);
@@ -486,7 +514,9 @@ static void correct(ob_ledger *l, ob_quota quota, const ob_limit_fact *fact,
     uint64_t used =
         limit > fact->remaining ? (uint64_t)(limit - fact->remaining) : 0;
     trim(l, now);
-    if (quota == OB_QUOTA_MINUTE_REQUESTS)
+    if (quota == OB_QUOTA_MINUTE_REQUESTS && is_bucket(fact, used))
+        correct_bucket(l, fact, used, tick_of(sent_ms), now);
+    else if (quota == OB_QUOTA_MINUTE_REQUESTS)
         correct_requests(l, used, tick_of(sent_ms), now);
     else if (quota == OB_QUOTA_MINUTE_TOKENS)
         correct_tokens(l, used, now);
@@ -532,7 +562,10 @@ void ob_ledger_learn(ob_ledger *ledger, const ob_limit_fact *facts,
         /* A limit of nothing is a denial, which the verdict speaks of. */
         if (fact->limit > 0)
             believe(ledger, quota, fact, now_ms);
-        correct(ledger, quota, fact, sent_ms, now_ms);
+        /* That nothing remains of what a refusal is about says nothing new:
+         * how much of it was ours is what is to be learned. */
+        if (!fact->exceeded || quota != OB_QUOTA_MINUTE_REQUESTS)
+            correct(ledger, quota, fact, sent_ms, now_ms);
     }
 }
 

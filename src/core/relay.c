@@ -299,15 +299,36 @@ static void give_up(ob_relay *relay, ob_pool *pool, int64_t now_ms,
     }
 }
 
+/* How long a request waits for the key of its conversation: what it may take
+ * to have its prompt read anew, a second for 4 KB. Shorter prompts than that no
+ * provider keeps. */
+#define BOUND_WAIT_MS_MAX 8000
+#define BOUND_BYTES_MIN   4096
+
+static int64_t patience_ms(const ob_relay *relay)
+{
+    size_t bytes = relay->call.body.len;
+    int64_t most_ms = relay->config->timeouts.queue_ms - relay->waited_ms;
+    if (bytes < BOUND_BYTES_MIN || relay->attempts)
+        return 0;
+    if (most_ms > BOUND_WAIT_MS_MAX)
+        most_ms = BOUND_WAIT_MS_MAX;
+    if (bytes / 4 < (size_t)BOUND_WAIT_MS_MAX && most_ms > (int64_t)bytes / 4)
+        most_ms = (int64_t)bytes / 4;
+    return most_ms - relay->bound_waited_ms;
+}
+
 static ob_need need_of(const ob_relay *relay)
 {
     const ob_target *target = ob_relay_target(relay);
     return (ob_need){.model = target->model,
                      .body_bytes = relay->call.body.len,
+                     .output_max = relay->route.answer_max,
                      .zone = target->provider->daily_reset,
                      .skip = relay->tried,
                      .skip_count = relay->tried_count,
                      .affinity = &relay->affinity,
+                     .patience_ms = patience_ms(relay),
                      .after_trouble = relay->trouble[relay->target] > 0,
                      .waiter = &relay->waiter};
 }
@@ -533,7 +554,8 @@ typedef struct outlook {
 
 static void look_out(outlook *best, size_t target, const ob_picked *picked)
 {
-    if (best->found && best->picked.retry_at_ms <= picked->retry_at_ms)
+    if (best->found && !picked->bound &&
+        best->picked.retry_at_ms <= picked->retry_at_ms)
         return;
     *best = (outlook){.target = target, .picked = *picked, .found = true};
 }
@@ -553,6 +575,8 @@ static ob_status pick_target(ob_relay *relay, ob_pool *pool, int64_t now_ms,
             return status;
         if (status == OB_AGAIN)
             look_out(best, i, picked);
+        if (status == OB_AGAIN && picked->bound)
+            break;
     }
     relay->target = best->found ? best->target : before;
     return best->found ? OB_AGAIN : OB_NOT_FOUND;
@@ -579,6 +603,11 @@ void relay_next(ob_relay *relay, ob_pool *pool, int64_t now_ms,
         return;
     default:
         out_of_memory(relay, pool, now_ms, action);
+        return;
+    }
+    if (best.picked.bound) {
+        relay->bound_waited_ms += best.picked.retry_at_ms - now_ms;
+        wait_until(relay, best.picked.retry_at_ms, action);
         return;
     }
     bool down = best.picked.down;
