@@ -671,16 +671,19 @@ void ob_pool_trouble(ob_pool *pool, ob_key *key, ob_slice model, int64_t now_ms)
 #define RETRIES_PER_SECOND  10000
 #define RETRIES_MAX         100000
 
+/* The clocks of two loops differ by a little: who is behind brings nothing. */
 static void count_retries(ob_group *group, int64_t now_ms, uint32_t more)
 {
     int64_t passed_ms = now_ms - group->retries_ms;
+    bool is_far = passed_ms < -10000 || passed_ms > 10000;
     uint64_t retries = group->retries + more;
-    if (passed_ms < 0 || passed_ms > 10000 || !group->retries_ms)
+    if (is_far || !group->retries_ms)
         retries = RETRIES_MAX;
-    else
+    else if (passed_ms > 0)
         retries += (uint64_t)passed_ms * RETRIES_PER_SECOND / 1000;
     group->retries = retries > RETRIES_MAX ? RETRIES_MAX : (uint32_t)retries;
-    group->retries_ms = now_ms;
+    if (is_far || passed_ms > 0)
+        group->retries_ms = now_ms;
 }
 
 bool ob_pool_may_retry(ob_pool *pool, uint32_t group, int64_t now_ms)

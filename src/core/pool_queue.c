@@ -111,7 +111,7 @@ static size_t slots_of(const ob_group *group, const ob_lane *lane,
     const ob_ledger *own = lane->ledgers[place];
     const ob_ledger *all = group->base->ledgers[place];
     uint32_t slots = SLOTS_UNKNOWN;
-    if (own && own->limit[OB_QUOTA_MINUTE_REQUESTS])
+    if (own && (own->limit[OB_QUOTA_MINUTE_REQUESTS] || own->gap_ticks))
         slots = UINT16_MAX;
     if (own)
         slots = ob_ledger_slots(own, now_ms, until_ms, slots);

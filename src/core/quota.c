@@ -280,7 +280,8 @@ static int64_t minute_room_ms(const ob_ledger *l, uint64_t tokens,
     }
     if (l->gap_ticks && l->count) {
         int32_t gap = l->gap_ticks - since(l->at[l->count - 1], now);
-        wait = gap > wait && gap <= l->gap_ticks ? gap : wait;
+        /* The clock of another loop may be ahead of ours by a little. */
+        wait = gap > wait && gap <= l->gap_ticks + AHEAD_TICK ? gap : wait;
     }
     return wait > 0 ? (now_ms / TICK_MS + wait) * TICK_MS : now_ms;
 }
