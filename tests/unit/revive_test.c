@@ -179,6 +179,17 @@ static void revive_catches_up_slowly(void **state)
     assert_int_equal(counted.of_key_max, 1);
 }
 
+static void revive_names_one_key_in_half_a_second(void **state)
+{
+    add_all_blocked(1, 10000);
+    (void)next_at(NOON);
+    int64_t later = NOON + 9 * MINUTE;
+    size_t named = 0;
+    for (int64_t at = later; at < later + 10 * SECOND; at += 100)
+        named += next_at(at) != 0;
+    assert_int_equal(named, 20);
+}
+
 static void revive_goes_on_when_the_clock_is_set_back(void **state)
 {
     add_all_blocked(1, 10000);
@@ -190,16 +201,19 @@ static void revive_goes_on_when_the_clock_is_set_back(void **state)
 static void revive_takes_turns_when_there_are_too_many_for_a_day(void **state)
 {
     add_all_blocked(1, 2000);
-    (void)next_at(NOON);
     /* Asked so seldom that a day has 288 turns. */
+    int64_t end = NOON + 8 * DAY;
     memset(&counted, 0, sizeof(counted));
-    for (int64_t at = NOON; at < NOON + 8 * DAY; at += 5 * MINUTE) {
+    for (int64_t at = NOON; at < end; at += 5 * MINUTE) {
         int64_t id = next_at(at);
         if (id)
             counted.of[id]++;
     }
     for (int64_t id = 1; id <= 2000; id++)
         assert_in_range(counted.of[id], 1, 2);
+    /* The days that were missed are not made up for. */
+    ask_afresh(end, end + HOUR, 2000);
+    assert_in_range(counted.of_key_max, 1, 2);
 }
 
 /* Ids that the table keeps side by side stand in each other's slots. */
@@ -217,6 +231,13 @@ static void revive_finds_keys_that_gave_way_to_others(void **state)
         add_blocked(ids[i], OB_REASON_KEY_INVALID);
     assert_int_equal(pool->table_size, 64);
     ask_afresh(NOON, NOON + DAY, 0);
+    assert_int_equal(counted.named, count);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(counted.of[ids[i]], 1);
+    /* The same when several are due with every question. */
+    memset(&counted, 0, sizeof(counted));
+    for (int64_t at = NOON + DAY; at < NOON + 2 * DAY; at += 9 * MINUTE)
+        ask_for(at, at + TICK);
     assert_int_equal(counted.named, count);
     for (size_t i = 0; i < count; i++)
         assert_int_equal(counted.of[ids[i]], 1);
@@ -437,6 +458,7 @@ int main(void)
         TEST(revive_neither_bunches_nor_repeats_after_a_restart),
         TEST(revive_leaves_turns_missed_in_a_pause_to_the_next_day),
         TEST(revive_catches_up_slowly),
+        TEST(revive_names_one_key_in_half_a_second),
         TEST(revive_goes_on_when_the_clock_is_set_back),
         TEST(revive_takes_turns_when_there_are_too_many_for_a_day),
         TEST(revive_finds_keys_that_gave_way_to_others),
