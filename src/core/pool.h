@@ -325,6 +325,29 @@ void ob_pool_set_cooldown(ob_pool *pool, ob_key *key, ob_slice model,
 void ob_pool_clear_cooldowns(ob_pool *pool, ob_key *key);
 void ob_pool_set_remark(ob_pool *pool, ob_key *key, ob_slice remark);
 
+/*
+ * The key that is to be probed now with its provider's cheapest call, if there
+ * is one: it was blocked by a verdict, or a limit that such a call would meet
+ * as well (RATE_LIMIT, CONCURRENCY, OVERLOADED) rests all of it for more than
+ * OB_PROBE_AFTER_MS. Never a key that a person has blocked.
+ *
+ * Each has one turn a day, at a time of day that its id tells, so that keys are
+ * spread evenly, and a restart neither repeats nor bunches them. To be asked
+ * once a second or more often; names one key in half a second at most, and
+ * looks at 512 slots of the table at most. Turns that pass while nobody asks
+ * are left to the next day.
+ */
+bool ob_pool_revive_next(ob_pool *pool, int64_t now_ms, int64_t *key_id);
+/*
+ * What that call was answered; `cause` as for other changes. A blocked key that
+ * was served, or was told of its account's quota or credit, is set free (with a
+ * rest, as the verdict says) and true returned. A refusal leaves it as it is
+ * until the next day, and so does trouble, which tells nothing. The rest of one
+ * that was served is probed by the next request.
+ */
+bool ob_pool_revived(ob_pool *pool, int64_t key_id, const ob_verdict *verdict,
+                     const ob_cause *cause);
+
 /* ACTIVE, COOLING or BLOCKED at `now_ms`. */
 ob_key_status ob_key_status_at(const ob_key *key, int64_t now_ms);
 
