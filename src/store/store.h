@@ -89,12 +89,19 @@ bool ob_store_changed_elsewhere(ob_store *store);
 /* Why `secret` cannot be a provider key, a static text; NULL when it can. */
 const char *ob_key_refusal(ob_slice secret);
 
+/* How a person wants a key to be used; NULL: not said. */
+typedef struct ob_key_order {
+    const uint8_t *priority; /* 0 to OB_PRIORITY_MAX */
+    const uint8_t *weight;   /* 1 to OB_WEIGHT_MAX */
+} ob_key_order;
+
 /* A key to be added with what is known of it; only provider and secret must
  * be given. */
 typedef struct ob_new_key {
     ob_slice provider;
     ob_slice secret;
     ob_slice remark;
+    ob_key_order order;
     ob_key_status status;
     ob_reason blocked_reason;
     int64_t created_at; /* unix seconds; 0: now */
@@ -105,7 +112,8 @@ typedef struct ob_new_key {
 
 /*
  * Adds one key. OB_EXISTS: it is known and left as it is, blocked or not,
- * unless its remark is given anew. OB_INVALID: refused, the message says why.
+ * but for a remark, a priority or a weight that is given anew. OB_INVALID:
+ * refused, the message says why.
  */
 OB_MUST_USE ob_status ob_store_add_key(ob_store *store, const ob_new_key *key,
                                        int64_t now_ms, ob_store_error *error);
@@ -125,14 +133,15 @@ typedef struct ob_add_result {
 } ob_add_result;
 
 /*
- * Adds keys of `provider` in one transaction. `text` holds one a line or
- * comma-separated; blanks around them and empty ones are passed over.
+ * Adds keys in one transaction, each with what `like` says of provider, remark
+ * and order. `text` holds one a line or comma-separated; blanks around them
+ * and empty ones are passed over.
  * Refused: longer than OB_KEY_BYTES_MAX, with control characters, spaces or
  * anything but ASCII inside. Known ones as in ob_store_add_key().
  */
-OB_MUST_USE ob_status ob_store_add_keys(ob_store *store, ob_slice provider,
-                                        ob_slice text, ob_slice remark,
-                                        int64_t now_ms, ob_add_result *result,
+OB_MUST_USE ob_status ob_store_add_keys(ob_store *store, const ob_new_key *like,
+                                        ob_slice text, int64_t now_ms,
+                                        ob_add_result *result,
                                         ob_store_error *error);
 /* Ids that are not there are passed over. */
 OB_MUST_USE ob_status ob_store_remove_keys(ob_store *store, const int64_t *ids,
@@ -144,12 +153,14 @@ OB_MUST_USE ob_status ob_store_remove_keys(ob_store *store, const int64_t *ids,
 typedef struct ob_key_patch {
     const ob_key_status *status; /* ACTIVE lifts every cool-down as well */
     const ob_slice *remark;
+    ob_key_order order;
     const ob_stored_cooldown *cooldowns; /* replaces them all */
     size_t cooldown_count;
     bool set_cooldowns;
 } ob_key_patch;
 
-/* OB_NOT_FOUND: no key has that id. The change is evidence: "by a person". */
+/* OB_NOT_FOUND: no key has that id. OB_INVALID: what is given cannot be. The
+ * change is evidence: "by a person". */
 OB_MUST_USE ob_status ob_store_patch_key(ob_store *store, int64_t id,
                                          const ob_key_patch *patch,
                                          int64_t now_ms, ob_store_error *error);

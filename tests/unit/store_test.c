@@ -177,6 +177,28 @@ static void store_refuses_a_newer_schema(void **state)
     remove_place(&place);
 }
 
+static void store_migrates_an_older_schema(void **state)
+{
+    scratch place;
+    make_place(&place);
+    ob_store *store = open_place(&place);
+    add_text(store, "openai", "sk-one");
+    ob_store_close(store);
+    execute(&place, "ALTER TABLE keys DROP COLUMN priority;"
+                    "ALTER TABLE keys DROP COLUMN weight;"
+                    "DROP TABLE ledgers; DROP TABLE affinity;"
+                    "PRAGMA user_version = 1");
+    store = open_place(&place);
+    seen_keys seen = load_all(store, NULL);
+    assert_string_equal(seen.secret, "sk-one");
+    assert_int_equal(seen.priority, 0);
+    assert_int_equal(seen.weight, 1);
+    ob_store_close(store);
+    assert_int_equal(query(&place, "PRAGMA user_version"), 2);
+    assert_int_equal(query(&place, "SELECT count(*) FROM ledgers"), 0);
+    remove_place(&place);
+}
+
 static void store_leaves_other_databases_alone(void **state)
 {
     scratch place;
@@ -257,8 +279,8 @@ static void keys_are_added_known_and_refused(void **state)
                         "sk-one, sk-two,\r\n\n  sk-one\nsk with space\n"
                         "sk-\xc3\xa4\nsk-\x01\n");
     memset(text + head, 'k', 6000 - (size_t)head);
-    assert_int_equal(ob_store_add_keys(store, OB_S("openai"),
-                                       ob_slice_make(text, 6000), OB_S("team"),
+    ob_new_key like = {.provider = OB_S("openai"), .remark = OB_S("team")};
+    assert_int_equal(ob_store_add_keys(store, &like, ob_slice_make(text, 6000),
                                        NOW_MS, &result, &place.error),
                      OB_OK);
     free(text);
@@ -287,9 +309,10 @@ static void keys_are_read_behind_a_byte_order_mark(void **state)
     ob_add_result result = {.refusals = refusals, .refusals_max = 2};
     ob_slice text = OB_S("\xef\xbb\xbfsk-one\r\n\"sk-two\"\r\n"
                          "sk-t\xe2\x80\xa6hree");
-    assert_int_equal(ob_store_add_keys(store, OB_S("openai"), text, OB_S(""),
-                                       NOW_MS, &result, &place.error),
-                     OB_OK);
+    ob_new_key like = {.provider = OB_S("openai")};
+    assert_int_equal(
+        ob_store_add_keys(store, &like, text, NOW_MS, &result, &place.error),
+        OB_OK);
     assert_int_equal(result.added, 1);
     assert_int_equal(result.refused, 2);
     assert_string_equal(refusals[0].why, "a quotation mark at its beginning");
@@ -325,14 +348,59 @@ static void known_keys_stay_blocked_and_take_a_new_remark(void **state)
         ob_store_patch_key(store, id, &patch, NOW_MS, &place.error), OB_OK);
     assert_int_equal(add_text(store, "openai", "sk-one").known, 1);
     assert_string_equal(load_all(store, NULL).remark, "");
-    assert_int_equal(ob_store_add_keys(store, OB_S("openai"), OB_S("sk-one"),
-                                       OB_S("anew"), NOW_MS, &result,
-                                       &place.error),
+    ob_new_key like = {.provider = OB_S("openai"), .remark = OB_S("anew")};
+    assert_int_equal(ob_store_add_keys(store, &like, OB_S("sk-one"), NOW_MS,
+                                       &result, &place.error),
                      OB_OK);
     seen_keys seen = load_all(store, NULL);
     assert_string_equal(seen.remark, "anew");
     assert_int_equal(seen.status, OB_KEY_BLOCKED);
     assert_int_equal(seen.blocked_reason, OB_REASON_PERSON);
+    ob_store_close(store);
+    remove_place(&place);
+}
+
+static void priority_and_weight_are_set_and_told(void **state)
+{
+    scratch place;
+    make_place(&place);
+    ob_store *store = open_place(&place);
+    const uint8_t priority = 7;
+    const uint8_t weight = 100;
+    const uint8_t none = 0;
+    const ob_slice remark = OB_S("mine");
+    add_text(store, "openai", "sk-one");
+    int64_t revision = 0;
+    int64_t id = load_all(store, &revision).id;
+    ob_key_patch patch = {.remark = &remark, .order.weight = &weight};
+    assert_int_equal(
+        ob_store_patch_key(store, id, &patch, NOW_MS, &place.error), OB_OK);
+    patch = (ob_key_patch){.order.priority = &priority};
+    assert_int_equal(
+        ob_store_patch_key(store, id, &patch, NOW_MS, &place.error), OB_OK);
+    seen_keys seen = load_all(store, &revision);
+    assert_int_equal(seen.count, 1);
+    assert_string_equal(seen.remark, "mine");
+    assert_int_equal(seen.priority, 7);
+    assert_int_equal(seen.weight, 100);
+    patch = (ob_key_patch){.order.weight = &none};
+    assert_int_equal(
+        ob_store_patch_key(store, id, &patch, NOW_MS, &place.error),
+        OB_INVALID);
+    assert_true(says(&place, "from 1 to 100"));
+    /* Known keys keep what is not given anew. */
+    ob_add_result result = {0};
+    ob_new_key like = {.provider = OB_S("openai"), .order.priority = &none};
+    assert_int_equal(ob_store_add_keys(store, &like, OB_S("sk-one\nsk-two"),
+                                       NOW_MS, &result, &place.error),
+                     OB_OK);
+    assert_int_equal(result.known, 1);
+    seen = load_all(store, &revision);
+    assert_int_equal(seen.count, 2);
+    assert_int_equal(seen.weight, 1);
+    assert_int_equal(query(&place, "SELECT priority * 1000 + weight FROM keys "
+                                   "WHERE id = 1"),
+                     100);
     ob_store_close(store);
     remove_place(&place);
 }
@@ -723,6 +791,7 @@ int main(void)
         cmocka_unit_test(store_makes_no_second_master_key),
         cmocka_unit_test(store_refuses_a_master_key_open_to_others),
         cmocka_unit_test(store_refuses_a_newer_schema),
+        cmocka_unit_test(store_migrates_an_older_schema),
         cmocka_unit_test(store_leaves_other_databases_alone),
         cmocka_unit_test(store_refuses_what_is_no_database),
         cmocka_unit_test(store_writes_to_no_deleted_file),
@@ -731,6 +800,7 @@ int main(void)
         cmocka_unit_test(keys_are_read_behind_a_byte_order_mark),
         cmocka_unit_test(one_secret_may_serve_two_providers),
         cmocka_unit_test(known_keys_stay_blocked_and_take_a_new_remark),
+        cmocka_unit_test(priority_and_weight_are_set_and_told),
         cmocka_unit_test(secrets_never_reach_the_disk),
         cmocka_unit_test(a_moved_secret_is_not_opened),
         cmocka_unit_test(load_gives_what_changed_since),

@@ -311,8 +311,8 @@ static ob_status add_many(ob_store *store, ob_store_error *error)
         ob_buffer_append_char(&text, '\n');
     }
     ob_status status =
-        ob_store_add_keys(store, OB_S("openai"), ob_buffer_slice(&text),
-                          OB_S(""), NOW_MS, &result, error);
+        ob_store_add_keys(store, &(ob_new_key){.provider = OB_S("openai")},
+                          ob_buffer_slice(&text), NOW_MS, &result, error);
     ob_buffer_deinit(&text);
     return status;
 }
