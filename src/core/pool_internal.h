@@ -35,6 +35,14 @@ typedef struct ob_group {
     int64_t retries_ms; /* when that was counted */
 } ob_group;
 
+/* When the store last learned of the ledgers of a chunk of keys. */
+typedef struct ob_saved_chunk {
+    uint64_t hash;    /* of what it learned */
+    uint32_t used_s;  /* unix; 0: nothing can have changed since */
+    uint32_t taken_s; /* unix */
+    bool used;        /* since it was taken */
+} ob_saved_chunk;
+
 struct ob_pool {
     ob_group **groups;
     uint32_t group_count;
@@ -51,7 +59,17 @@ struct ob_pool {
     uint32_t change_count;
     uint64_t changes_dropped;
     ob_sticky sticky;
+    ob_saved_chunk *saved; /* by chunk of ids */
+    size_t saved_count;
+    size_t saved_cursor; /* of ob_pool_take_ledgers() */
 };
+
+/* What sets the same thing at two providers apart, by XOR; the same as
+ * at_group() in pool_pick.c. */
+static inline uint64_t ob_group_mix(uint32_t group)
+{
+    return (group + 1) * 0x9e3779b97f4a7c15ULL;
+}
 
 /* Time first, so that what the store remembers sorts with what is picked. */
 static inline uint64_t ob_order_of(int64_t used_ms)

@@ -18,6 +18,7 @@
 #include "../core/base/base.h"
 #include "../core/base/secret.h"
 #include "../core/pool.h"
+#include "../core/siphash.h"
 
 typedef struct ob_store ob_store;
 
@@ -199,6 +200,39 @@ OB_MUST_USE ob_status ob_store_save_usage(
     ob_store *store, int64_t chunk, const ob_key_usage usage[OB_USAGE_CHUNK],
     ob_store_error *error);
 
+/* Stores a row of ob_pool_take_ledgers(), or removes the one that is there
+ * where nothing is to be kept. No change that others are told of. */
+OB_MUST_USE ob_status ob_store_save_ledgers(ob_store *store,
+                                            const ob_saved_ledgers *row,
+                                            ob_store_error *error);
+/* Visits the rows of the last 30 days, those of the model that was saved last
+ * first. The visitor returns false where a row is to be removed. */
+typedef bool (*ob_ledgers_visit)(void *context, const ob_saved_ledgers *row);
+OB_MUST_USE ob_status ob_store_load_ledgers(ob_store *store, int64_t now_s,
+                                            ob_ledgers_visit visit,
+                                            void *context,
+                                            ob_store_error *error);
+
+/* Stores entries of ob_pool_take_sticky(). */
+OB_MUST_USE ob_status ob_store_save_affinity(ob_store *store,
+                                             const ob_sticky_entry *entries,
+                                             size_t count,
+                                             ob_store_error *error);
+/* Visits the newest OB_STICKY_MAX of the last 30 days, the newest last. */
+typedef void (*ob_affinity_visit)(void *context, const ob_sticky_entry *entry);
+OB_MUST_USE ob_status ob_store_load_affinity(ob_store *store, int64_t now_s,
+                                             ob_affinity_visit visit,
+                                             void *context,
+                                             ob_store_error *error);
+/* Removes what is older than that or of keys that are gone, and all but the
+ * newest: 32768 rows of ledgers, OB_STICKY_MAX entries. */
+OB_MUST_USE ob_status ob_store_prune_saved(ob_store *store, int64_t now_s,
+                                           ob_store_error *error);
+
+/* The secret for hashes of affinity: random, made when the database is first
+ * opened, and sealed in it, so that hashes outlive a restart. */
+ob_siphash_key ob_store_affinity_key(const ob_store *store);
+
 /* How many changes and lines of the audit log are kept, the newest. */
 #define OB_CHANGES_KEPT 100000
 
@@ -257,6 +291,13 @@ typedef struct ob_writer_options {
      * are no more. Called in a row once a second and at the end. */
     bool (*collect_usage)(void *context, int64_t *chunk,
                           ob_key_usage usage[OB_USAGE_CHUNK]);
+    /* Visits the rows of one chunk of ledgers that may have changed, and
+     * entries of the affinity table; in a row, as above. `last`: the gateway
+     * ends. False or 0: there are no more. Each may be NULL. */
+    bool (*collect_ledgers)(void *context, bool last, ob_saved_visit visit,
+                            void *visitor);
+    size_t (*collect_sticky)(void *context, ob_sticky_entry *entries,
+                             size_t max);
     /* Disk full, locked, …: once a minute at most, and when it is over. */
     void (*log)(void *context, const char *message);
 } ob_writer_options;
