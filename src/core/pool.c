@@ -58,6 +58,7 @@ void ob_pool_free(ob_pool *pool)
     free(pool->changes);
     free(pool->used_chunks);
     ob_sticky_deinit(&pool->sticky);
+    free(pool->saved);
     free(pool);
 }
 

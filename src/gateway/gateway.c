@@ -146,16 +146,6 @@ size_t ob_gateway_collect_changes(void *context, ob_change *changes, size_t max)
     return count;
 }
 
-bool ob_gateway_collect_usage(void *context, int64_t *chunk,
-                              ob_key_usage usage[OB_USAGE_CHUNK])
-{
-    ob_gateway *gateway = context;
-    uv_mutex_lock(&gateway->pool_lock);
-    bool taken = ob_pool_take_usage(gateway->pool, chunk, usage);
-    uv_mutex_unlock(&gateway->pool_lock);
-    return taken;
-}
-
 /* ---- who is there ---- */
 
 /*

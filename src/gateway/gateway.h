@@ -75,6 +75,16 @@ size_t ob_gateway_collect_changes(void *gateway, ob_change *changes,
                                   size_t max);
 bool ob_gateway_collect_usage(void *gateway, int64_t *chunk,
                               ob_key_usage usage[OB_USAGE_CHUNK]);
+bool ob_gateway_collect_ledgers(void *gateway, bool last, ob_saved_visit visit,
+                                void *visitor);
+size_t ob_gateway_collect_sticky(void *gateway, ob_sticky_entry *entries,
+                                 size_t max);
+
+/* Gives the pool what the store knows of quotas and affinity; once its keys
+ * are there, before the first request. *damaged: rows that were dropped. */
+OB_MUST_USE ob_status ob_gateway_load_saved(ob_gateway *gateway,
+                                            ob_store *store, size_t *damaged,
+                                            ob_store_error *error);
 
 /* The present snapshot; give it back with ob_snapshot_release(). */
 ob_snapshot *ob_gateway_acquire(ob_gateway *gateway);
