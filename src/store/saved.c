@@ -204,6 +204,11 @@ static ob_status prune(ob_store *store, ob_sql sql, int64_t number,
     return ob_sql_run(store, statement, error);
 }
 
+ob_status ob_store_trim_affinity(ob_store *store, ob_store_error *error)
+{
+    return prune(store, OB_SQL_PRUNE_AFFINITY_MANY, AFFINITY_KEPT, error);
+}
+
 ob_status ob_store_prune_saved(ob_store *store, int64_t now_s,
                                ob_store_error *error)
 {
@@ -216,10 +221,9 @@ ob_status ob_store_prune_saved(ob_store *store, int64_t now_s,
         {OB_SQL_PRUNE_LEDGERS_MANY, LEDGERS_KEPT},
         {OB_SQL_PRUNE_AFFINITY_OLD, now_s - KEPT_S},
         {OB_SQL_PRUNE_AFFINITY_KEYLESS, 0},
-        {OB_SQL_PRUNE_AFFINITY_MANY, AFFINITY_KEPT},
     };
     ob_status status = OB_OK;
     for (size_t i = 0; i < OB_LEN(steps) && status == OB_OK; i++)
         status = prune(store, steps[i].sql, steps[i].number, error);
-    return status;
+    return status == OB_OK ? ob_store_trim_affinity(store, error) : status;
 }

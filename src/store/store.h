@@ -228,6 +228,9 @@ OB_MUST_USE ob_status ob_store_load_affinity(ob_store *store, int64_t now_s,
  * newest: 32768 rows of ledgers, OB_STICKY_MAX entries. */
 OB_MUST_USE ob_status ob_store_prune_saved(ob_store *store, int64_t now_s,
                                            ob_store_error *error);
+/* All but the newest OB_STICKY_MAX entries alone, for oftener. */
+OB_MUST_USE ob_status ob_store_trim_affinity(ob_store *store,
+                                             ob_store_error *error);
 
 /* The secret for hashes of affinity: random, made when the database is first
  * opened, and sealed in it, so that hashes outlive a restart. */

@@ -24,7 +24,7 @@
 #define LEDGERS_MAX      2048 /* rows, with those of one chunk more */
 #define STICKY_MAX       4096
 #define PRUNE_MS         (3600 * 1000LL)
-#define PRUNE_ENTRIES    16384 /* of affinity that were saved since */
+#define TRIM_ENTRIES     16384 /* of affinity that were saved since */
 #define TICK_MS          200
 #define POLL_MS          500
 #define BACK_OFF_MS      1000
@@ -83,7 +83,7 @@ struct ob_writer {
     int64_t usage_ms;
     int64_t retry_ms;
     int64_t prune_ms;
-    size_t sticky_saved; /* since it was pruned */
+    size_t sticky_saved; /* since the last pruning */
     int64_t complained_ms;
     bool failing;
 };
@@ -279,13 +279,16 @@ static ob_status save_learned(ob_store *store, const waiting *batch,
 static ob_status prune(ob_writer *writer, ob_store_error *error)
 {
     int64_t now = clock_ms();
+    ob_store *store = writer->options.store;
+    bool all = now >= writer->prune_ms;
     writer->sticky_saved += writer->batch.sticky_count;
-    if (now < writer->prune_ms && writer->sticky_saved < PRUNE_ENTRIES)
+    if (!all && writer->sticky_saved < TRIM_ENTRIES)
         return OB_OK;
-    writer->prune_ms = now + PRUNE_MS;
     writer->sticky_saved = 0;
-    return ob_store_prune_saved(writer->options.store, (int64_t)time(NULL),
-                                error);
+    if (!all)
+        return ob_store_trim_affinity(store, error);
+    writer->prune_ms = now + PRUNE_MS;
+    return ob_store_prune_saved(store, (int64_t)time(NULL), error);
 }
 
 static ob_status save_batch(ob_writer *writer, ob_store_error *error)
