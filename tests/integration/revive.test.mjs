@@ -54,7 +54,7 @@ const listed = async (gateway, key, provider = 'openai') =>
 
 scenario(
     'revive: a blocked key that works again comes back at its time of day',
-    async (room) => {
+    async (room, t) => {
         const [byHand, elsewhere, dead, alive, hanging] = [
             ...['hand', 'else', 'dead', 'live', 'hang'],
         ].map(secret);
@@ -147,7 +147,10 @@ scenario(
         );
         const begun = performance.now();
         await gateway.stop();
-        assert.ok(performance.now() - begun < 2000);
+        /* A handle that keeps the loop would cost a second of grace. */
+        const took = performance.now() - begun;
+        assert.ok(took < 900, `the end took ${took} ms`);
+        t.diagnostic(`the end took ${Math.round(took)} ms`);
         assert.equal(quiet.requests.length, 0);
         assert.equal((await listed(off, alive)).status, 'blocked');
 
