@@ -91,12 +91,18 @@ static const ob_local admin_local = {
     .handle = ob_admin_handle,
 };
 
+static void log_line(void *context, const char *message)
+{
+    fprintf(stderr, "one-balance: %s\n", message);
+}
+
 static bool make_gateway(ob_gateway *gateway)
 {
     if (ob_gateway_init(gateway) != OB_OK)
         return false;
     gateway->admin = ob_admin_new();
     gateway->local = &admin_local;
+    gateway->log = log_line;
     if (gateway->admin)
         return true;
     ob_gateway_deinit(gateway);
@@ -118,11 +124,6 @@ ob_status ob_serve_load(ob_gateway *gateway, ob_slice database,
     if (status != OB_OK)
         ob_store_close(*store);
     return status;
-}
-
-static void log_line(void *context, const char *message)
-{
-    fprintf(stderr, "one-balance: %s\n", message);
 }
 
 static ob_status load_saved(ob_serve *serve, ob_store *store,

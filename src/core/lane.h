@@ -25,23 +25,14 @@ typedef enum ob_lane_side {
 
 struct ob_waiter;
 
-/* Requests that wait for a key, in the order of their turns, and what has been
+/* Requests that wait for a key, in their order, and what has been
  * told to those that were sent away. */
 #define OB_PROMISE_SECONDS 128
-
-/* How far a caller has come. */
-typedef struct ob_turns {
-    uint64_t caller;
-    uint64_t turn;
-    uint32_t taken; /* requests in that turn, waiting or served; 0: unused */
-} ob_turns;
 
 typedef struct ob_queue {
     struct ob_waiter *first;
     struct ob_waiter *last;
     uint32_t count;
-    uint64_t turn; /* of the one that was served last */
-    ob_turns callers[32];
     uint16_t promised[OB_PROMISE_SECONDS]; /* by unix second, a ring */
     int64_t promised_s; /* the ring's entries before it are over */
 } ob_queue;

@@ -52,6 +52,7 @@ typedef struct ob_cooldown {
     int64_t probe_at_ms;  /* a long rest is probed from then on; 0: never */
     int64_t probe_gap_ms; /* what was waited for that probe */
     uint32_t refusals;    /* 429s in a row that told nothing */
+    int64_t counted_ms;   /* unix; when the last of them came */
     ob_reason reason;
     bool guessed; /* the length was guessed from a row of refusals */
     bool probing; /* a request is out, or was, to see whether it is over */
@@ -158,8 +159,7 @@ typedef struct ob_waiter {
     struct ob_waiter *next;
     struct ob_waiter *prev;
     ob_lane *lane;   /* in whose queue it stands; NULL: in none */
-    uint64_t caller; /* whose request it is: callers take turns */
-    uint64_t turn;
+    uint64_t caller; /* whose request it is */
 } ob_waiter;
 
 /* What a request needs. */
@@ -169,9 +169,10 @@ typedef struct ob_need {
     uint32_t output_max; /* tokens of an answer that it asks for; 0: not said */
     ob_zone zone;        /* where a day of the provider's quota begins */
     const ob_affinity *affinity; /* what it goes on with; NULL: nothing */
-    const int64_t *skip;         /* ids of keys that it has tried already */
-    size_t skip_count;           /* at most OB_SKIP_MAX */
-    bool after_trouble; /* the attempt before met the provider's trouble */
+    int64_t patience_ms; /* how long it waits for the key of its conversation */
+    const int64_t *skip; /* ids of keys that it has tried already */
+    size_t skip_count;   /* at most OB_SKIP_MAX */
+    bool after_trouble;  /* the attempt before met the provider's trouble */
     /* Who asks, and its place in a queue where it has one; else all who wait
      * come first. */
     const ob_waiter *waiter;
@@ -194,8 +195,9 @@ typedef struct ob_picked {
     ob_claim claim;
     int64_t retry_at_ms; /* unix */
     size_t ahead;        /* how many waiters come first */
-    bool down; /* the provider is in trouble with this model: single requests
-                  go out until one is answered, the next at retry_at_ms */
+    bool bound; /* the key of its conversation is back at retry_at_ms */
+    bool down;  /* the provider is in trouble with this model: single requests
+                   go out until one is answered, the next at retry_at_ms */
 } ob_picked;
 
 /*
@@ -210,7 +212,7 @@ typedef struct ob_picked {
  * wait already; retry_at_ms says when this one's turn comes, as far as can be
  * told. OB_NOT_FOUND: the group has no key that could be used
  * at all (none, or all blocked or skipped). OB_NO_MEMORY. Members of *picked
- * are written in their own case only.
+ * that do not belong to the case are 0.
  */
 OB_MUST_USE ob_status ob_pool_pick(ob_pool *pool, uint32_t group,
                                    const ob_need *need, int64_t now_ms,
@@ -220,10 +222,10 @@ OB_MUST_USE ob_status ob_pool_pick(ob_pool *pool, uint32_t group,
 
 /*
  * Puts a request that got OB_AGAIN into the queue of its model. First come,
- * first served for each caller; callers take turns, so that one with many
- * requests does not starve the others. It should be woken at `retry_at_ms`, and
- * every OB_QUEUE_POLL_MS, since keys may be back early. OB_LIMIT: OB_QUEUE_MAX
- * wait already.
+ * first served, but a caller with far fewer requests than the others goes
+ * between them, so that one with many does not starve the others. It should be
+ * woken at `retry_at_ms`, and every OB_QUEUE_POLL_MS, since keys may be back
+ * early. OB_LIMIT: OB_QUEUE_MAX wait already.
  */
 #define OB_QUEUE_POLL_MS 250
 OB_MUST_USE ob_status ob_pool_queue(ob_pool *pool, uint32_t group,
@@ -322,6 +324,29 @@ void ob_pool_set_cooldown(ob_pool *pool, ob_key *key, ob_slice model,
 /* Forgets every cool-down of the key, before the store's are set. */
 void ob_pool_clear_cooldowns(ob_pool *pool, ob_key *key);
 void ob_pool_set_remark(ob_pool *pool, ob_key *key, ob_slice remark);
+
+/*
+ * The key that is to be probed now with its provider's cheapest call, if there
+ * is one: it was blocked by a verdict, or a limit that such a call would meet
+ * as well (RATE_LIMIT, CONCURRENCY, OVERLOADED) rests all of it for more than
+ * OB_PROBE_AFTER_MS. Never a key that a person has blocked.
+ *
+ * Each has one turn a day, at a time of day that its id tells, so that keys are
+ * spread evenly, and a restart neither repeats nor bunches them. To be asked
+ * once a second or more often; names one key in half a second at most, and
+ * looks at 512 slots of the table at most. Turns that pass while nobody asks
+ * are left to the next day.
+ */
+bool ob_pool_revive_next(ob_pool *pool, int64_t now_ms, int64_t *key_id);
+/*
+ * What that call was answered; `cause` as for other changes. A blocked key that
+ * was served, or was told of its account's quota or credit, is set free (with a
+ * rest, as the verdict says) and true returned. A refusal leaves it as it is
+ * until the next day, and so does trouble, which tells nothing. The rest of one
+ * that was served is probed by the next request.
+ */
+bool ob_pool_revived(ob_pool *pool, int64_t key_id, const ob_verdict *verdict,
+                     const ob_cause *cause);
 
 /* ACTIVE, COOLING or BLOCKED at `now_ms`. */
 ob_key_status ob_key_status_at(const ob_key *key, int64_t now_ms);

@@ -35,6 +35,14 @@ typedef struct ob_group {
     int64_t retries_ms; /* when that was counted */
 } ob_group;
 
+/* How far the turns of keys to be probed have come (pool_revive.c). */
+typedef struct ob_revival {
+    int64_t day;   /* unix days */
+    uint64_t turn; /* hash of an id: up to it all of that day had theirs */
+    int64_t asked_ms;
+    int64_t given_ms; /* when a key was named last */
+} ob_revival;
+
 /* When the store last learned of the ledgers of a chunk of keys. */
 typedef struct ob_saved_chunk {
     uint64_t hash;    /* of what it learned */
@@ -46,7 +54,8 @@ typedef struct ob_saved_chunk {
 struct ob_pool {
     ob_group **groups;
     uint32_t group_count;
-    /* id → key: open addressing, a power of two, at most half full. */
+    /* id → key: open addressing, a power of two, at most half full. In the
+     * order of the ids' hashes, but for keys that give way. */
     ob_key **table;
     size_t table_size;
     size_t key_count;
@@ -59,13 +68,26 @@ struct ob_pool {
     uint32_t change_count;
     uint64_t changes_dropped;
     ob_sticky sticky;
+    ob_revival revival;
     ob_saved_chunk *saved; /* by chunk of ids */
     size_t saved_count;
     size_t saved_cursor; /* of ob_pool_take_ledgers() */
 };
 
-/* What sets the same thing at two providers apart, by XOR; the same as
- * at_group() in pool_pick.c. */
+/* Spreads ids evenly, whatever their order and number: Fibonacci hashing, whose
+ * upper bits are the good ones. No two ids are alike. */
+static inline uint64_t ob_pool_hash(int64_t id)
+{
+    return (uint64_t)id * 0x9e3779b97f4a7c15ULL;
+}
+
+/* A key's own slot in the table is its hash >> this. */
+static inline unsigned ob_pool_table_shift(const ob_pool *pool)
+{
+    return 64 - (unsigned)__builtin_ctzll(pool->table_size);
+}
+
+/* What sets the same thing at two providers apart, by XOR. */
 static inline uint64_t ob_group_mix(uint32_t group)
 {
     return (group + 1) * 0x9e3779b97f4a7c15ULL;
@@ -77,12 +99,39 @@ static inline uint64_t ob_order_of(int64_t used_ms)
     return (uint64_t)(used_ms > 0 ? used_ms : 0) << 19;
 }
 
+/* Higher priorities first, then those that were used least lately. */
+static inline uint64_t ob_key_rank(const ob_key *key)
+{
+    uint64_t behind = (uint64_t)(OB_PRIORITY_MAX - key->priority);
+    return behind << 61 | key->used_order;
+}
+
+/* ---- pool_lane.c ---- */
+
+/* Until when cool-downs keep the key from the lane's model; 0: they do not. */
+int64_t ob_lane_cooling_until_ms(const ob_lane *lane, const ob_key *key);
 /* The lane of a model; NULL where it has none of its own. */
 ob_lane *ob_pool_lane(const ob_group *group, ob_slice model);
 /* The same, made when there is none: linear, once a model. NULL without
  * memory, and where too many models are in use just now, unless it `must`. */
 ob_lane *ob_pool_lane_make(ob_group *group, ob_slice model, bool must,
                            int64_t now_ms);
+
+/* ---- pool_claim.c ---- */
+
+/* What the request will take, by what others of its model took. */
+ob_tokens ob_lane_estimate(const ob_lane *lane, const ob_need *need);
+/* The request counts from now on: in the ledger of its model, where it is known
+ * to be a model, and in that of all models where there is a limit. */
+void ob_claim_make(ob_group *group, ob_lane *lane, const ob_need *need,
+                   const ob_key *key, int64_t now_ms, ob_claim *claim);
+
+/* ---- pool_trouble.c ---- */
+
+/* May a request go out? Through an open circuit single ones may. */
+bool ob_circuit_lets(ob_circuit *circuit, int64_t now_ms);
+/* Requests earn retries. */
+void ob_group_count_request(ob_group *group, int64_t now_ms);
 
 /* ---- pool_queue.c ---- */
 

@@ -1,11 +1,10 @@
 /*
  * pool_queue.c - who waits for a key, in which order, and for how long.
  *
- * Turns are those of fair queueing: a caller has a few requests in each turn,
- * the others in later ones, and none in a turn before the one that is served.
- * So a caller with a single request waits for a few of one that has hundreds.
- * Within a turn the first to come is the first to be served: callers who want
- * about equally much must not push each other beyond what they were told.
+ * First come, first served, but for one thing: who has far fewer requests
+ * waiting than the others goes between them, so that a caller with hundreds
+ * cannot keep one with a single request waiting. Callers who want about equally
+ * much do not overtake each other: what each was told when it came stays true.
  */
 #include "pool_internal.h"
 
@@ -23,40 +22,37 @@ ob_lane *ob_pool_lane_or_base(const ob_group *group, ob_slice model)
     return lane ? lane : group->base;
 }
 
-/* ---- turns ---- */
+/* ---- places ---- */
 
-#define REQUESTS_PER_TURN 32
-
-/* The caller's account; beyond the table's size the one that lies furthest
- * back starts anew. */
-static ob_turns *turns_of(ob_queue *queue, uint64_t caller)
+/* How many callers wait, near enough: bits of a set of 64. */
+static size_t callers_of(const ob_queue *queue, uint64_t caller)
 {
-    ob_turns *oldest = &queue->callers[0];
-    for (size_t i = 0; i < OB_LEN(queue->callers); i++) {
-        ob_turns *turns = &queue->callers[i];
-        if (turns->caller == caller && turns->taken)
-            return turns;
-        if (!turns->taken || turns->turn < oldest->turn)
-            oldest = turns;
-        if (!oldest->taken)
-            break;
-    }
-    *oldest = (ob_turns){.caller = caller};
-    return oldest;
+    uint64_t set = 1ull << (caller * 0x9e3779b97f4a7c15ULL >> 58);
+    for (const ob_waiter *at = queue->first; at; at = at->next)
+        set |= 1ull << (at->caller * 0x9e3779b97f4a7c15ULL >> 58);
+    return (size_t)__builtin_popcountll(set);
 }
 
-static uint64_t next_turn(ob_queue *queue, uint64_t caller)
+/* A caller with less than this part of a fair share goes before others. */
+#define MODEST_PART 4
+
+/* How many stay before a request that comes now. */
+static size_t place_of_new(const ob_queue *queue, uint64_t caller)
 {
-    ob_turns *turns = turns_of(queue, caller);
-    if (turns->turn < queue->turn) {
-        turns->turn = queue->turn;
-        turns->taken = 0;
-    } else if (turns->taken == REQUESTS_PER_TURN) {
-        turns->turn++;
-        turns->taken = 0;
-    }
-    turns->taken++;
-    return turns->turn;
+    size_t own = 0;
+    for (const ob_waiter *at = queue->first; at; at = at->next)
+        own += at->caller == caller;
+    size_t callers = callers_of(queue, caller);
+    bool is_modest = callers > 1 && own * callers * MODEST_PART < queue->count;
+    return is_modest ? own * callers : queue->count;
+}
+
+static ob_waiter *waiter_at(const ob_queue *queue, size_t place)
+{
+    ob_waiter *at = queue->first;
+    while (at && place--)
+        at = at->next;
+    return at;
 }
 
 ob_status ob_pool_queue(ob_pool *pool, uint32_t group, ob_slice model,
@@ -69,12 +65,9 @@ ob_status ob_pool_queue(ob_pool *pool, uint32_t group, ob_slice model,
     ob_queue *queue = &lane->queue;
     if (queue->count == OB_QUEUE_MAX)
         return OB_LIMIT;
-    waiter->turn = next_turn(queue, waiter->caller);
-    ob_waiter *before = queue->last;
-    while (before && before->turn > waiter->turn)
-        before = before->prev;
-    waiter->prev = before;
-    waiter->next = before ? before->next : queue->first;
+    size_t place = place_of_new(queue, waiter->caller);
+    waiter->next = place < queue->count ? waiter_at(queue, place) : NULL;
+    waiter->prev = waiter->next ? waiter->next->prev : queue->last;
     *(waiter->prev ? &waiter->prev->next : &queue->first) = waiter;
     *(waiter->next ? &waiter->next->prev : &queue->last) = waiter;
     waiter->lane = lane;
@@ -103,29 +96,10 @@ size_t ob_queue_ahead(const ob_lane *lane, const ob_waiter *waiter)
     return ahead;
 }
 
-/* How many callers wait, near enough: bits of a set of 64. */
-static size_t callers_of(const ob_queue *queue, uint64_t caller)
-{
-    uint64_t set = 0;
-    for (const ob_waiter *at = queue->first; at; at = at->next)
-        set |= 1ull << (at->caller * 0x9e3779b97f4a7c15ULL >> 58);
-    set |= 1ull << (caller * 0x9e3779b97f4a7c15ULL >> 58);
-    return (size_t)__builtin_popcountll(set);
-}
-
 size_t ob_queue_place(const ob_lane *lane, const ob_waiter *waiter)
 {
-    const ob_queue *queue = &lane->queue;
-    if (waiter->lane == lane)
-        return ob_queue_ahead(lane, waiter);
-    size_t own = 0;
-    for (const ob_waiter *at = queue->first; at; at = at->next)
-        own += at->caller == waiter->caller;
-    size_t callers = callers_of(queue, waiter->caller);
-    /* Who has far less than a fair share need not stand behind all the others.
-     * Small differences are chance: to let those in would push out others. */
-    bool is_modest = own * callers * 4 < queue->count;
-    return is_modest && callers > 1 ? own * callers : queue->count;
+    return waiter->lane == lane ? ob_queue_ahead(lane, waiter)
+                                : place_of_new(&lane->queue, waiter->caller);
 }
 
 /* ---- forecasts ---- */
@@ -137,7 +111,7 @@ static size_t slots_of(const ob_group *group, const ob_lane *lane,
     const ob_ledger *own = lane->ledgers[place];
     const ob_ledger *all = group->base->ledgers[place];
     uint32_t slots = SLOTS_UNKNOWN;
-    if (own && own->limit[OB_QUOTA_MINUTE_REQUESTS])
+    if (own && (own->limit[OB_QUOTA_MINUTE_REQUESTS] || own->gap_ticks))
         slots = UINT16_MAX;
     if (own)
         slots = ob_ledger_slots(own, now_ms, until_ms, slots);

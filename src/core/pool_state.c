@@ -262,6 +262,8 @@ static bool is_near(int64_t at_ms, int64_t now_ms)
     return distance_ms <= OB_CORRELATED_MS && distance_ms >= -OB_CORRELATED_MS;
 }
 
+#define MINUTE_MS 60000
+
 /* What stands behind a refusal, beside what it says. */
 typedef struct refusal_cause {
     bool shared;        /* other keys got the same: no key is the cause */
@@ -333,10 +335,17 @@ static refusal_cause look_behind(ob_pool *pool, const ob_key *key,
         why.shared = is_shared(&lane->untold, key->id, cause->now_ms);
     (void)note_in_ledger(group->base, key, true, verdict, cause);
     why.explained = note_in_ledger(lane, key, false, verdict, cause);
-    if (why.explained)
+    if (lane->ledgers[key->place])
         why.room_at_ms = ob_ledger_room_at_ms(lane->ledgers[key->place], none,
                                               cause->now_ms);
     return why;
+}
+
+/* Within a minute of the one that was counted, a refusal says nothing new. */
+static bool is_same_minute(const ob_cooldown *rest, int64_t now_ms)
+{
+    return rest->counted_ms && now_ms >= rest->counted_ms &&
+           now_ms - rest->counted_ms < MINUTE_MS;
 }
 
 /* A row of refusals that tell nothing: from `threshold` on, the whole day is
@@ -354,19 +363,33 @@ static bool counts_as_used_up(ob_cooldown *rest, const ob_verdict *verdict,
     }
     if (why->shared || why->explained)
         return false;
-    if (rest->until_ms <= now_ms || rest->probing)
+    bool was_over = rest->until_ms <= now_ms || rest->probing;
+    if (was_over && !is_same_minute(rest, now_ms)) {
         rest->refusals++;
+        rest->counted_ms = now_ms;
+    }
     return threshold && rest->refusals >= threshold;
 }
 
-static int64_t rest_length_ms(const ob_verdict *verdict,
-                              const refusal_cause *why, ob_slice model,
-                              int64_t now_ms)
+/* Where nobody tells how long, the ledger does: until there is room by its
+ * count. A key that is refused again all the same has a window that began later
+ * than it seemed: it rests for the whole minute. */
+static int64_t untold_ms(const ob_verdict *verdict, const refusal_cause *why,
+                         const ob_cooldown *rest, int64_t now_ms)
 {
-    int64_t rest_ms = verdict->cool_ms;
-    if (!verdict->told && why->explained &&
-        why->room_at_ms - now_ms < verdict->cool_ms)
-        rest_ms = why->room_at_ms - now_ms;
+    int64_t room_ms = why->room_at_ms - now_ms;
+    if (!why->explained && is_same_minute(rest, now_ms))
+        room_ms = rest->counted_ms + MINUTE_MS - now_ms;
+    return room_ms > 0 && room_ms < verdict->cool_ms ? room_ms
+                                                     : verdict->cool_ms;
+}
+
+static int64_t rest_length_ms(const ob_verdict *verdict,
+                              const refusal_cause *why, const ob_cooldown *rest,
+                              ob_slice model, int64_t now_ms)
+{
+    int64_t rest_ms = verdict->told ? verdict->cool_ms
+                                    : untold_ms(verdict, why, rest, now_ms);
     /* A limit of a model that nobody named must not bench the whole key. */
     if (verdict->scope == OB_SCOPE_MODEL && model.len == 0 &&
         rest_ms > OB_COOL_MS_DEFAULT)
@@ -391,7 +414,8 @@ void ob_pool_rest(ob_pool *pool, ob_key *key, ob_slice model,
     ob_cooldown *rest = cooldown_get(key, of);
     if (!rest)
         return; /* out of memory: the key will be refused again, no worse */
-    int64_t until_ms = now_ms + rest_length_ms(verdict, &why, model, now_ms);
+    int64_t until_ms =
+        now_ms + rest_length_ms(verdict, &why, rest, model, now_ms);
     bool guessed = counts_as_used_up(rest, verdict, &why, threshold, now_ms) &&
                    model.len > 0;
     if (guessed)

@@ -80,6 +80,9 @@ typedef struct ob_route {
     size_t value_at;
     size_t value_len;
     bool streams; /* the caller asked for a stream, in JSON or the path */
+    /* Tokens of the answer at most, as the body asks; 0: not seen. For
+     * estimates only: behind the model of a large body it is not looked for. */
+    uint32_t answer_max;
 } ob_route;
 
 /* What is wrong with a request, in words for its sender. */

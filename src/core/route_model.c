@@ -16,15 +16,20 @@ typedef enum body_kind {
     BODY_OTHER,
 } body_kind;
 
-#define STREAM  0
-#define MODELS  1
-#define MEMBERS (OB_MODEL_RULES_MAX + 2)
+/* Members that are looked for in every body; those of the rules follow. */
+enum {
+    STREAM,
+    ANSWER, /* how many tokens an answer may have, under three names */
+    ANSWER_LAST = ANSWER + 2,
+    MODELS,
+    MEMBERS = MODELS + 1 + OB_MODEL_RULES_MAX,
+};
 
 /* The body, read once for all rules. */
 typedef struct body {
     body_kind kind;
     ob_slice content_type;
-    ob_member members[MEMBERS]; /* STREAM, MODELS, then one a rule */
+    ob_member members[MEMBERS];
     size_t member_count;
     size_t type_count; /* content-type headers */
     bool encoded;      /* by a content-encoding */
@@ -155,6 +160,26 @@ static void want(body *b, ob_slice name)
     b->members[b->member_count++] = (ob_member){.name = name};
 }
 
+static void want_usual(body *b)
+{
+    want(b, OB_S("stream"));
+    want(b, OB_S("max_tokens"));
+    want(b, OB_S("max_completion_tokens"));
+    want(b, OB_S("max_output_tokens"));
+    want(b, OB_S("models"));
+}
+
+/* The limit that the request sets for its answer; 0: none that can be read. */
+static uint32_t answer_max(const body *b)
+{
+    uint64_t max = 0, value;
+    for (size_t i = ANSWER; i <= ANSWER_LAST; i++)
+        if (b->members[i].count &&
+            ob_slice_u64(b->members[i].raw, &value) == OB_OK && value > max)
+            max = value;
+    return max > UINT32_MAX ? UINT32_MAX : (uint32_t)max;
+}
+
 /*
  * Reading all of a large body to be sure that it does not name its model
  * twice costs more than forwarding it, and guards nothing where the caller
@@ -181,6 +206,7 @@ static ob_status read_json(const ob_finder *f, body *b, bool strict)
                         &at) == OB_OK) {
         b->read = true;
         f->route->streams |= ob_slice_eq(b->members[STREAM].raw, OB_S("true"));
+        f->route->answer_max = answer_max(b);
         return OB_OK;
     }
     if (!strict || b->kind == BODY_LOOSE)
@@ -407,8 +433,7 @@ static ob_status read_body(const ob_finder *f, body *b)
     const ob_provider *provider = f->route->targets[0].provider;
     bool wanted = false;
     b->member_count = 0;
-    want(b, OB_S("stream"));
-    want(b, OB_S("models"));
+    want_usual(b);
     for (size_t i = 0; i < provider->model_rule_count; i++) {
         const ob_model_rule *rule = &provider->model_rules[i];
         bool in_body = rule->place == OB_MODEL_IN_BODY;
@@ -509,8 +534,7 @@ ob_status ob_route_body_model(const ob_finder *f, bool required)
 {
     body b = {.kind = BODY_NONE};
     finding found = {0};
-    want(&b, OB_S("stream"));
-    want(&b, OB_S("models"));
+    want_usual(&b);
     want_model(f->call, &b, OB_S("model"));
     open_body(f->call, &b);
     ob_status status = check_body(f, &b);

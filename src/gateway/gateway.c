@@ -6,6 +6,7 @@
 #include "cooldowns.h"
 #include "exchange.h"
 #include "relay_driver.h"
+#include "revive.h"
 #include "throttle.h"
 
 ob_status ob_gateway_init(ob_gateway *gateway)
@@ -382,6 +383,7 @@ static void on_refuse(void *context, ob_exchange *exchange, int status,
 ob_service ob_gateway_service(ob_gateway *gateway)
 {
     return (ob_service){.context = gateway,
+                        .begin = ob_revive_begin,
                         .admit = on_admit,
                         .handle = on_handle,
                         .refuse = on_refuse};

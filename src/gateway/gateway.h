@@ -52,7 +52,14 @@ struct ob_gateway {
     struct ob_admin *admin; /* what `local` keeps; its maker frees it */
     atomic_ullong requests_total;
     atomic_ullong attempts_total[8]; /* by ob_action */
+    atomic_ullong revived_total;     /* keys that a probe set free */
     atomic_bool draining;
+    /* A line for the operator; NULL: nobody reads. From any thread. */
+    void (*log)(void *context, const char *message);
+    struct {
+        uv_timer_t timer;
+        unsigned probes; /* under way */
+    } revival;           /* of the first loop alone (revive.c) */
 };
 
 /* Zeroes and makes the locks, the pool and the throttle. */

@@ -217,16 +217,23 @@ static void head(request *r)
                                      OB_S_INIT("text/html"), OB_S_INIT("")};
     static const ob_slice waits[] = {OB_S_INIT("1"), OB_S_INIT("4000"),
                                      OB_S_INIT("x"), OB_S_INIT("90000")};
-    uint8_t byte = next_byte();
+    static const ob_slice limits[] = {OB_S_INIT("1"), OB_S_INIT("3"),
+                                      OB_S_INIT("0"), OB_S_INIT("4294967296")};
+    uint8_t byte = next_byte(), more = next_byte();
     ob_header headers[] = {
         {OB_S("content-type"), types[byte >> 4 & 3]},
         {OB_S("set-cookie"), OB_S("a=b")},
         {OB_S("x-echo"), r->relay.secret},
+        {OB_S("x-ratelimit-limit-requests"), limits[more >> 1 & 3]},
+        {OB_S("x-ratelimit-remaining-requests"), limits[more >> 3 & 3]},
+        {OB_S("x-ratelimit-reset-requests"), OB_S("6s")},
         {OB_S("retry-after"), waits[byte >> 6]},
     };
-    ob_relay_head(&r->relay, pool, statuses[byte & 15], headers,
-                  next_byte() & 1 ? 4 : 3, (byte & 0xf) != 12, now_ms, &r->room,
-                  &r->action);
+    size_t count = more & 0x20 ? 3 : 6;
+    if (more & 1)
+        headers[count++] = headers[6];
+    ob_relay_head(&r->relay, pool, statuses[byte & 15], headers, count,
+                  (byte & 0xf) != 12, now_ms, &r->room, &r->action);
 }
 
 static void body(request *r)
@@ -246,6 +253,10 @@ static void body(request *r)
         OB_S_INIT("{\"error\":null,\"choices\":[]}"),
         OB_S_INIT("[{\"error\":{\"code\":429}}]"),
         OB_S_INIT("[{\"candidates\":[]}]"),
+        OB_S_INIT("{\"id\":\"file-1\",\"object\":\"file\",\"usage\":{"
+                  "\"prompt_tokens\":70000,\"completion_tokens\":3}}"),
+        OB_S_INIT("{\"error\":{\"message\":\"Limit 3, Used 3, Requested 1\","
+                  "\"code\":\"rate_limit_exceeded\"}}"),
         OB_S_INIT(" \n"),
     };
     static char much[OB_HELD_BYTES_MAX / 2];
@@ -307,6 +318,11 @@ static void step(request *r, uint8_t what)
         break;
     case OB_RELAY_COMMITTED:
         ob_relay_drop_held(&r->relay);
+        ob_relay_passed(&r->relay,
+                        OB_S("data: {\"usage\":{\"prompt_tokens\":900,"
+                             "\"completion_tokens\":5}}\n\n"));
+        if (what % 2)
+            ob_relay_finish(&r->relay, pool, now_ms);
         finish(r);
         return;
     case OB_RELAY_OVER:
@@ -327,7 +343,9 @@ static void put(int64_t id, uint8_t how)
         .group = groups[how & 1],
         .secret = ob_slice_make(secret, sizeof(secret) - 1),
         .status = how & 0x10 ? OB_KEY_BLOCKED : OB_KEY_ACTIVE,
-        .blocked_reason = how & 0x10 ? OB_REASON_PERSON : OB_REASON_OK,
+        .blocked_reason =
+            how & 0x10 ? how & 0x40 ? OB_REASON_KEY_REVOKED : OB_REASON_PERSON
+                       : OB_REASON_OK,
         .last_used_ms = how & 0x20 ? now_ms + 1000 : 0};
     OB_ASSERT(ob_pool_put(pool, &record) == OB_OK);
 }
@@ -344,6 +362,25 @@ static void take_all(void)
         OB_ASSERT(memchr(change.words, 0, sizeof(change.words)));
     while (ob_pool_take_usage(pool, &chunk, usage))
         OB_ASSERT(chunk == 0);
+}
+
+/* A probe is answered: for the key whose turn it is, or for one whose state
+ * has changed since. */
+static void revive(uint8_t how)
+{
+    int64_t id = 1 + how % KEYS;
+    (void)ob_pool_revive_next(pool, now_ms, &id);
+    const ob_key *key = ob_pool_find(pool, id);
+    bool by_hand = key && key->status == OB_KEY_BLOCKED &&
+                   key->blocked_reason == OB_REASON_PERSON;
+    ob_cause cause = {.status = how & 8 ? 200 : 429, .now_ms = now_ms};
+    ob_verdict verdict = {.action = (ob_action)((how >> 5) % 7),
+                          .scope = how & 16 ? OB_SCOPE_KEY : OB_SCOPE_MODEL,
+                          .reason = OB_REASON_DAY_QUOTA,
+                          .cool_ms = how * 9999LL};
+    bool freed = ob_pool_revived(pool, id, &verdict, &cause);
+    OB_ASSERT(!freed || key->status == OB_KEY_ACTIVE);
+    OB_ASSERT(!by_hand || key->status == OB_KEY_BLOCKED);
 }
 
 static void change_key(uint8_t what)
@@ -363,6 +400,8 @@ static void change_key(uint8_t what)
         ob_pool_activate(pool, key, &cause);
     else if (what == 3)
         ob_pool_clear_cooldowns(pool, key);
+    else if (what == 4)
+        revive(byte);
     else
         ob_pool_set_cooldown(pool, key, model, now_ms + (next_byte() - 64) * 99,
                              OB_REASON_CREDIT, now_ms);

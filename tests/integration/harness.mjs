@@ -21,6 +21,7 @@ export const BINARY = resolve(
 export const AUTH = 'auth-unrestricted-0123456789';
 
 const running = new Set();
+let chats = 0;
 
 function endAll() {
     for (const child of running) child.kill('SIGKILL');
@@ -428,11 +429,13 @@ class Gateway {
         };
     }
 
-    /* A chat request in OpenAI's own path. */
+    /* A chat request in OpenAI's own path, each a conversation of its own: else
+     * the second one goes on with the first, and with its key. */
     chat({ model = 'gpt-4o', ...body } = {}, options) {
+        const content = `Hello ${++chats}`;
         return this.post(
             '/api/openai/chat/completions',
-            { model, messages: [{ role: 'user', content: 'Hello' }], ...body },
+            { model, messages: [{ role: 'user', content }], ...body },
             options,
         );
     }

@@ -188,16 +188,18 @@ export class Mock {
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-function begin(answer, composed) {
+function begin(answer, composed, headers = {}) {
     answer.head(composed.status, {
         'content-type': composed.type,
         'transfer-encoding': 'chunked',
+        ...headers,
     });
 }
 
-async function deliver(request, answer, composed) {
-    if (!composed.pieces) return answer.whole(composed, {}, request.method);
-    begin(answer, composed);
+async function deliver(request, answer, composed, headers) {
+    if (!composed.pieces)
+        return answer.whole(composed, headers, request.method);
+    begin(answer, composed, headers);
     for (const piece of composed.pieces) answer.chunk(piece);
     answer.raw('0\r\n\r\n');
 }
@@ -212,8 +214,10 @@ const asStream = (request) => {
     );
 };
 
-/* Answers as the provider would; a missing key is the provider's 401. */
-export const good = () => async (request, answer) => {
+/* Answers as the provider would, with headers of the test's own beside; a
+ * missing key is the provider's 401. */
+export const good =
+    (headers = {}) => async (request, answer) => {
     if (!request.key)
         return answer.whole(
             failure(
@@ -222,7 +226,7 @@ export const good = () => async (request, answer) => {
                 'the mock got no key where this provider expects it',
             ),
         );
-    return deliver(request, answer, compose(request));
+    return deliver(request, answer, compose(request), headers);
 };
 
 /* A fixed answer, byte for byte. */

@@ -920,12 +920,14 @@ static void metrics_count_keys_and_attempts(void **state)
 {
     put_key(1, "gsk-0123456789abcdef", "");
     atomic_store(&world.gateway.attempts_total[OB_ACTION_COOL], 3);
+    atomic_store(&world.gateway.revived_total, 5);
     ob_exchange *exchange = serve(begin("GET", "/metrics", NULL, NULL, ""));
     ob_slice text = ob_buffer_slice(&exchange->body);
     assert_has(text,
                "# TYPE one_balance_keys gauge\n"
                "one_balance_keys{provider=\"groq\",state=\"active\"} 1\n");
     assert_int_equal(ob_slice_find(text, OB_S("openai")), OB_NOWHERE);
+    assert_has(text, "\none_balance_keys_revived_total 5\n");
     assert_answer(exchange, 200,
                   "\none_balance_attempts_total{action=\"cool\"} 3\n");
 }

@@ -52,6 +52,27 @@ static void native_model_is_found_where_the_provider_names_it(void **state)
           "o/n");
 }
 
+static uint32_t answer_max(const char *body)
+{
+    found("POST /api/openai/v1/chat/completions", body, "openai", "gpt-5");
+    return route.answer_max;
+}
+
+static void native_body_tells_how_long_its_answer_may_be(void **state)
+{
+    assert_int_equal(answer_max("{\"model\":\"gpt-5\"}"), 0);
+    assert_int_equal(answer_max("{\"max_tokens\":77,\"model\":\"gpt-5\"}"), 77);
+    assert_int_equal(
+        answer_max("{\"model\":\"gpt-5\",\"max_completion_tokens\":9}"), 9);
+    assert_int_equal(
+        answer_max("{\"model\":\"gpt-5\",\"max_output_tokens\":1e9,"
+                   "\"max_tokens\":\"12\"}"),
+        0);
+    assert_true(
+        answer_max("{\"model\":\"gpt-5\",\"max_tokens\":99999999999}") ==
+        UINT32_MAX);
+}
+
 static void native_route_may_name_no_model(void **state)
 {
     found("GET /api/openai/v1/files", "", "openai", "");
@@ -420,6 +441,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(native_model_is_found_where_the_provider_names_it),
+        cmocka_unit_test(native_body_tells_how_long_its_answer_may_be),
         cmocka_unit_test(native_route_may_name_no_model),
         cmocka_unit_test(native_body_that_hides_its_model_is_refused),
         cmocka_unit_test(json_under_another_type_is_read_all_the_same),

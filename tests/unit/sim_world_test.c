@@ -288,6 +288,7 @@ static void answer_tells_what_is_too_large(void **state)
 {
     ob_sim_outcome of = refused(false, MINUTE);
     of.told[0].tokens = true;
+    of.told[0].amount = 250000;
     assert_int_equal(judge(OB_SIM_OPENAI, &of).action, OB_ACTION_COOL);
     of.too_large = true;
     assert_int_equal(judge(OB_SIM_OPENAI, &of).reason,

@@ -1,0 +1,95 @@
+/* pool_load_test.c - limits by the second, forecasts, and repetitions. */
+#include "test.h"
+
+#include "pool_fixture.h"
+
+#define MODEL "m"
+
+/* The key has answered, and told a limit of so many requests a second. */
+static void answer_with_limit(int64_t per_second, int64_t now_ms)
+{
+    ob_limit_fact fact = {.unit = OB_LIMIT_REQUESTS,
+                          .window = OB_WINDOW_SECOND,
+                          .limit = per_second,
+                          .remaining = -1,
+                          .reset_ms = -1};
+    assert_true(pick(MODEL, now_ms) > 0);
+    ob_pool_answered(pool, &last_claim, OB_S(MODEL), now_ms);
+    ob_pool_learn(pool, &last_claim, OB_S(MODEL), &fact, 1, now_ms);
+    ob_pool_settle(pool, &last_claim, OB_S(MODEL), NULL);
+}
+
+static void pool_keeps_a_distance_by_the_second(void **state)
+{
+    add_key(1);
+    answer_with_limit(5, NOON);
+    assert_int_equal(pick(MODEL, NOON + 190), 0);
+    assert_int_equal(pick(MODEL, NOON + 210), 1);
+}
+
+static void pool_keeps_a_distance_under_two_clocks(void **state)
+{
+    add_key(1);
+    answer_with_limit(5, NOON);
+    assert_int_equal(pick(MODEL, NOON - 40), 0);
+    assert_int_equal(retry_at, NOON + 200);
+}
+
+static void pool_forecasts_what_a_limit_by_the_second_lets_through(void **state)
+{
+    add_key(1);
+    answer_with_limit(5, NOON);
+    ob_waiter waiters[40] = {0};
+    for (size_t i = 0; i < OB_LEN(waiters); i++)
+        assert_int_equal(ob_pool_queue(pool, group, OB_S(MODEL), &waiters[i]),
+                         OB_OK);
+    assert_int_equal(pick(MODEL, NOON + 10), 0);
+    assert_in_range(retry_at - NOON, 7500, 8500);
+    for (size_t i = 0; i < OB_LEN(waiters); i++)
+        ob_pool_unqueue(&waiters[i]);
+}
+
+static size_t retries_at(int64_t now_ms, size_t asked)
+{
+    size_t granted = 0;
+    for (size_t i = 0; i < asked; i++)
+        granted += ob_pool_may_retry(pool, group, now_ms);
+    return granted;
+}
+
+static void pool_grants_repetitions_by_the_second(void **state)
+{
+    assert_int_equal(retries_at(NOON, 500), 100);
+    assert_int_equal(retries_at(NOON + 1000, 500), 10);
+    assert_int_equal(retries_at(NOON + HOUR, 500), 100);
+}
+
+static void pool_grants_no_more_repetitions_under_two_clocks(void **state)
+{
+    size_t granted = 0;
+    for (int i = 0; i < 100; i++)
+        granted += retries_at(NOON + i % 2 * 3, 10);
+    assert_int_equal(granted, 100);
+}
+
+static void pool_grants_repetitions_after_the_clock_was_set_back(void **state)
+{
+    assert_int_equal(retries_at(NOON, 500), 100);
+    assert_int_equal(retries_at(NOON - HOUR, 500), 100);
+}
+
+#define CASE(name)                                                             \
+    cmocka_unit_test_setup_teardown(name, setup_pool, teardown_pool)
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        CASE(pool_keeps_a_distance_by_the_second),
+        CASE(pool_keeps_a_distance_under_two_clocks),
+        CASE(pool_forecasts_what_a_limit_by_the_second_lets_through),
+        CASE(pool_grants_repetitions_by_the_second),
+        CASE(pool_grants_no_more_repetitions_under_two_clocks),
+        CASE(pool_grants_repetitions_after_the_clock_was_set_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
