@@ -722,6 +722,7 @@ ob_status ob_pool_pick(ob_pool *pool, uint32_t group, const ob_need *need,
     if (picked->down) {
         picked->retry_at_ms = s.lane->circuit.next_ms;
         picked->ahead = s.ahead;
+        picked->bound = false;
         return OB_AGAIN;
     }
     if (found) {

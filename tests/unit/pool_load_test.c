@@ -78,6 +78,20 @@ static void pool_grants_repetitions_after_the_clock_was_set_back(void **state)
     assert_int_equal(retries_at(NOON - HOUR, 500), 100);
 }
 
+static void
+pool_waits_for_no_conversation_while_a_provider_is_down(void **state)
+{
+    ob_need need = {.model = OB_S(MODEL), .waiter = &nobody};
+    ob_picked picked = {.bound = true};
+    ob_key *key = add_key(1);
+    for (int i = 0; i < 20; i++)
+        ob_pool_trouble(pool, key, OB_S(MODEL), NOON);
+    assert_int_equal(ob_pool_pick(pool, group, &need, NOON + 10, &picked),
+                     OB_AGAIN);
+    assert_true(picked.down);
+    assert_false(picked.bound);
+}
+
 #define CASE(name)                                                             \
     cmocka_unit_test_setup_teardown(name, setup_pool, teardown_pool)
 
@@ -90,6 +104,7 @@ int main(void)
         CASE(pool_grants_repetitions_by_the_second),
         CASE(pool_grants_no_more_repetitions_under_two_clocks),
         CASE(pool_grants_repetitions_after_the_clock_was_set_back),
+        CASE(pool_waits_for_no_conversation_while_a_provider_is_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
