@@ -212,7 +212,7 @@ typedef struct ob_picked {
  * wait already; retry_at_ms says when this one's turn comes, as far as can be
  * told. OB_NOT_FOUND: the group has no key that could be used
  * at all (none, or all blocked or skipped). OB_NO_MEMORY. Members of *picked
- * are written in their own case only.
+ * that do not belong to the case are 0.
  */
 OB_MUST_USE ob_status ob_pool_pick(ob_pool *pool, uint32_t group,
                                    const ob_need *need, int64_t now_ms,

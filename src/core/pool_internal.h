@@ -59,12 +59,39 @@ static inline uint64_t ob_order_of(int64_t used_ms)
     return (uint64_t)(used_ms > 0 ? used_ms : 0) << 19;
 }
 
+/* Higher priorities first, then those that were used least lately. */
+static inline uint64_t ob_key_rank(const ob_key *key)
+{
+    uint64_t behind = (uint64_t)(OB_PRIORITY_MAX - key->priority);
+    return behind << 61 | key->used_order;
+}
+
+/* ---- pool_lane.c ---- */
+
+/* Until when cool-downs keep the key from the lane's model; 0: they do not. */
+int64_t ob_lane_cooling_until_ms(const ob_lane *lane, const ob_key *key);
 /* The lane of a model; NULL where it has none of its own. */
 ob_lane *ob_pool_lane(const ob_group *group, ob_slice model);
 /* The same, made when there is none: linear, once a model. NULL without
  * memory, and where too many models are in use just now, unless it `must`. */
 ob_lane *ob_pool_lane_make(ob_group *group, ob_slice model, bool must,
                            int64_t now_ms);
+
+/* ---- pool_claim.c ---- */
+
+/* What the request will take, by what others of its model took. */
+ob_tokens ob_lane_estimate(const ob_lane *lane, const ob_need *need);
+/* The request counts from now on: in the ledger of its model, where it is known
+ * to be a model, and in that of all models where there is a limit. */
+void ob_claim_make(ob_group *group, ob_lane *lane, const ob_need *need,
+                   const ob_key *key, int64_t now_ms, ob_claim *claim);
+
+/* ---- pool_trouble.c ---- */
+
+/* May a request go out? Through an open circuit single ones may. */
+bool ob_circuit_lets(ob_circuit *circuit, int64_t now_ms);
+/* Requests earn retries. */
+void ob_group_count_request(ob_group *group, int64_t now_ms);
 
 /* ---- pool_queue.c ---- */
 

@@ -1,150 +1,7 @@
-/* pool_pick.c - lanes: which key serves a request, and what it claims of it. */
+/* pool_pick.c - which key serves a request. */
 #include "pool_internal.h"
 
-/* ---- lanes ---- */
-
-static ob_slice lane_model(const ob_lane *lane)
-{
-    return ob_slice_make(lane->model, lane->model_len);
-}
-
-static bool applies(const ob_cooldown *rest, const ob_lane *lane)
-{
-    return rest->model.len == 0 || ob_slice_eq(rest->model, lane_model(lane));
-}
-
-/* Higher priorities first, then those that were used least lately. */
-static uint64_t rank_of(const ob_key *key)
-{
-    uint64_t behind = (uint64_t)(OB_PRIORITY_MAX - key->priority);
-    return behind << 61 | key->used_order;
-}
-
-static int64_t cooling_until_ms(const ob_lane *lane, const ob_key *key)
-{
-    int64_t back_ms = 0;
-    for (const ob_cooldown *rest = key->cooldowns; rest; rest = rest->next)
-        if (applies(rest, lane) && ob_cooldown_back_ms(rest) > back_ms)
-            back_ms = ob_cooldown_back_ms(rest);
-    return back_ms;
-}
-
-/* Full ledgers are found out when their key's turn comes. */
-static void lane_place(ob_lane *lane, const ob_key *key)
-{
-    if (key->status == OB_KEY_BLOCKED) {
-        ob_lane_drop(lane, key->place);
-        return;
-    }
-    int64_t back_ms = cooling_until_ms(lane, key);
-    if (back_ms)
-        ob_lane_put(lane, key->place, OB_LANE_RESTING, (uint64_t)back_ms);
-    else
-        ob_lane_put(lane, key->place, OB_LANE_READY, rank_of(key));
-}
-
-ob_lane *ob_pool_lane(const ob_group *group, ob_slice model)
-{
-    for (ob_lane *lane = group->lanes; lane; lane = lane->next)
-        if (ob_slice_eq(model, lane_model(lane)))
-            return lane;
-    return NULL;
-}
-
-void ob_pool_place(ob_pool *pool, ob_key *key)
-{
-    ob_group *group = pool->groups[key->group];
-    lane_place(group->base, key);
-    for (ob_lane *lane = group->lanes; lane; lane = lane->next)
-        lane_place(lane, key);
-}
-
-void ob_pool_place_model(ob_pool *pool, ob_key *key, ob_slice model)
-{
-    if (model.len == 0) {
-        ob_pool_place(pool, key);
-        return;
-    }
-    ob_lane *lane = ob_pool_lane(pool->groups[key->group], model);
-    if (lane)
-        lane_place(lane, key);
-}
-
-/* Lanes take memory by key, so a large group has fewer. */
-#define LANE_PLACES_MAX (8u << 20)
-#define LANES_MIN       64
-#define LANE_IDLE_MS    (60 * 1000LL)
-
-static uint32_t lanes_max(const ob_group *group)
-{
-    uint32_t max = LANE_PLACES_MAX / (group->capacity + 1);
-    max = max < LANES_MIN ? LANES_MIN : max;
-    return max > LANES_MAX ? LANES_MAX : max;
-}
-
-/* The one that was asked least lately goes, unless that was just now: more
- * models than there are lanes should not make one with every request. */
-static bool lane_evict_oldest(ob_group *group, bool must, int64_t now_ms)
-{
-    ob_lane **oldest = &group->lanes;
-    for (ob_lane **at = &group->lanes; *at; at = &(*at)->next)
-        if ((*at)->picked_order < (*oldest)->picked_order)
-            oldest = at;
-    ob_lane *gone = *oldest;
-    bool recent = gone && gone->picked_ms <= now_ms &&
-                  gone->picked_ms > now_ms - LANE_IDLE_MS;
-    if (!gone || (recent && !must) || gone->queue.count)
-        return false;
-    *oldest = gone->next;
-    group->lane_count--;
-    ob_lane_free(gone);
-    return true;
-}
-
-ob_lane *ob_pool_lane_make(ob_group *group, ob_slice model, bool must,
-                           int64_t now_ms)
-{
-    ob_lane *lane = ob_pool_lane(group, model);
-    if (lane)
-        return lane;
-    if (group->lane_count >= lanes_max(group) &&
-        !lane_evict_oldest(group, must, now_ms))
-        return NULL;
-    if (ob_lane_new(model, group->capacity, &lane) != OB_OK)
-        return NULL;
-    for (uint32_t i = 0; i < group->count; i++)
-        lane_place(lane, group->keys[i]);
-    lane->picked_ms = now_ms;
-    lane->next = group->lanes;
-    group->lanes = lane;
-    group->lane_count++;
-    return lane;
-}
-
-/* ---- what a request needs ---- */
-
-/* Until a model's answers tell more. */
-#define INPUT_PER_KIB_DEFAULT 340 /* 3 bytes each */
-#define OUTPUT_DEFAULT        512
-#define TOKENS_MAX            100000000u
-
-static uint32_t capped(uint64_t tokens)
-{
-    return tokens > TOKENS_MAX ? TOKENS_MAX : (uint32_t)tokens;
-}
-
-static ob_tokens estimate(const ob_lane *lane, const ob_need *need)
-{
-    uint64_t per_kib =
-        lane->input_per_kib ? lane->input_per_kib : INPUT_PER_KIB_DEFAULT;
-    uint64_t output = lane->output ? lane->output : OUTPUT_DEFAULT;
-    if (need->output_max && need->output_max < output)
-        output = need->output_max;
-    return (ob_tokens){capped((need->body_bytes * per_kib + 1023) / 1024),
-                       capped(output)};
-}
-
-/* ---- the pick ---- */
+/* ---- the search ---- */
 
 /* How many keys that other lanes have used since are looked at before one is
  * taken all the same: a bound on the work, at the price of a perfect order. */
@@ -177,7 +34,8 @@ static void wake(ob_group *group, ob_lane *lane, int64_t now_ms)
         uint32_t place = lane->resting.places[0];
         if ((int64_t)lane->value[place] > now_ms)
             return;
-        ob_lane_put(lane, place, OB_LANE_READY, rank_of(group->keys[place]));
+        ob_lane_put(lane, place, OB_LANE_READY,
+                    ob_key_rank(group->keys[place]));
     }
 }
 
@@ -217,7 +75,7 @@ static void put_back(search *s)
 {
     for (size_t i = 0; i < s->aside_count; i++)
         ob_lane_put(s->lane, s->aside[i], OB_LANE_READY,
-                    rank_of(s->group->keys[s->aside[i]]));
+                    ob_key_rank(s->group->keys[s->aside[i]]));
     s->aside_count = 0;
 }
 
@@ -288,8 +146,8 @@ static ob_key *lane_take(search *s)
          lane->ready.count && !found && s->aside_count < OB_LEN(s->aside);) {
         uint32_t place = lane->ready.places[0];
         ob_key *key = s->group->keys[place];
-        if (lane->value[place] < rank_of(key) && stale++ < STALE_MAX)
-            ob_lane_put(lane, place, OB_LANE_READY, rank_of(key));
+        if (lane->value[place] < ob_key_rank(key) && stale++ < STALE_MAX)
+            ob_lane_put(lane, place, OB_LANE_READY, ob_key_rank(key));
         else if (root_serves(s))
             found = weigh(s, key, &best, &weighed);
     }
@@ -331,7 +189,8 @@ static ob_key *lane_probe(search *s)
         ob_key *key = s->group->keys[place];
         ob_ledger *ledger = lane->ledgers[place];
         if (!ledger || !ob_ledger_may_probe(ledger, s->now_ms) ||
-            cooling_until_ms(lane, key) > s->now_ms || is_skipped(s, key->id))
+            ob_lane_cooling_until_ms(lane, key) > s->now_ms ||
+            is_skipped(s, key->id))
             continue;
         ob_ledger_probe(ledger, s->now_ms);
         return key;
@@ -369,7 +228,7 @@ static void key_use(ob_pool *pool, ob_lane *lane, ob_key *key, ob_slice model,
     take_turn(pool, key, now_ms);
     key->last_used_ms = now_ms;
     key->requests++;
-    ob_lane_put(lane, key->place, OB_LANE_READY, rank_of(key));
+    ob_lane_put(lane, key->place, OB_LANE_READY, ob_key_rank(key));
     bool resting = false;
     for (ob_cooldown *rest = key->cooldowns; rest; rest = rest->next) {
         bool concerned =
@@ -515,7 +374,7 @@ ob_sticky *ob_pool_sticky(ob_pool *pool)
 static void search_lane(search *s, ob_lane *lane, ob_key **key)
 {
     s->lane = lane;
-    s->tokens = estimate(lane, s->need);
+    s->tokens = ob_lane_estimate(lane, s->need);
     s->fits_at_ms = s->bound_at_ms = 0;
     wake(s->group, lane, s->now_ms);
     s->ahead = lane->queue.count ? ob_queue_ahead(lane, s->need->waiter) : 0;
@@ -579,125 +438,6 @@ static int64_t turn_at_ms(const search *s)
     return later(at_ms, turn_ms);
 }
 
-/* ---- claims ---- */
-
-static void claim_ledger(ob_lane *lane, uint32_t place, const ob_claim *claim)
-{
-    ob_ledger *ledger = ob_lane_ledger(lane, place);
-    if (ledger)
-        ob_ledger_take(ledger, claim->tokens, claim->zone, claim->at_ms);
-}
-
-/* The request counts from now on: in the ledger of its model, where it is
- * known to be a model, and in that of all models where there is a limit. */
-static void claim_make(search *s, const ob_key *key, ob_claim *claim)
-{
-    *claim = (ob_claim){.key_id = key->id,
-                        .at_ms = s->now_ms,
-                        .tokens = s->tokens,
-                        .body_bytes = s->need->body_bytes,
-                        .zone = s->need->zone,
-                        .open = true};
-    ob_lane *base = s->group->base;
-    if (s->lane != base) {
-        claim_ledger(s->lane, key->place, claim);
-        claim->counted = true;
-    }
-    if (base->ledgers[key->place])
-        ob_ledger_take(base->ledgers[key->place], claim->tokens, claim->zone,
-                       claim->at_ms);
-}
-
-/* ---- trouble ---- */
-
-#define TROUBLE_FIRST_MS 2000
-#define TROUBLE_MAX_MS   60000
-
-/* The provider's own trouble marks no key, but may be that of one machine or
- * account: the key goes behind the others for a while, and is used all the
- * same when they have no room. */
-static void step_back(ob_key *key, int64_t now_ms)
-{
-    int64_t behind_ms = TROUBLE_FIRST_MS
-                        << (key->trouble < 5 ? key->trouble : 5);
-    if (behind_ms > TROUBLE_MAX_MS)
-        behind_ms = TROUBLE_MAX_MS;
-    if (key->trouble < UINT8_MAX)
-        key->trouble++;
-    key->used_order = ob_order_of(now_ms + behind_ms);
-}
-
-/* So many attempts in a row, with no answer between, are no chance. */
-#define CIRCUIT_ROW        20
-#define CIRCUIT_GAP_MS     500
-#define CIRCUIT_GAP_MAX_MS 15000
-
-static void circuit_trouble(ob_circuit *circuit, int64_t now_ms)
-{
-    circuit->row++;
-    if (circuit->row < CIRCUIT_ROW)
-        return;
-    bool was_probe = circuit->gap_ms && circuit->next_ms > now_ms;
-    if (!circuit->gap_ms) {
-        circuit->gap_ms = CIRCUIT_GAP_MS;
-        circuit->next_ms = now_ms + CIRCUIT_GAP_MS;
-    } else if (was_probe && circuit->gap_ms < CIRCUIT_GAP_MAX_MS) {
-        circuit->gap_ms *= 2;
-        circuit->next_ms = now_ms + circuit->gap_ms;
-    }
-}
-
-/* Lets single requests through an open circuit. */
-static bool circuit_lets(ob_circuit *circuit, int64_t now_ms)
-{
-    if (OB_LIKELY(!circuit->gap_ms))
-        return true;
-    bool far = circuit->next_ms > now_ms + CIRCUIT_GAP_MAX_MS * 2;
-    if (circuit->next_ms > now_ms && !far)
-        return false;
-    circuit->next_ms = now_ms + circuit->gap_ms;
-    return true;
-}
-
-void ob_pool_trouble(ob_pool *pool, ob_key *key, ob_slice model, int64_t now_ms)
-{
-    step_back(key, now_ms);
-    ob_lane *lane = ob_pool_lane_or_base(pool->groups[key->group], model);
-    circuit_trouble(&lane->circuit, now_ms);
-}
-
-/* A fifth of the requests, and so many a second for those who send few. */
-#define RETRIES_PER_REQUEST 200
-#define RETRIES_PER_SECOND  10000
-#define RETRIES_MAX         100000
-
-/* The clocks of two loops differ by a little: who is behind brings nothing. */
-static void count_retries(ob_group *group, int64_t now_ms, uint32_t more)
-{
-    int64_t passed_ms = now_ms - group->retries_ms;
-    bool is_far = passed_ms < -10000 || passed_ms > 10000;
-    uint64_t retries = group->retries + more;
-    if (is_far || !group->retries_ms)
-        retries = RETRIES_MAX;
-    else if (passed_ms > 0)
-        retries += (uint64_t)passed_ms * RETRIES_PER_SECOND / 1000;
-    group->retries = retries > RETRIES_MAX ? RETRIES_MAX : (uint32_t)retries;
-    if (is_far || passed_ms > 0)
-        group->retries_ms = now_ms;
-}
-
-bool ob_pool_may_retry(ob_pool *pool, uint32_t group, int64_t now_ms)
-{
-    ob_group *of = pool->groups[group];
-    count_retries(of, now_ms, 0);
-    if (of->retries < 1000)
-        return false;
-    of->retries -= 1000;
-    return true;
-}
-
-/* ---- picking ---- */
-
 ob_status ob_pool_pick(ob_pool *pool, uint32_t group, const ob_need *need,
                        int64_t now_ms, ob_picked *picked)
 {
@@ -708,6 +448,7 @@ ob_status ob_pool_pick(ob_pool *pool, uint32_t group, const ob_need *need,
                 .need = need,
                 .now_ms = now_ms};
     ob_key *found;
+    *picked = (ob_picked){0};
     /* Rests are kept under the name cut so. */
     ob_slice model = ob_slice_head(need->model, OB_MODEL_BYTES_MAX);
     ob_status status = lane_pick(&s, model, &found);
@@ -718,7 +459,7 @@ ob_status ob_pool_pick(ob_pool *pool, uint32_t group, const ob_need *need,
     bool any = !s.owner && !s.bound_at_ms && !s.ahead;
     if (!found && any && !s.lane->circuit.gap_ms)
         found = lane_probe(&s);
-    picked->down = found && !circuit_lets(&s.lane->circuit, now_ms);
+    picked->down = found && !ob_circuit_lets(&s.lane->circuit, now_ms);
     if (picked->down) {
         picked->retry_at_ms = s.lane->circuit.next_ms;
         picked->ahead = s.ahead;
@@ -726,9 +467,9 @@ ob_status ob_pool_pick(ob_pool *pool, uint32_t group, const ob_need *need,
         return OB_AGAIN;
     }
     if (found) {
-        count_retries(s.group, now_ms, RETRIES_PER_REQUEST);
+        ob_group_count_request(s.group, now_ms);
         key_use(pool, s.lane, found, model, now_ms);
-        claim_make(&s, found, &picked->claim);
+        ob_claim_make(s.group, s.lane, need, found, now_ms, &picked->claim);
         picked->key = found;
         return OB_OK;
     }
@@ -736,146 +477,4 @@ ob_status ob_pool_pick(ob_pool *pool, uint32_t group, const ob_need *need,
     picked->ahead = s.ahead;
     picked->bound = s.bound_at_ms != 0;
     return picked->retry_at_ms ? OB_AGAIN : OB_NOT_FOUND;
-}
-
-/* ---- the end of a claim ---- */
-
-typedef struct books {
-    ob_ledger *own; /* of the model; may be NULL */
-    ob_ledger *all; /* of all models; may be NULL */
-    ob_key *key;
-    ob_lane *lane;
-} books;
-
-/* What the claim stands in. False: the key has gone. */
-static bool open_books(ob_pool *pool, const ob_claim *claim, ob_slice model,
-                       books *b)
-{
-    *b = (books){.key = ob_pool_find(pool, claim->key_id)};
-    if (!claim->open || !b->key)
-        return false;
-    ob_group *group = pool->groups[b->key->group];
-    model = ob_slice_head(model, OB_MODEL_BYTES_MAX);
-    b->lane = model.len ? ob_pool_lane(group, model) : NULL;
-    if (b->lane && claim->counted)
-        b->own = b->lane->ledgers[b->key->place];
-    b->all = group->base->ledgers[b->key->place];
-    return true;
-}
-
-void ob_pool_give_back(ob_pool *pool, ob_claim *claim, ob_slice model)
-{
-    books b;
-    if (open_books(pool, claim, model, &b)) {
-        if (b.own)
-            ob_ledger_give_back(b.own, claim->tokens, claim->at_ms);
-        if (b.all)
-            ob_ledger_give_back(b.all, claim->tokens, claim->at_ms);
-        if (b.own || b.all)
-            ob_pool_place_model(pool, b.key, model);
-    }
-    claim->open = false;
-}
-
-/*
- * Estimates are to be too low seldom, since then the provider refuses, while
- * what was too much is given back with the answer. So each is a quantile that
- * follows the figures: a step up for `up` of them weighs as much as the steps
- * down for the others.
- */
-static uint32_t follow(uint32_t quantile, uint32_t otherwise, uint64_t figure,
-                       uint32_t up)
-{
-    uint64_t from = quantile ? quantile : otherwise;
-    uint64_t step = from / 256 + 1;
-    if (figure > from)
-        return capped(from + step * up);
-    return capped(from > step + 1 ? from - step : 1);
-}
-
-#define INPUT_UP  16 /* 1 of 17 is above the estimate */
-#define OUTPUT_UP 4
-
-static void improve_estimates(ob_lane *lane, const ob_claim *claim,
-                              ob_tokens used)
-{
-    uint64_t bytes = claim->body_bytes;
-    if (used.input && bytes)
-        lane->input_per_kib =
-            follow(lane->input_per_kib, INPUT_PER_KIB_DEFAULT,
-                   ((uint64_t)used.input * 1024 + bytes / 2) / bytes, INPUT_UP);
-    if (used.output)
-        lane->output =
-            follow(lane->output, OUTPUT_DEFAULT, used.output, OUTPUT_UP);
-}
-
-void ob_pool_settle(ob_pool *pool, ob_claim *claim, ob_slice model,
-                    const ob_tokens *used)
-{
-    books b;
-    if (open_books(pool, claim, model, &b)) {
-        ob_tokens tokens = used ? *used : claim->tokens;
-        if (b.own)
-            ob_ledger_settle(b.own, claim->tokens, tokens, claim->at_ms);
-        if (b.all)
-            ob_ledger_settle(b.all, claim->tokens, tokens, claim->at_ms);
-        if (used && b.lane)
-            improve_estimates(b.lane, claim, tokens);
-        if (b.own || b.all)
-            ob_pool_place_model(pool, b.key, model);
-    }
-    claim->open = false;
-}
-
-/* The newest first. */
-static void note_proven(ob_lane *lane, int64_t id)
-{
-    size_t at = 0;
-    while (at + 1 < OB_LEN(lane->proven) && lane->proven[at] != id)
-        at++;
-    memmove(lane->proven + 1, lane->proven, at * sizeof(lane->proven[0]));
-    lane->proven[0] = id;
-}
-
-void ob_pool_answered(ob_pool *pool, ob_claim *claim, ob_slice model,
-                      int64_t now_ms)
-{
-    books b;
-    model = ob_slice_head(model, OB_MODEL_BYTES_MAX);
-    if (!open_books(pool, claim, model, &b) || !model.len)
-        return;
-    ob_group *group = pool->groups[b.key->group];
-    ob_lane *lane = ob_pool_lane_make(group, model, false, now_ms);
-    if (!lane)
-        return;
-    lane->untold = (ob_refusal_ring){0};
-    lane->circuit = group->base->circuit = (ob_circuit){0};
-    b.key->trouble = 0;
-    note_proven(lane, b.key->id);
-    if (!claim->counted) {
-        claim_ledger(lane, b.key->place, claim);
-        claim->counted = true;
-    } else if (b.own) {
-        ob_ledger_answered(b.own, now_ms);
-    }
-}
-
-/* Limits of all models stand in the base lane's ledger, others in the
- * model's. */
-void ob_pool_learn(ob_pool *pool, const ob_claim *claim, ob_slice model,
-                   const ob_limit_fact *facts, size_t count, int64_t now_ms)
-{
-    ob_key *key = count ? ob_pool_find(pool, claim->key_id) : NULL;
-    if (!key)
-        return;
-    ob_group *group = pool->groups[key->group];
-    model = ob_slice_head(model, OB_MODEL_BYTES_MAX);
-    ob_lane *own = model.len ? ob_pool_lane(group, model) : NULL;
-    for (size_t i = 0; i < count; i++) {
-        ob_lane *lane = facts[i].whole_key ? group->base : own;
-        ob_ledger *ledger = lane ? ob_lane_ledger(lane, key->place) : NULL;
-        if (ledger)
-            ob_ledger_learn(ledger, &facts[i], 1, claim->at_ms, now_ms);
-    }
-    ob_pool_place_model(pool, key, model);
 }

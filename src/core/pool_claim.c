@@ -1,0 +1,200 @@
+/*
+ * pool_claim.c - what a request takes of its key's quotas, from the pick to its
+ * end, and what its answer tells of them.
+ */
+#include "pool_internal.h"
+
+/* ---- estimates ---- */
+
+/* Until a model's answers tell more. */
+#define INPUT_PER_KIB_DEFAULT 340 /* 3 bytes each */
+#define OUTPUT_DEFAULT        512
+#define TOKENS_MAX            100000000u
+
+static uint32_t capped(uint64_t tokens)
+{
+    return tokens > TOKENS_MAX ? TOKENS_MAX : (uint32_t)tokens;
+}
+
+ob_tokens ob_lane_estimate(const ob_lane *lane, const ob_need *need)
+{
+    uint64_t per_kib =
+        lane->input_per_kib ? lane->input_per_kib : INPUT_PER_KIB_DEFAULT;
+    uint64_t output = lane->output ? lane->output : OUTPUT_DEFAULT;
+    if (need->output_max && need->output_max < output)
+        output = need->output_max;
+    return (ob_tokens){capped((need->body_bytes * per_kib + 1023) / 1024),
+                       capped(output)};
+}
+
+/* ---- claims ---- */
+
+static void claim_ledger(ob_lane *lane, uint32_t place, const ob_claim *claim)
+{
+    ob_ledger *ledger = ob_lane_ledger(lane, place);
+    if (ledger)
+        ob_ledger_take(ledger, claim->tokens, claim->zone, claim->at_ms);
+}
+
+/* The request counts from now on: in the ledger of its model, where it is
+ * known to be a model, and in that of all models where there is a limit. */
+void ob_claim_make(ob_group *group, ob_lane *lane, const ob_need *need,
+                   const ob_key *key, int64_t now_ms, ob_claim *claim)
+{
+    *claim = (ob_claim){.key_id = key->id,
+                        .at_ms = now_ms,
+                        .tokens = ob_lane_estimate(lane, need),
+                        .body_bytes = need->body_bytes,
+                        .zone = need->zone,
+                        .open = true};
+    ob_lane *base = group->base;
+    if (lane != base) {
+        claim_ledger(lane, key->place, claim);
+        claim->counted = true;
+    }
+    if (base->ledgers[key->place])
+        ob_ledger_take(base->ledgers[key->place], claim->tokens, claim->zone,
+                       claim->at_ms);
+}
+
+/* ---- the end of a claim ---- */
+
+typedef struct books {
+    ob_ledger *own; /* of the model; may be NULL */
+    ob_ledger *all; /* of all models; may be NULL */
+    ob_key *key;
+    ob_lane *lane;
+} books;
+
+/* What the claim stands in. False: the key has gone. */
+static bool open_books(ob_pool *pool, const ob_claim *claim, ob_slice model,
+                       books *b)
+{
+    *b = (books){.key = ob_pool_find(pool, claim->key_id)};
+    if (!claim->open || !b->key)
+        return false;
+    ob_group *group = pool->groups[b->key->group];
+    model = ob_slice_head(model, OB_MODEL_BYTES_MAX);
+    b->lane = model.len ? ob_pool_lane(group, model) : NULL;
+    if (b->lane && claim->counted)
+        b->own = b->lane->ledgers[b->key->place];
+    b->all = group->base->ledgers[b->key->place];
+    return true;
+}
+
+void ob_pool_give_back(ob_pool *pool, ob_claim *claim, ob_slice model)
+{
+    books b;
+    if (open_books(pool, claim, model, &b)) {
+        if (b.own)
+            ob_ledger_give_back(b.own, claim->tokens, claim->at_ms);
+        if (b.all)
+            ob_ledger_give_back(b.all, claim->tokens, claim->at_ms);
+        if (b.own || b.all)
+            ob_pool_place_model(pool, b.key, model);
+    }
+    claim->open = false;
+}
+
+/*
+ * Estimates are to be too low seldom, since then the provider refuses, while
+ * what was too much is given back with the answer. So each is a quantile that
+ * follows the figures: a step up for `up` of them weighs as much as the steps
+ * down for the others.
+ */
+static uint32_t follow(uint32_t quantile, uint32_t otherwise, uint64_t figure,
+                       uint32_t up)
+{
+    uint64_t from = quantile ? quantile : otherwise;
+    uint64_t step = from / 256 + 1;
+    if (figure > from)
+        return capped(from + step * up);
+    return capped(from > step + 1 ? from - step : 1);
+}
+
+#define INPUT_UP  16 /* 1 of 17 is above the estimate */
+#define OUTPUT_UP 4
+
+static void improve_estimates(ob_lane *lane, const ob_claim *claim,
+                              ob_tokens used)
+{
+    uint64_t bytes = claim->body_bytes;
+    if (used.input && bytes)
+        lane->input_per_kib =
+            follow(lane->input_per_kib, INPUT_PER_KIB_DEFAULT,
+                   ((uint64_t)used.input * 1024 + bytes / 2) / bytes, INPUT_UP);
+    if (used.output)
+        lane->output =
+            follow(lane->output, OUTPUT_DEFAULT, used.output, OUTPUT_UP);
+}
+
+void ob_pool_settle(ob_pool *pool, ob_claim *claim, ob_slice model,
+                    const ob_tokens *used)
+{
+    books b;
+    if (open_books(pool, claim, model, &b)) {
+        ob_tokens tokens = used ? *used : claim->tokens;
+        if (b.own)
+            ob_ledger_settle(b.own, claim->tokens, tokens, claim->at_ms);
+        if (b.all)
+            ob_ledger_settle(b.all, claim->tokens, tokens, claim->at_ms);
+        if (used && b.lane)
+            improve_estimates(b.lane, claim, tokens);
+        if (b.own || b.all)
+            ob_pool_place_model(pool, b.key, model);
+    }
+    claim->open = false;
+}
+
+/* The newest first. */
+static void note_proven(ob_lane *lane, int64_t id)
+{
+    size_t at = 0;
+    while (at + 1 < OB_LEN(lane->proven) && lane->proven[at] != id)
+        at++;
+    memmove(lane->proven + 1, lane->proven, at * sizeof(lane->proven[0]));
+    lane->proven[0] = id;
+}
+
+void ob_pool_answered(ob_pool *pool, ob_claim *claim, ob_slice model,
+                      int64_t now_ms)
+{
+    books b;
+    model = ob_slice_head(model, OB_MODEL_BYTES_MAX);
+    if (!open_books(pool, claim, model, &b) || !model.len)
+        return;
+    ob_group *group = pool->groups[b.key->group];
+    ob_lane *lane = ob_pool_lane_make(group, model, false, now_ms);
+    if (!lane)
+        return;
+    lane->untold = (ob_refusal_ring){0};
+    lane->circuit = group->base->circuit = (ob_circuit){0};
+    b.key->trouble = 0;
+    note_proven(lane, b.key->id);
+    if (!claim->counted) {
+        claim_ledger(lane, b.key->place, claim);
+        claim->counted = true;
+    } else if (b.own) {
+        ob_ledger_answered(b.own, now_ms);
+    }
+}
+
+/* Limits of all models stand in the base lane's ledger, others in the
+ * model's. */
+void ob_pool_learn(ob_pool *pool, const ob_claim *claim, ob_slice model,
+                   const ob_limit_fact *facts, size_t count, int64_t now_ms)
+{
+    ob_key *key = count ? ob_pool_find(pool, claim->key_id) : NULL;
+    if (!key)
+        return;
+    ob_group *group = pool->groups[key->group];
+    model = ob_slice_head(model, OB_MODEL_BYTES_MAX);
+    ob_lane *own = model.len ? ob_pool_lane(group, model) : NULL;
+    for (size_t i = 0; i < count; i++) {
+        ob_lane *lane = facts[i].whole_key ? group->base : own;
+        ob_ledger *ledger = lane ? ob_lane_ledger(lane, key->place) : NULL;
+        if (ledger)
+            ob_ledger_learn(ledger, &facts[i], 1, claim->at_ms, now_ms);
+    }
+    ob_pool_place_model(pool, key, model);
+}

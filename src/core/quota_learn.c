@@ -1,0 +1,277 @@
+/* quota_learn.c - what responses tell of limits, and what refusals show. */
+#include "quota_internal.h"
+
+#define PROBE_LEARNED_MIN 5
+#define PROBE_TOLD_MIN    60
+#define PROBE_SOON_S      5
+
+/* ---- limits ---- */
+
+static ob_quota quota_of(const ob_limit_fact *fact)
+{
+    bool tokens = fact->unit != OB_LIMIT_REQUESTS;
+    switch (fact->window) {
+    case OB_WINDOW_MINUTE:
+        return tokens ? OB_QUOTA_MINUTE_TOKENS : OB_QUOTA_MINUTE_REQUESTS;
+    case OB_WINDOW_DAY:
+        return tokens ? OB_QUOTA_DAY_TOKENS : OB_QUOTA_DAY_REQUESTS;
+    default:
+        return OB_QUOTA_COUNT;
+    }
+}
+
+/* Limits of output alone are not kept: what a request will answer is not
+ * known when it is sent. */
+static bool is_kept(const ob_limit_fact *fact)
+{
+    return fact->unit != OB_LIMIT_OUTPUT_TOKENS;
+}
+
+static void plan_probe(ob_ledger *l, uint8_t gap_min, int64_t now_ms)
+{
+    l->probe_gap_min = gap_min;
+    l->probe_at_s = (uint32_t)(now_ms / 1000 + gap_min * 60);
+}
+
+static void set_limit(ob_ledger *l, ob_quota quota, int64_t limit, bool told,
+                      int64_t now_ms)
+{
+    uint8_t bit = (uint8_t)(1u << quota);
+    l->limit[quota] = limit > UINT32_MAX ? UINT32_MAX : (uint32_t)limit;
+    l->flags = (uint8_t)(told ? l->flags | bit : l->flags & ~bit);
+    plan_probe(l, told ? PROBE_TOLD_MIN : PROBE_LEARNED_MIN, now_ms);
+}
+
+/* Sent after the request whose answer tells what remains: the provider may not
+ * have counted them then. */
+static uint64_t sent_after(const ob_ledger *l, uint32_t sent)
+{
+    uint64_t requests = 0;
+    for (size_t i = 0; i < l->count; i++)
+        if (ob_ticks_since(sent, l->at[i]) > 0)
+            requests += l->requests[i];
+    return requests;
+}
+
+/* Others use the quota too, or we forgot: what is missing counts as just
+ * used. Or the window began anew: the oldest did not count any more. */
+static void correct_requests(ob_ledger *l, uint64_t used, uint32_t sent,
+                             uint32_t now)
+{
+    uint64_t counted = ob_marks_requests(l, now);
+    uint64_t keep = used + sent_after(l, sent);
+    if (keep > counted) {
+        ob_mark_add(l, now, ob_least_u32(keep - counted, UINT16_MAX), 0);
+        return;
+    }
+    while (l->count && counted > keep) {
+        if (counted - keep < l->requests[0]) {
+            l->requests[0] = (uint16_t)(l->requests[0] - (counted - keep));
+            return;
+        }
+        counted -= l->requests[0];
+        ob_mark_remove(l, 0);
+    }
+}
+
+/* A bucket that runs full evenly shows it by its reset: a part of a minute for
+ * each request that is missing, one of which may be half there. */
+static bool is_bucket(const ob_limit_fact *fact, uint64_t used)
+{
+    uint64_t part_ms = fact->limit > 0 ? 60000 / (uint64_t)fact->limit : 0;
+    uint64_t most_ms = used * part_ms + 1000;
+    uint64_t reset_ms = (uint64_t)(fact->reset_ms > 0 ? fact->reset_ms : 0);
+    return used && reset_ms && reset_ms <= most_ms &&
+           reset_ms + part_ms + 2000 >= most_ms;
+}
+
+/* What is missing leaves the window evenly, until the bucket is full. */
+static void correct_bucket(ob_ledger *l, const ob_limit_fact *fact,
+                           uint64_t used, uint32_t sent, uint32_t now)
+{
+    uint64_t after = sent_after(l, sent);
+    uint64_t requests = used + after;
+    uint64_t part = MINUTE_TICK / (uint64_t)fact->limit;
+    uint64_t full = ob_tick_of(fact->reset_ms) + after * part;
+    uint64_t span = (requests - 1) * part;
+    if (full > WINDOW_TICK || requests > UINT16_MAX || span > UINT16_MAX)
+        return;
+    uint64_t tokens = ob_marks_tokens(l, now);
+    l->count = 0;
+    ob_mark_add(l, now - MINUTE_TICK + (uint32_t)full, (uint32_t)requests,
+                tokens);
+    l->span[0] = (uint16_t)span;
+}
+
+static void correct_tokens(ob_ledger *l, uint64_t used, uint32_t now)
+{
+    uint64_t counted = ob_marks_tokens(l, now);
+    if (used > counted && l->count) {
+        size_t i = l->count - 1u;
+        l->tokens[i] =
+            ob_tokens_pack(ob_tokens_unpack(l->tokens[i]) + used - counted);
+    }
+}
+
+static void correct(ob_ledger *l, ob_quota quota, const ob_limit_fact *fact,
+                    int64_t sent_ms, int64_t now_ms)
+{
+    uint32_t now = ob_tick_of(now_ms);
+    int64_t limit = l->limit[quota];
+    if (fact->remaining < 0 || !limit || l->flags & OB_LEDGER_LOWERED)
+        return;
+    uint64_t used =
+        limit > fact->remaining ? (uint64_t)(limit - fact->remaining) : 0;
+    ob_marks_trim(l, now);
+    if (quota == OB_QUOTA_MINUTE_REQUESTS && is_bucket(fact, used))
+        correct_bucket(l, fact, used, ob_tick_of(sent_ms), now);
+    else if (quota == OB_QUOTA_MINUTE_REQUESTS)
+        correct_requests(l, used, ob_tick_of(sent_ms), now);
+    else if (quota == OB_QUOTA_MINUTE_TOKENS)
+        correct_tokens(l, used, now);
+    else if (quota == OB_QUOTA_DAY_REQUESTS)
+        l->day_requests = ob_least_u32(used, UINT32_MAX);
+    else
+        l->day_tokens = ob_least_u32(used, UINT32_MAX);
+}
+
+/* A limit by the second is kept as a distance. */
+static void learn_gap(ob_ledger *l, const ob_limit_fact *fact)
+{
+    if (fact->unit != OB_LIMIT_REQUESTS || fact->limit <= 0)
+        return;
+    int64_t gap = (1000 / TICK_MS + fact->limit - 1) / fact->limit;
+    l->gap_ticks = (uint16_t)(fact->limit > 1000 / TICK_MS ? 0 : gap);
+}
+
+/* What a refusal has shown to be less than is told stays so: others use the
+ * same quota. */
+static void believe(ob_ledger *l, ob_quota quota, const ob_limit_fact *fact,
+                    int64_t now_ms)
+{
+    bool lowered = quota == OB_QUOTA_MINUTE_REQUESTS &&
+                   (l->flags & OB_LEDGER_LOWERED) &&
+                   fact->limit > (int64_t)l->limit[quota];
+    if (!lowered)
+        set_limit(l, quota, fact->limit, true, now_ms);
+    if (fact->unit == OB_LIMIT_INPUT_TOKENS)
+        l->flags |= OB_LEDGER_INPUT;
+}
+
+void ob_ledger_learn(ob_ledger *ledger, const ob_limit_fact *facts,
+                     size_t count, int64_t sent_ms, int64_t now_ms)
+{
+    for (size_t i = 0; i < count; i++) {
+        const ob_limit_fact *fact = &facts[i];
+        ob_quota quota = quota_of(fact);
+        if (fact->window == OB_WINDOW_SECOND)
+            learn_gap(ledger, fact);
+        if (quota == OB_QUOTA_COUNT || !is_kept(fact))
+            continue;
+        /* A limit of nothing is a denial, which the verdict speaks of. */
+        if (fact->limit > 0)
+            believe(ledger, quota, fact, now_ms);
+        /* That nothing remains of what a refusal is about says nothing new:
+         * how much of it was ours is what is to be learned. */
+        if (!fact->exceeded || quota != OB_QUOTA_MINUTE_REQUESTS)
+            correct(ledger, quota, fact, sent_ms, now_ms);
+    }
+}
+
+/* ---- refusals ---- */
+
+/* Which quota a refusal is about, as far as it tells. */
+static ob_quota exceeded(const ob_limit_fact *facts, size_t count)
+{
+    ob_quota found = OB_QUOTA_COUNT;
+    for (size_t i = 0; i < count; i++)
+        if (facts[i].exceeded && is_kept(&facts[i]) &&
+            quota_of(&facts[i]) != OB_QUOTA_COUNT)
+            found = quota_of(&facts[i]);
+    return found;
+}
+
+static void probe_refused(ob_ledger *l, int64_t now_ms)
+{
+    if (!(l->flags & OB_LEDGER_PROBING))
+        return;
+    l->flags &= (uint8_t)~OB_LEDGER_PROBING;
+    uint8_t gap = l->probe_gap_min < PROBE_TOLD_MIN / 2
+                      ? (uint8_t)(l->probe_gap_min * 2)
+                      : PROBE_TOLD_MIN;
+    plan_probe(l, gap ? gap : 1, now_ms);
+}
+
+/* What was used is the limit: nobody told it, or others use it too. */
+static bool learn_from_use(ob_ledger *l, bool told, int64_t now_ms)
+{
+    uint32_t used = ob_ledger_used(l, OB_QUOTA_MINUTE_REQUESTS, now_ms);
+    uint32_t limit = l->limit[OB_QUOTA_MINUTE_REQUESTS];
+    if (limit && used >= limit)
+        return true;
+    /* A refusal after little use has another cause: a day that is used up, an
+     * address, a burst. */
+    if (!told && (!used || (limit && used < limit / 4)))
+        return false;
+    set_limit(l, OB_QUOTA_MINUTE_REQUESTS, used ? used : 1, false, now_ms);
+    if (told)
+        l->flags |= OB_LEDGER_LOWERED;
+    return limit != 0;
+}
+
+bool ob_ledger_refused(ob_ledger *ledger, const ob_limit_fact *facts,
+                       size_t count, bool by_day, int64_t sent_ms,
+                       int64_t now_ms)
+{
+    bool probing = (ledger->flags & OB_LEDGER_PROBING) != 0;
+    uint8_t gap = ledger->probe_gap_min;
+    ob_quota quota = exceeded(facts, count);
+    ob_ledger_learn(ledger, facts, count, sent_ms, now_ms);
+    if (probing) {
+        ledger->probe_gap_min = gap;
+        probe_refused(ledger, now_ms);
+    }
+    if (by_day || quota == OB_QUOTA_DAY_REQUESTS ||
+        quota == OB_QUOTA_DAY_TOKENS)
+        return false;
+    if (quota == OB_QUOTA_MINUTE_TOKENS)
+        return ledger->limit[quota] != 0;
+    return learn_from_use(ledger, quota == OB_QUOTA_MINUTE_REQUESTS, now_ms);
+}
+
+/* ---- probes ---- */
+
+bool ob_ledger_may_probe(const ob_ledger *ledger, int64_t now_ms)
+{
+    return !(ledger->flags & OB_LEDGER_PROBING) && ledger->probe_at_s &&
+           now_ms / 1000 >= (int64_t)ledger->probe_at_s;
+}
+
+void ob_ledger_probe(ob_ledger *ledger, int64_t now_ms)
+{
+    ledger->flags |= OB_LEDGER_PROBING;
+    ledger->probe_at_s = (uint32_t)(now_ms / 1000 + ledger->probe_gap_min * 60);
+}
+
+static void raise(ob_ledger *l, ob_quota quota, int64_t now_ms)
+{
+    uint32_t used = ob_ledger_used(l, quota, now_ms);
+    uint32_t limit = l->limit[quota];
+    if (!limit || used <= limit)
+        return;
+    l->limit[quota] = ob_add_u32(limit, 1 + limit / 16);
+    if (quota == OB_QUOTA_MINUTE_REQUESTS)
+        l->flags &= (uint8_t)~OB_LEDGER_LOWERED;
+}
+
+void ob_ledger_answered(ob_ledger *ledger, int64_t now_ms)
+{
+    if (!(ledger->flags & OB_LEDGER_PROBING))
+        return;
+    ledger->flags &= (uint8_t)~OB_LEDGER_PROBING;
+    for (ob_quota quota = 0; quota < OB_QUOTA_COUNT; quota++)
+        raise(ledger, quota, now_ms);
+    /* Where there is more, there may be much more: the next one soon. */
+    ledger->probe_gap_min = PROBE_LEARNED_MIN;
+    ledger->probe_at_s = (uint32_t)(now_ms / 1000 + PROBE_SOON_S);
+}
