@@ -22,7 +22,7 @@ typedef struct member {
     yyjson_val *value;    /* NULL: absent */
 } member;
 
-#define MEMBERS_MAX 4
+#define MEMBERS_MAX 5
 
 static ob_slice text_of(yyjson_val *value)
 {
@@ -133,6 +133,41 @@ static ob_status read_remark(yyjson_val *value, ob_arena *arena,
     return remark->ptr ? OB_OK : OB_NO_MEMORY;
 }
 
+static ob_status read_small(const member *of, uint64_t min, uint64_t max,
+                            uint8_t *number, bool *set, ob_admin_error *error)
+{
+    if (!of->value)
+        return OB_OK;
+    uint64_t value = yyjson_get_uint(of->value);
+    if (!yyjson_is_uint(of->value) || value < min || value > max)
+        return ob_admin_fail(error, 400,
+                             "'%s' must be a whole number from %u to %u",
+                             of->name, (unsigned)min, (unsigned)max);
+    *number = (uint8_t)value;
+    *set = true;
+    return OB_OK;
+}
+
+static ob_status read_order(const member *priority, const member *weight,
+                            ob_order_request *order, ob_admin_error *error)
+{
+    ob_status status =
+        read_small(priority, 0, OB_PRIORITY_MAX, &order->priority,
+                   &order->set_priority, error);
+    if (!status)
+        status = read_small(weight, 1, OB_WEIGHT_MAX, &order->weight,
+                            &order->set_weight, error);
+    return status;
+}
+
+ob_key_order ob_order_request_order(const ob_order_request *request)
+{
+    return (ob_key_order){
+        .priority = request->set_priority ? &request->priority : NULL,
+        .weight = request->set_weight ? &request->weight : NULL,
+    };
+}
+
 static ob_status read_provider(yyjson_val *value, const ob_config *config,
                                ob_slice *slug, ob_admin_error *error)
 {
@@ -222,6 +257,8 @@ static ob_status read_add(yyjson_val *root, const ob_config *config,
         {"keys", STRING | ARRAY,
          "an array of strings or a text with one a line", NULL},
         {"remark", STRING, "a string", NULL},
+        {"priority", NUMBER, "a number", NULL},
+        {"weight", NUMBER, "a number", NULL},
     };
     ob_status status =
         read_members("the body", root, members, OB_LEN(members), error);
@@ -236,6 +273,8 @@ static ob_status read_add(yyjson_val *root, const ob_config *config,
         status = read_keys(members[1].value, arena, request, error);
     if (!status && members[2].value)
         status = read_remark(members[2].value, arena, &request->remark, error);
+    if (!status)
+        status = read_order(&members[3], &members[4], &request->order, error);
     return status;
 }
 
@@ -385,19 +424,24 @@ static ob_status read_patch(yyjson_val *root, int64_t now_ms, ob_arena *arena,
         {"status", STRING, "a string", NULL},
         {"remark", STRING, "a string", NULL},
         {"cooldowns", ARRAY, "an array", NULL},
+        {"priority", NUMBER, "a number", NULL},
+        {"weight", NUMBER, "a number", NULL},
     };
     ob_status status =
         read_members("the body", root, members, OB_LEN(members), error);
-    if (!status && !members[0].value && !members[1].value && !members[2].value)
+    if (!status && !yyjson_obj_size(root))
         status = ob_admin_fail(error, 400,
                                "nothing to change: the body has none of "
-                               "'status', 'remark' and 'cooldowns'");
+                               "'status', 'remark', 'priority', 'weight' and "
+                               "'cooldowns'");
     request->set_status = members[0].value != NULL;
     request->set_remark = members[1].value != NULL;
     if (!status && members[0].value)
         status = read_new_status(members[0].value, &request->status, error);
     if (!status && members[1].value)
         status = read_remark(members[1].value, arena, &request->remark, error);
+    if (!status)
+        status = read_order(&members[3], &members[4], &request->order, error);
     if (!status && members[2].value)
         status =
             read_cooldowns(members[2].value, now_ms, arena, request, error);

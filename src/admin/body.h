@@ -16,11 +16,23 @@
 /* How many refused keys an answer tells of. */
 #define OB_REFUSED_SHOWN_MAX 1000
 
-/* {"provider","keys":["…"]|"…","remark"?} */
+/* How keys are to be used: {"priority"?,"weight"?} of a body. */
+typedef struct ob_order_request {
+    uint8_t priority;
+    uint8_t weight;
+    bool set_priority;
+    bool set_weight;
+} ob_order_request;
+
+/* Points into `request`. */
+ob_key_order ob_order_request_order(const ob_order_request *request);
+
+/* {"provider","keys":["…"]|"…","remark"?,"priority"?,"weight"?} */
 typedef struct ob_add_request {
     ob_slice provider; /* slug */
     ob_slice text;     /* one key a line or comma-separated */
     ob_slice remark;   /* may be empty */
+    ob_order_request order;
     /* Elements of the array that cannot be keys; they are not in `text`.
      * Room for OB_REFUSED_SHOWN_MAX. */
     ob_refused_key *refused;
@@ -34,10 +46,11 @@ OB_MUST_USE ob_status ob_add_request_parse(ob_slice body,
                                            ob_add_request *request,
                                            ob_admin_error *error);
 
-/* {"status"?,"remark"?,"cooldowns"?} */
+/* {"status"?,"remark"?,"priority"?,"weight"?,"cooldowns"?} */
 typedef struct ob_patch_request {
     ob_key_status status;
     ob_slice remark;
+    ob_order_request order;
     ob_stored_cooldown cooldowns[OB_COOLDOWNS_PER_KEY_MAX];
     size_t cooldown_count;
     bool set_status;

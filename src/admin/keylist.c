@@ -242,6 +242,8 @@ struct view {
     int64_t total_cooling_ms;
     uint64_t requests;
     uint64_t failures;
+    uint8_t priority;
+    uint8_t weight;
     size_t remark_len;
     char remark[OB_REMARK_BYTES_MAX];
     size_t cooldown_count;
@@ -294,6 +296,8 @@ static bool view_key(ob_shared_pool shared, int64_t id, int64_t now_ms,
         view->total_cooling_ms = key->total_cooling_ms;
         view->requests = key->requests;
         view->failures = key->failures;
+        view->priority = key->priority;
+        view->weight = key->weight;
         view->remark_len =
             copy(view->remark, sizeof(view->remark), key->remark);
         view_cooldowns(view, key, now_ms);
@@ -344,6 +348,8 @@ static void write_key(ob_buffer *out, const struct view *view)
                ",\"status\":", ob_slice_str(ob_key_status_slug(view->status)));
     write_text(out,
                ",\"remark\":", ob_slice_make(view->remark, view->remark_len));
+    write_number(out, ",\"priority\":", view->priority);
+    write_number(out, ",\"weight\":", view->weight);
     write_number(out, ",\"created_at\":", view->created_at);
     if (view->last_used_ms)
         write_number(out, ",\"last_used_at\":", view->last_used_ms / 1000);

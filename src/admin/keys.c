@@ -97,9 +97,11 @@ static ob_status add_job(ob_task *task, ob_store *store, ob_store_error *error)
     };
     if (!request->text.len)
         return OB_OK;
-    return ob_store_add_keys(store, request->provider, request->text,
-                             request->remark, task->now_ms, &add->result,
-                             error);
+    ob_new_key like = {.provider = request->provider,
+                       .remark = request->remark,
+                       .order = ob_order_request_order(&request->order)};
+    return ob_store_add_keys(store, &like, request->text, task->now_ms,
+                             &add->result, error);
 }
 
 static void write_refused(ob_buffer *out, const ob_refused_key *refused,
@@ -238,6 +240,7 @@ static ob_status patch_job(ob_task *task, ob_store *store,
     ob_key_patch change = {
         .status = request->set_status ? &request->status : NULL,
         .remark = request->set_remark ? &request->remark : NULL,
+        .order = ob_order_request_order(&request->order),
         .cooldowns = request->cooldowns,
         .cooldown_count = request->cooldown_count,
         .set_cooldowns = request->set_cooldowns,

@@ -155,6 +155,9 @@ ob_status ob_admin_metrics(ob_gateway *gateway, int64_t now_ms, ob_buffer *out)
     metric(out, "requests_total", "counter", "Requests of callers.",
            atomic_load(&gateway->requests_total));
     append_attempts(gateway, out);
+    metric(out, "keys_revived_total", "counter",
+           "Blocked keys that worked again when they were probed.",
+           atomic_load(&gateway->revived_total));
     metric(out, "changes_dropped_total", "counter",
            "Changes of keys whose evidence was lost to a full queue.", dropped);
     size_t resident;

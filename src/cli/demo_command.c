@@ -112,10 +112,10 @@ static bool add_keys(const demo *d)
         return fail("the demo's database", error.message);
     for (size_t i = 0; i < OB_DEMO_PROVIDERS && status == OB_OK; i++) {
         ob_add_result result = {0};
-        status =
-            ob_store_add_keys(store, ob_slice_str(ob_demo_providers[i].slug),
-                              ob_slice_str(ob_demo_keys), OB_S("demo"),
-                              ob_now_ms(), &result, &error);
+        ob_new_key like = {.provider = ob_slice_str(ob_demo_providers[i].slug),
+                           .remark = OB_S("demo")};
+        status = ob_store_add_keys(store, &like, ob_slice_str(ob_demo_keys),
+                                   ob_now_ms(), &result, &error);
     }
     ob_store_close(store);
     return status == OB_OK || fail("the demo's keys", error.message);

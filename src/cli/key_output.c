@@ -10,6 +10,8 @@
 #define PROVIDER_WIDTH 20
 #define KEY_WIDTH      10
 #define STATUS_WIDTH   8
+#define PRIORITY_WIDTH 8
+#define WEIGHT_WIDTH   6
 
 ob_key_status ob_stored_status(const ob_stored_key *key, int64_t now_ms)
 {
@@ -90,6 +92,10 @@ void ob_key_write_json(ob_buffer *out, const ob_stored_key *key, int64_t now_ms,
                          ob_stored_status_word(ob_stored_status(key, now_ms)));
     ob_buffer_append_str(out, "\",\"remark\":");
     ob_buffer_append_json(out, record->remark);
+    ob_buffer_append_str(out, ",\"priority\":");
+    ob_buffer_append_u64(out, record->priority);
+    ob_buffer_append_str(out, ",\"weight\":");
+    ob_buffer_append_u64(out, record->weight);
     ob_buffer_append_str(out, ",\"created_at\":");
     ob_buffer_append_i64(out, record->created_at);
     ob_buffer_append_str(out, ",\"last_used_at\":");
@@ -133,7 +139,7 @@ void ob_key_write_csv_head(ob_buffer *out)
 {
     ob_buffer_append_str(out, "id,provider,key,status,remark,created_at,"
                               "blocked_reason,total_cooling_seconds,requests,"
-                              "failures\r\n");
+                              "failures,priority,weight\r\n");
 }
 
 void ob_key_write_csv(ob_buffer *out, const ob_stored_key *key, int64_t now_ms,
@@ -162,6 +168,10 @@ void ob_key_write_csv(ob_buffer *out, const ob_stored_key *key, int64_t now_ms,
     ob_buffer_append_u64(out, record->requests);
     ob_buffer_append_char(out, ',');
     ob_buffer_append_u64(out, record->failures);
+    ob_buffer_append_char(out, ',');
+    ob_buffer_append_u64(out, record->priority);
+    ob_buffer_append_char(out, ',');
+    ob_buffer_append_u64(out, record->weight);
     ob_buffer_append_str(out, "\r\n");
 }
 
@@ -214,27 +224,46 @@ static void write_rest(ob_buffer *out, const ob_stored_cooldown *rest)
     ob_buffer_append_str(out, "] ");
 }
 
-void ob_key_write_row_head(ob_buffer *out)
+bool ob_key_has_order(const ob_stored_key *key)
+{
+    return key->record.priority != 0 || key->record.weight != 1;
+}
+
+static void write_number_cell(ob_buffer *out, int64_t number, size_t width)
+{
+    char text[24];
+    snprintf(text, sizeof(text), "%lld", (long long)number);
+    write_cell(out, ob_slice_str(text), width);
+}
+
+void ob_key_write_row_head(ob_buffer *out, bool order)
 {
     write_cell(out, OB_S("ID"), ID_WIDTH);
     write_cell(out, OB_S("PROVIDER"), PROVIDER_WIDTH);
     write_cell(out, OB_S("KEY"), KEY_WIDTH);
     write_cell(out, OB_S("STATUS"), STATUS_WIDTH);
+    if (order) {
+        write_cell(out, OB_S("PRIORITY"), PRIORITY_WIDTH);
+        write_cell(out, OB_S("WEIGHT"), WEIGHT_WIDTH);
+    }
     ob_buffer_append_str(out, "WHY AND REMARK\n");
 }
 
-void ob_key_write_row(ob_buffer *out, const ob_stored_key *key, int64_t now_ms)
+void ob_key_write_row(ob_buffer *out, const ob_stored_key *key, int64_t now_ms,
+                      bool order)
 {
-    char id[24];
     char masked[OB_MASK_MAX];
     const ob_key_record *record = &key->record;
     ob_key_status status = ob_stored_status(key, now_ms);
-    snprintf(id, sizeof(id), "%lld", (long long)record->id);
     ob_secret_mask(record->secret, masked);
-    write_cell(out, ob_slice_str(id), ID_WIDTH);
+    write_number_cell(out, record->id, ID_WIDTH);
     write_cell(out, key->provider, PROVIDER_WIDTH);
     write_cell(out, ob_slice_str(masked), KEY_WIDTH);
     write_cell(out, ob_slice_str(ob_stored_status_word(status)), STATUS_WIDTH);
+    if (order) {
+        write_number_cell(out, record->priority, PRIORITY_WIDTH);
+        write_number_cell(out, record->weight, WEIGHT_WIDTH);
+    }
     if (status == OB_KEY_BLOCKED) {
         ob_buffer_append_char(out, '[');
         ob_buffer_append_str(out, ob_reason_slug(record->blocked_reason));

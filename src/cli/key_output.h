@@ -21,8 +21,11 @@ void ob_key_write_csv_head(ob_buffer *out);
 void ob_key_write_csv(ob_buffer *out, const ob_stored_key *key, int64_t now_ms,
                       bool clear);
 
-/* One line for people. */
-void ob_key_write_row_head(ob_buffer *out);
-void ob_key_write_row(ob_buffer *out, const ob_stored_key *key, int64_t now_ms);
+/* Has a person set priority or weight? */
+bool ob_key_has_order(const ob_stored_key *key);
+/* One line for people; `order`: with priority and weight. */
+void ob_key_write_row_head(ob_buffer *out, bool order);
+void ob_key_write_row(ob_buffer *out, const ob_stored_key *key, int64_t now_ms,
+                      bool order);
 
 #endif

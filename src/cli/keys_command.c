@@ -26,16 +26,15 @@ static void print_refusals(const ob_add_result *result)
                 result->refused - result->refusals_max);
 }
 
-static ob_status add_audited(ob_store *store, ob_slice slug, ob_slice text,
-                             ob_slice remark, ob_add_result *result,
+static ob_status add_audited(ob_store *store, const ob_new_key *like,
+                             ob_slice text, ob_add_result *result,
                              ob_store_error *error)
 {
     int64_t now_ms = ob_now_ms();
     ob_status status = ob_store_begin(store, error);
     if (status != OB_OK)
         return status;
-    status =
-        ob_store_add_keys(store, slug, text, remark, now_ms, result, error);
+    status = ob_store_add_keys(store, like, text, now_ms, result, error);
     if (status == OB_OK)
         status = ob_store_audit(store, OB_S("keys add"), 0, WHO, now_ms, error);
     if (status == OB_OK)
@@ -44,16 +43,14 @@ static ob_status add_audited(ob_store *store, ob_slice slug, ob_slice text,
     return status;
 }
 
-static int add_text(ob_access *access, ob_slice slug, ob_slice text,
-                    const char *remark)
+static int add_text(ob_access *access, const ob_new_key *like, ob_slice text)
 {
     ob_store_error error;
     ob_add_result result = {.refusals =
                                 calloc(REFUSALS_MAX, sizeof(ob_refused_key))};
     result.refusals_max = result.refusals ? REFUSALS_MAX : 0;
     int exit_code = OB_EXIT_OK;
-    if (add_audited(access->store, slug, text, ob_slice_str(remark), &result,
-                    &error) == OB_OK) {
+    if (add_audited(access->store, like, text, &result, &error) == OB_OK) {
         print_refusals(&result);
         printf("added %zu, already known %zu, refused %zu\n", result.added,
                result.known, result.refused);
@@ -76,18 +73,18 @@ static int unknown_provider(const char *name, ob_slice nearest)
 }
 
 static int add_file(ob_access *access, const ob_arguments *arguments,
-                    const char *remark)
+                    ob_new_key *like)
 {
     ob_buffer text = {0};
     ob_slice nearest;
     const char *name = arguments->list[0];
-    ob_slice slug = ob_access_provider(access->settings.config,
-                                       ob_slice_str(name), &nearest);
-    if (!slug.ptr)
+    like->provider = ob_access_provider(access->settings.config,
+                                        ob_slice_str(name), &nearest);
+    if (!like->provider.ptr)
         return unknown_provider(name, nearest);
     if (!ob_text_read(arguments->count > 1 ? arguments->list[1] : "-", &text))
         return OB_EXIT_FAILED;
-    int exit_code = add_text(access, slug, ob_buffer_slice(&text), remark);
+    int exit_code = add_text(access, like, ob_buffer_slice(&text));
     ob_text_free(&text);
     return exit_code;
 }
@@ -103,21 +100,60 @@ static bool check_remark(const char *remark)
     return true;
 }
 
+/* What `add` and `set` say of keys. */
+typedef struct notes {
+    const char *remark; /* NULL: not given */
+    uint64_t priority;  /* or NOT_GIVEN */
+    uint64_t weight;
+    uint8_t numbers[2]; /* the two, for order_of() */
+} notes;
+
+#define NOT_GIVEN UINT64_MAX
+#define NOTES                                                                  \
+    {                                                                          \
+        .priority = NOT_GIVEN, .weight = NOT_GIVEN                             \
+    }
+
+#define NOTE_OPTIONS(notes)                                                    \
+    {.name = "remark",                                                         \
+     .value = "TEXT",                                                          \
+     .help = "a note that goes with these keys",                               \
+     .text = &(notes).remark},                                                 \
+        {.name = "priority",                                                   \
+         .value = "N",                                                         \
+         .help = "0 to 7; lower ones serve when no higher one has room",       \
+         .number = &(notes).priority,                                          \
+         .max = OB_PRIORITY_MAX},                                              \
+    {                                                                          \
+        .name = "weight", .value = "N",                                        \
+        .help = "1 to 100; the share among keys of one priority",              \
+        .number = &(notes).weight, .min = 1, .max = OB_WEIGHT_MAX              \
+    }
+
+static ob_key_order order_of(notes *given)
+{
+    given->numbers[0] = (uint8_t)given->priority;
+    given->numbers[1] = (uint8_t)given->weight;
+    return (ob_key_order){
+        .priority = given->priority == NOT_GIVEN ? NULL : &given->numbers[0],
+        .weight = given->weight == NOT_GIVEN ? NULL : &given->numbers[1],
+    };
+}
+
 static int add(int argc, char **argv)
 {
     ob_settings_flags flags = {0};
-    const char *remark = "";
+    notes given = NOTES;
     const ob_option options[] = {
-        {.name = "remark",
-         .value = "TEXT",
-         .help = "a note that goes with these keys",
-         .text = &remark},
+        NOTE_OPTIONS(given),
         OB_STORE_OPTIONS(flags),
     };
     const ob_usage usage = {
-        .synopsis = "one-balance keys add PROVIDER [--remark TEXT] [FILE]",
+        .synopsis = "one-balance keys add PROVIDER [--remark TEXT] "
+                    "[--priority N] [--weight N] [FILE]",
         .about = "Adds keys, one a line or comma-separated, from FILE or from\n"
-                 "standard input. Known ones stay as they are.",
+                 "standard input. Known ones stay as they are, but for what\n"
+                 "the options say.",
         .options = options,
         .option_count = OB_LEN(options),
         .arguments_min = 1,
@@ -128,11 +164,13 @@ static int add(int argc, char **argv)
     int exit_code;
     if (!ob_options_parse(&usage, argc, argv, &arguments, &exit_code))
         return exit_code;
-    if (!check_remark(remark))
+    if (given.remark && !check_remark(given.remark))
         return OB_EXIT_USAGE;
     if (!ob_access_open(&flags, &access))
         return OB_EXIT_FAILED;
-    exit_code = add_file(&access, &arguments, remark);
+    ob_new_key like = {.remark = ob_slice_str(given.remark ? given.remark : ""),
+                       .order = order_of(&given)};
+    exit_code = add_file(&access, &arguments, &like);
     ob_access_close(&access);
     return exit_code;
 }
@@ -146,6 +184,9 @@ typedef struct listing {
     int64_t now_ms;
     size_t total;
     ob_buffer out;
+    /* The table once more with priority and weight, shown where one is set. */
+    ob_buffer ordered;
+    bool has_order;
 } listing;
 
 static void list_key(void *context, const ob_stored_key *key)
@@ -158,7 +199,9 @@ static void list_key(void *context, const ob_stored_key *key)
         strcmp(list->status, ob_stored_status_word(status)) != 0)
         return;
     if (!list->json) {
-        ob_key_write_row(&list->out, key, list->now_ms);
+        ob_key_write_row(&list->out, key, list->now_ms, false);
+        ob_key_write_row(&list->ordered, key, list->now_ms, true);
+        list->has_order |= ob_key_has_order(key);
     } else {
         ob_buffer_append_str(&list->out, list->total ? ",\n" : "\n");
         ob_key_write_json(&list->out, key, list->now_ms, false);
@@ -168,8 +211,9 @@ static void list_key(void *context, const ob_stored_key *key)
 
 static int print_list(listing *list)
 {
-    ob_slice text = ob_buffer_slice(&list->out);
-    if (list->out.failed) {
+    const ob_buffer *shown = list->has_order ? &list->ordered : &list->out;
+    ob_slice text = ob_buffer_slice(shown);
+    if (shown->failed) {
         fprintf(stderr, "out of memory\n");
         return OB_EXIT_FAILED;
     }
@@ -188,8 +232,10 @@ static int list_store(ob_store *store, listing *list)
 {
     ob_store_error error;
     int64_t revision = 0;
-    if (!list->json)
-        ob_key_write_row_head(&list->out);
+    if (!list->json) {
+        ob_key_write_row_head(&list->out, false);
+        ob_key_write_row_head(&list->ordered, true);
+    }
     if (ob_store_load(store, &revision, list_key, list, &error) != OB_OK)
         return fail(&error);
     int exit_code = print_list(list);
@@ -251,6 +297,7 @@ static int list(int argc, char **argv)
     if (!known && !list.total && exit_code == OB_EXIT_OK)
         exit_code = unknown_provider(arguments.list[0], nearest);
     ob_buffer_deinit(&list.out);
+    ob_buffer_deinit(&list.ordered);
     ob_access_close(&access);
     return exit_code;
 }
@@ -258,29 +305,13 @@ static int list(int argc, char **argv)
 /* ------------------------------------------------------- by id */
 
 /* What is done to each id: OB_NOT_FOUND is told and the others go on. */
-typedef ob_status (*deed)(ob_store *store, int64_t id, int64_t now_ms,
+typedef ob_status (*deed)(ob_store *store, int64_t id,
+                          const ob_key_patch *patch, int64_t now_ms,
                           ob_store_error *error);
 
-static ob_status set_status(ob_store *store, int64_t id, ob_key_status status,
-                            int64_t now_ms, ob_store_error *error)
-{
-    ob_key_patch patch = {.status = &status};
-    return ob_store_patch_key(store, id, &patch, now_ms, error);
-}
-
-static ob_status block_one(ob_store *store, int64_t id, int64_t now_ms,
-                           ob_store_error *error)
-{
-    return set_status(store, id, OB_KEY_BLOCKED, now_ms, error);
-}
-
-static ob_status activate_one(ob_store *store, int64_t id, int64_t now_ms,
-                              ob_store_error *error)
-{
-    return set_status(store, id, OB_KEY_ACTIVE, now_ms, error);
-}
-
-static ob_status remove_one(ob_store *store, int64_t id, int64_t now_ms,
+/* Needs no patch. */
+static ob_status remove_one(ob_store *store, int64_t id,
+                            const ob_key_patch *patch, int64_t now_ms,
                             ob_store_error *error)
 {
     size_t removed = 0;
@@ -305,14 +336,15 @@ static bool read_id(const char *text, int64_t *id)
 }
 
 static ob_status act_on_all(ob_store *store, const ob_arguments *ids,
-                            const char *name, deed act, size_t *done,
+                            const char *name, deed act,
+                            const ob_key_patch *patch, size_t *done,
                             ob_store_error *error)
 {
     int64_t now_ms = ob_now_ms();
     for (size_t i = 0; i < ids->count; i++) {
         int64_t id = 0;
         OB_ASSERT(read_id(ids->list[i], &id));
-        ob_status status = act(store, id, now_ms, error);
+        ob_status status = act(store, id, patch, now_ms, error);
         if (status == OB_NOT_FOUND) {
             fprintf(stderr, "%s\n", error->message);
             continue;
@@ -328,12 +360,13 @@ static ob_status act_on_all(ob_store *store, const ob_arguments *ids,
 }
 
 static int act_in_transaction(ob_store *store, const ob_arguments *ids,
-                              const char *name, deed act, size_t *done)
+                              const char *name, deed act,
+                              const ob_key_patch *patch, size_t *done)
 {
     ob_store_error error;
     if (ob_store_begin(store, &error) != OB_OK)
         return fail(&error);
-    if (act_on_all(store, ids, name, act, done, &error) != OB_OK) {
+    if (act_on_all(store, ids, name, act, patch, done, &error) != OB_OK) {
         ob_store_rollback(store);
         return fail(&error);
     }
@@ -355,33 +388,26 @@ static bool check_ids(const ob_arguments *ids)
     return true;
 }
 
-/* `act` NULL: the network is asked, not the database. */
-static int on_ids(int argc, char **argv, const ob_usage *usage,
-                  const ob_settings_flags *flags, const char *past, deed act)
+/* Does it to words that are ids. */
+static int on_ids(const ob_arguments *ids, const ob_settings_flags *flags,
+                  const char *name, const char *past, deed act,
+                  const ob_key_patch *patch)
 {
-    ob_arguments arguments;
     ob_access access;
-    int exit_code;
     size_t done = 0;
-    if (!ob_options_parse(usage, argc, argv, &arguments, &exit_code))
-        return exit_code;
-    if (!check_ids(&arguments))
-        return OB_EXIT_USAGE;
-    if (!act)
-        return ob_keys_test(flags->config, flags->database, arguments.list,
-                            (int)arguments.count);
     if (!ob_access_open_existing(flags, &access))
         return OB_EXIT_FAILED;
-    exit_code =
-        act_in_transaction(access.store, &arguments, argv[0], act, &done);
+    int exit_code =
+        act_in_transaction(access.store, ids, name, act, patch, &done);
     ob_access_close(&access);
     if (done || exit_code == OB_EXIT_OK)
         printf("%s %zu\n", past, done);
     return exit_code;
 }
 
+/* `act` NULL: the network is asked, not the database. */
 static int by_id(int argc, char **argv, const char *synopsis, const char *about,
-                 const char *past, deed act)
+                 const char *past, deed act, const ob_key_patch *patch)
 {
     ob_settings_flags flags = {0};
     const ob_option options[] = {OB_STORE_OPTIONS(flags)};
@@ -393,40 +419,100 @@ static int by_id(int argc, char **argv, const char *synopsis, const char *about,
         .arguments_min = 1,
         .arguments_max = OB_ARGUMENTS_ANY,
     };
-    return on_ids(argc, argv, &usage, &flags, past, act);
+    ob_arguments arguments;
+    int exit_code;
+    if (!ob_options_parse(&usage, argc, argv, &arguments, &exit_code))
+        return exit_code;
+    if (!check_ids(&arguments))
+        return OB_EXIT_USAGE;
+    if (!act)
+        return ob_keys_test(flags.config, flags.database, arguments.list,
+                            (int)arguments.count);
+    return on_ids(&arguments, &flags, argv[0], past, act, patch);
 }
 
 static int remove_ids(int argc, char **argv)
 {
     return by_id(argc, argv, "one-balance keys remove ID...",
-                 "Removes keys for good.", "removed", remove_one);
+                 "Removes keys for good.", "removed", remove_one, NULL);
 }
 
 static int block_ids(int argc, char **argv)
 {
+    static const ob_key_status status = OB_KEY_BLOCKED;
+    const ob_key_patch patch = {.status = &status};
     return by_id(argc, argv, "one-balance keys block ID...",
                  "Blocks keys: they are not used until they are activated.",
-                 "blocked", block_one);
+                 "blocked", ob_store_patch_key, &patch);
 }
 
 static int activate_ids(int argc, char **argv)
 {
+    static const ob_key_status status = OB_KEY_ACTIVE;
+    const ob_key_patch patch = {.status = &status};
     return by_id(argc, argv, "one-balance keys activate ID...",
                  "Sets keys free: lifts their block and every cool-down.",
-                 "activated", activate_one);
+                 "activated", ob_store_patch_key, &patch);
 }
 
 static int test_ids(int argc, char **argv)
 {
     return by_id(argc, argv, "one-balance keys test ID...",
-                 "Makes one real upstream call with each key.", "tested", NULL);
+                 "Makes one real upstream call with each key.", "tested", NULL,
+                 NULL);
+}
+
+/* ------------------------------------------------------- set */
+
+static bool check_notes(const notes *given)
+{
+    if (given->remark || given->priority != NOT_GIVEN ||
+        given->weight != NOT_GIVEN)
+        return !given->remark || check_remark(given->remark);
+    fprintf(stderr, "nothing to set: give --remark, --priority or --weight\n");
+    return false;
+}
+
+static int set_ids(int argc, char **argv)
+{
+    ob_settings_flags flags = {0};
+    notes given = NOTES;
+    const ob_option options[] = {
+        NOTE_OPTIONS(given),
+        OB_STORE_OPTIONS(flags),
+    };
+    const ob_usage usage = {
+        .synopsis = "one-balance keys set ID... [--remark TEXT] "
+                    "[--priority N] [--weight N]",
+        .about = "Sets what is said of keys. Higher priorities serve first.\n"
+                 "Among equals a key of weight 3 serves three times as much\n"
+                 "as one of weight 1. A key starts with priority 0, weight 1.",
+        .options = options,
+        .option_count = OB_LEN(options),
+        .arguments_min = 1,
+        .arguments_max = OB_ARGUMENTS_ANY,
+    };
+    ob_arguments arguments;
+    int exit_code;
+    if (!ob_options_parse(&usage, argc, argv, &arguments, &exit_code))
+        return exit_code;
+    if (!check_ids(&arguments) || !check_notes(&given))
+        return OB_EXIT_USAGE;
+    ob_slice remark = ob_slice_str(given.remark ? given.remark : "");
+    ob_key_patch patch = {.remark = given.remark ? &remark : NULL,
+                          .order = order_of(&given)};
+    return on_ids(&arguments, &flags, argv[0], "set", ob_store_patch_key,
+                  &patch);
 }
 
 /* ------------------------------------------------------- actions */
 
 static const char overview[] =
-    "Usage: one-balance keys add PROVIDER [--remark TEXT] [FILE]\n"
+    "Usage: one-balance keys add PROVIDER [--remark TEXT] [--priority N]\n"
+    "                            [--weight N] [FILE]\n"
     "       one-balance keys list [PROVIDER] [--status S] [--json]\n"
+    "       one-balance keys set ID... [--remark TEXT] [--priority N]\n"
+    "                            [--weight N]\n"
     "       one-balance keys remove ID...\n"
     "       one-balance keys block ID...\n"
     "       one-balance keys activate ID...\n"
@@ -439,11 +525,8 @@ static const struct action {
     const char *name;
     int (*run)(int argc, char **argv);
 } actions[] = {
-    {"add", add},
-    {"list", list},
-    {"remove", remove_ids},
-    {"block", block_ids},
-    {"activate", activate_ids},
+    {"add", add},           {"list", list},       {"set", set_ids},
+    {"remove", remove_ids}, {"block", block_ids}, {"activate", activate_ids},
     {"test", test_ids},
 };
 

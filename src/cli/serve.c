@@ -11,6 +11,7 @@ struct ob_serve {
     ob_gateway gateway;
     ob_server *server;
     uint8_t kept_hash[OB_AUTHKEY_HASH_SIZE]; /* of the key made at first */
+    ob_siphash_key affinity_key;
 };
 
 /* ---- the key that the first start makes ---- */
@@ -90,12 +91,18 @@ static const ob_local admin_local = {
     .handle = ob_admin_handle,
 };
 
+static void log_line(void *context, const char *message)
+{
+    fprintf(stderr, "one-balance: %s\n", message);
+}
+
 static bool make_gateway(ob_gateway *gateway)
 {
     if (ob_gateway_init(gateway) != OB_OK)
         return false;
     gateway->admin = ob_admin_new();
     gateway->local = &admin_local;
+    gateway->log = log_line;
     if (gateway->admin)
         return true;
     ob_gateway_deinit(gateway);
@@ -119,9 +126,22 @@ ob_status ob_serve_load(ob_gateway *gateway, ob_slice database,
     return status;
 }
 
-static void log_line(void *context, const char *message)
+static ob_status load_saved(ob_serve *serve, ob_store *store,
+                            ob_store_error *error)
 {
-    fprintf(stderr, "one-balance: %s\n", message);
+    size_t damaged = 0;
+    char message[96];
+    serve->affinity_key = ob_store_affinity_key(store);
+    ob_status status =
+        ob_gateway_load_saved(&serve->gateway, store, &damaged, error);
+    if (status == OB_OK && damaged) {
+        (void)snprintf(message, sizeof(message),
+                       "%zu rows of what was learned of quotas are damaged "
+                       "and were dropped",
+                       damaged);
+        log_line(NULL, message);
+    }
+    return status;
 }
 
 static ob_status start_store(ob_serve *serve, const ob_serve_options *options,
@@ -133,13 +153,16 @@ static ob_status start_store(ob_serve *serve, const ob_serve_options *options,
                                 .collect_states = ob_gateway_collect_states,
                                 .collect_changes = ob_gateway_collect_changes,
                                 .collect_usage = ob_gateway_collect_usage,
+                                .collect_ledgers = ob_gateway_collect_ledgers,
+                                .collect_sticky = ob_gateway_collect_sticky,
                                 .log = log_line};
     ob_status status =
         ob_serve_load(&serve->gateway, options->config->database,
                       options->master_key, &store, &writer.revision, error);
     if (status != OB_OK)
         return status;
-    if (!options->authkeys)
+    status = load_saved(serve, store, error);
+    if (status == OB_OK && !options->authkeys)
         status = first_key(serve, store, options->show_made_key, error);
     writer.store = store;
     if (status == OB_OK)
@@ -179,6 +202,7 @@ ob_status ob_serve_reload(ob_serve *serve, ob_config *config,
         ob_config_free(config);
         return OB_NO_MEMORY;
     }
+    config->affinity_key = serve->affinity_key;
     ob_limits limits = config->limits;
     ob_timeouts timeouts = config->timeouts;
     ob_status status = ob_gateway_set(&serve->gateway, config, authkeys);

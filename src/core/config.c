@@ -155,6 +155,10 @@ static const ob_member retry_members[] = {
      .max = 1000},
 };
 
+static const ob_member keys_members[] = {
+    {.name = "revive", .read = ob_read_bool, .offset = AT(keys.revive)},
+};
+
 #define OBJECT_OF(table) .members = table, .member_count = OB_LEN(table)
 
 const ob_member ob_config_members[] = {
@@ -192,6 +196,10 @@ const ob_member ob_config_members[] = {
      .read = ob_read_object,
      .offset = AT(retry),
      OBJECT_OF(retry_members)},
+    {.name = "keys",
+     .read = ob_read_object,
+     .offset = 0,
+     OBJECT_OF(keys_members)},
 };
 const size_t ob_config_member_count = OB_LEN(ob_config_members);
 
@@ -452,6 +460,7 @@ static ob_status set_defaults(ob_config *config)
                                      .queue_ms = 10000,
                                      .drain_ms = 30000};
     config->retry = (ob_retry_limits){.attempts_max = 30, .trouble_max = 3};
+    config->keys.revive = true;
     config->consecutive_429_threshold = 2;
     return ob_url_parse(OB_S("https://gateway.ai.cloudflare.com/v1"),
                         &config->cloudflare.base, &why);

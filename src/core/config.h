@@ -73,6 +73,9 @@ typedef struct ob_config {
     ob_limits limits;
     ob_timeouts timeouts;
     ob_retry_limits retry;
+    struct {
+        bool revive; /* blocked ones are probed once a day */
+    } keys;
     uint32_t consecutive_429_threshold;
     /* Random; set by the shell once, before the config is shared. */
     ob_siphash_key affinity_key;

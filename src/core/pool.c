@@ -58,6 +58,7 @@ void ob_pool_free(ob_pool *pool)
     free(pool->changes);
     free(pool->used_chunks);
     ob_sticky_deinit(&pool->sticky);
+    free(pool->saved);
     free(pool);
 }
 
@@ -138,9 +139,8 @@ static ob_status group_reserve(ob_group *group)
 
 static size_t table_slot(const ob_pool *pool, int64_t id)
 {
-    uint64_t hash = (uint64_t)id * 0x9e3779b97f4a7c15ULL;
     size_t mask = pool->table_size - 1;
-    size_t at = (size_t)(hash >> 32) & mask;
+    size_t at = (size_t)(ob_pool_hash(id) >> ob_pool_table_shift(pool));
     while (pool->table[at] && pool->table[at]->id != id)
         at = (at + 1) & mask;
     return at;

@@ -325,6 +325,29 @@ void ob_pool_set_cooldown(ob_pool *pool, ob_key *key, ob_slice model,
 void ob_pool_clear_cooldowns(ob_pool *pool, ob_key *key);
 void ob_pool_set_remark(ob_pool *pool, ob_key *key, ob_slice remark);
 
+/*
+ * The key that is to be probed now with its provider's cheapest call, if there
+ * is one: it was blocked by a verdict, or a limit that such a call would meet
+ * as well (RATE_LIMIT, CONCURRENCY, OVERLOADED) rests all of it for more than
+ * OB_PROBE_AFTER_MS. Never a key that a person has blocked.
+ *
+ * Each has one turn a day, at a time of day that its id tells, so that keys are
+ * spread evenly, and a restart neither repeats nor bunches them. To be asked
+ * once a second or more often; names one key in half a second at most, and
+ * looks at 512 slots of the table at most. Turns that pass while nobody asks
+ * are left to the next day.
+ */
+bool ob_pool_revive_next(ob_pool *pool, int64_t now_ms, int64_t *key_id);
+/*
+ * What that call was answered; `cause` as for other changes. A blocked key that
+ * was served, or was told of its account's quota or credit, is set free (with a
+ * rest, as the verdict says) and true returned. A refusal leaves it as it is
+ * until the next day, and so does trouble, which tells nothing. The rest of one
+ * that was served is probed by the next request.
+ */
+bool ob_pool_revived(ob_pool *pool, int64_t key_id, const ob_verdict *verdict,
+                     const ob_cause *cause);
+
 /* ACTIVE, COOLING or BLOCKED at `now_ms`. */
 ob_key_status ob_key_status_at(const ob_key *key, int64_t now_ms);
 
@@ -348,6 +371,40 @@ typedef struct ob_key_usage {
  * `usage` by id % OB_USAGE_CHUNK, with zeros where no key is. False: none. */
 bool ob_pool_take_usage(ob_pool *pool, int64_t *chunk,
                         ob_key_usage usage[OB_USAGE_CHUNK]);
+
+/*
+ * Ledgers are stored by the chunk, too: those of its keys for one model, as
+ * bytes. Slices live until the call they come from is over.
+ */
+typedef struct ob_saved_ledgers {
+    int64_t chunk;
+    int64_t saved_s;   /* unix */
+    ob_slice provider; /* slug */
+    ob_slice model;    /* empty: of all models together */
+    ob_slice bytes;    /* empty: there is nothing to keep */
+} ob_saved_ledgers;
+
+typedef void (*ob_saved_visit)(void *context, const ob_saved_ledgers *row);
+
+/* A key of the chunk was used; for every chunk of ob_pool_take_usage(). */
+void ob_pool_ledgers_used(ob_pool *pool, int64_t chunk, int64_t now_ms);
+/* Visits the rows of one chunk that may have changed: those used since the
+ * last call, and after a use once more as answers come. `last`: every one that
+ * can have. False: none is left. */
+bool ob_pool_take_ledgers(ob_pool *pool, bool last, int64_t now_ms,
+                          ob_saved_visit visit, void *context);
+/* When the keys are there, before they are used. OB_INVALID: the row is
+ * damaged; nothing of it was taken. OB_NOT_FOUND: none of its keys is there.
+ * OB_LIMIT: there are models enough, or no memory. */
+OB_MUST_USE ob_status ob_pool_load_ledgers(ob_pool *pool,
+                                           const ob_saved_ledgers *row,
+                                           int64_t now_ms);
+
+/* Entries of the affinity table that the store should learn of; at most `max`.
+ * Their hashes are the store's own: they mean the same in the next process. */
+size_t ob_pool_take_sticky(ob_pool *pool, ob_sticky_entry *entries, size_t max);
+/* False: its key is not there. */
+bool ob_pool_load_sticky(ob_pool *pool, const ob_sticky_entry *stored);
 
 /* Takes the oldest change. False: none waits. The queue holds 4096; older
  * ones are dropped, and ob_pool_changes_dropped() counts them. */

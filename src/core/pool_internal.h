@@ -35,10 +35,27 @@ typedef struct ob_group {
     int64_t retries_ms; /* when that was counted */
 } ob_group;
 
+/* How far the turns of keys to be probed have come (pool_revive.c). */
+typedef struct ob_revival {
+    int64_t day;   /* unix days */
+    uint64_t turn; /* hash of an id: up to it all of that day had theirs */
+    int64_t asked_ms;
+    int64_t given_ms; /* when a key was named last */
+} ob_revival;
+
+/* When the store last learned of the ledgers of a chunk of keys. */
+typedef struct ob_saved_chunk {
+    uint64_t hash;    /* of what it learned */
+    uint32_t used_s;  /* unix; 0: nothing can have changed since */
+    uint32_t taken_s; /* unix */
+    bool used;        /* since it was taken */
+} ob_saved_chunk;
+
 struct ob_pool {
     ob_group **groups;
     uint32_t group_count;
-    /* id → key: open addressing, a power of two, at most half full. */
+    /* id → key: open addressing, a power of two, at most half full. In the
+     * order of the ids' hashes, but for keys that give way. */
     ob_key **table;
     size_t table_size;
     size_t key_count;
@@ -51,7 +68,30 @@ struct ob_pool {
     uint32_t change_count;
     uint64_t changes_dropped;
     ob_sticky sticky;
+    ob_revival revival;
+    ob_saved_chunk *saved; /* by chunk of ids */
+    size_t saved_count;
+    size_t saved_cursor; /* of ob_pool_take_ledgers() */
 };
+
+/* Spreads ids evenly, whatever their order and number: Fibonacci hashing, whose
+ * upper bits are the good ones. No two ids are alike. */
+static inline uint64_t ob_pool_hash(int64_t id)
+{
+    return (uint64_t)id * 0x9e3779b97f4a7c15ULL;
+}
+
+/* A key's own slot in the table is its hash >> this. */
+static inline unsigned ob_pool_table_shift(const ob_pool *pool)
+{
+    return 64 - (unsigned)__builtin_ctzll(pool->table_size);
+}
+
+/* What sets the same thing at two providers apart, by XOR. */
+static inline uint64_t ob_group_mix(uint32_t group)
+{
+    return (group + 1) * 0x9e3779b97f4a7c15ULL;
+}
 
 /* Time first, so that what the store remembers sorts with what is picked. */
 static inline uint64_t ob_order_of(int64_t used_ms)

@@ -285,7 +285,7 @@ static ob_key *lane_take_proven(const search *s, const ob_pool *pool)
 /* The same thing at two providers is two things. */
 static uint64_t at_group(uint64_t hash, uint32_t group)
 {
-    return hash ? hash ^ (group + 1) * 0x9e3779b97f4a7c15ULL : 0;
+    return hash ? hash ^ ob_group_mix(group) : 0;
 }
 
 static ob_key *bound_key(const search *s, uint64_t hash)

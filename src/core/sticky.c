@@ -98,8 +98,13 @@ void ob_sticky_note(ob_sticky *table, uint64_t hash, int64_t key_id,
     }
     entry->resource |= resource;
     entry->used_s = (uint32_t)now_s;
-    if (entry->used_s - entry->stored_s > STORE_S)
-        table->dirty = true;
+    if (entry->used_s - entry->stored_s <= STORE_S)
+        return;
+    table->dirty = true;
+    /* A round of ob_sticky_take_dirty() may have passed it already. */
+    size_t at = (size_t)(entry - table->entries);
+    if (at < table->cursor)
+        table->cursor = at;
 }
 
 void ob_sticky_load(ob_sticky *table, const ob_sticky_entry *entry)

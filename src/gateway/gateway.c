@@ -6,6 +6,7 @@
 #include "cooldowns.h"
 #include "exchange.h"
 #include "relay_driver.h"
+#include "revive.h"
 #include "throttle.h"
 
 ob_status ob_gateway_init(ob_gateway *gateway)
@@ -143,16 +144,6 @@ size_t ob_gateway_collect_changes(void *context, ob_change *changes, size_t max)
         count++;
     uv_mutex_unlock(&gateway->pool_lock);
     return count;
-}
-
-bool ob_gateway_collect_usage(void *context, int64_t *chunk,
-                              ob_key_usage usage[OB_USAGE_CHUNK])
-{
-    ob_gateway *gateway = context;
-    uv_mutex_lock(&gateway->pool_lock);
-    bool taken = ob_pool_take_usage(gateway->pool, chunk, usage);
-    uv_mutex_unlock(&gateway->pool_lock);
-    return taken;
 }
 
 /* ---- who is there ---- */
@@ -392,6 +383,7 @@ static void on_refuse(void *context, ob_exchange *exchange, int status,
 ob_service ob_gateway_service(ob_gateway *gateway)
 {
     return (ob_service){.context = gateway,
+                        .begin = ob_revive_begin,
                         .admit = on_admit,
                         .handle = on_handle,
                         .refuse = on_refuse};

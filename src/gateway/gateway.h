@@ -52,7 +52,14 @@ struct ob_gateway {
     struct ob_admin *admin; /* what `local` keeps; its maker frees it */
     atomic_ullong requests_total;
     atomic_ullong attempts_total[8]; /* by ob_action */
+    atomic_ullong revived_total;     /* keys that a probe set free */
     atomic_bool draining;
+    /* A line for the operator; NULL: nobody reads. From any thread. */
+    void (*log)(void *context, const char *message);
+    struct {
+        uv_timer_t timer;
+        unsigned probes; /* under way */
+    } revival;           /* of the first loop alone (revive.c) */
 };
 
 /* Zeroes and makes the locks, the pool and the throttle. */
@@ -68,6 +75,16 @@ size_t ob_gateway_collect_changes(void *gateway, ob_change *changes,
                                   size_t max);
 bool ob_gateway_collect_usage(void *gateway, int64_t *chunk,
                               ob_key_usage usage[OB_USAGE_CHUNK]);
+bool ob_gateway_collect_ledgers(void *gateway, bool last, ob_saved_visit visit,
+                                void *visitor);
+size_t ob_gateway_collect_sticky(void *gateway, ob_sticky_entry *entries,
+                                 size_t max);
+
+/* Gives the pool what the store knows of quotas and affinity; once its keys
+ * are there, before the first request. *damaged: rows that were dropped. */
+OB_MUST_USE ob_status ob_gateway_load_saved(ob_gateway *gateway,
+                                            ob_store *store, size_t *damaged,
+                                            ob_store_error *error);
 
 /* The present snapshot; give it back with ob_snapshot_release(). */
 ob_snapshot *ob_gateway_acquire(ob_gateway *gateway);

@@ -257,6 +257,9 @@ static ob_status loop_start(ob_server *server, ob_loop *loop, int fd)
     loop->async.data = loop;
     loop->listener.data = loop;
     loop->listening = true;
+    const ob_service *service = &server->options.service;
+    if (service->begin && loop == server->loops)
+        service->begin(service->context, &loop->uv);
     if (uv_poll_start(&loop->listener, UV_READABLE, on_listener) != 0 ||
         uv_thread_create(&loop->thread, run_loop, loop) != 0)
         return OB_IO;

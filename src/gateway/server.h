@@ -42,6 +42,10 @@ typedef struct ob_request {
 
 typedef struct ob_service {
     void *context;
+    /* May be NULL. Called once, before the first loop runs, for handles of the
+     * service's own. They must not keep the loop, and their memory must last
+     * until the server has been joined, which closes them. */
+    void (*begin)(void *context, uv_loop_t *loop);
     /* Called when the head is there and before any of the body is read. May
      * answer at once, so that a stranger's body is never kept: then false. */
     bool (*admit)(void *context, ob_exchange *exchange);

@@ -23,6 +23,7 @@ typedef enum ob_sql {
 struct ob_store {
     sqlite3 *db;
     ob_sealer *sealer;
+    ob_siphash_key affinity_key;
     sqlite3_stmt *statements[OB_SQL_COUNT];
     int depth; /* of open transactions */
     /* The revision that changes of the running transaction get; 0: none was
@@ -87,6 +88,10 @@ ob_reason ob_reason_from_word(ob_slice word);
 const char *ob_action_word(ob_action action);
 const char *ob_status_word(ob_key_status status);
 ob_key_status ob_status_from_word(ob_slice word);
+
+/* Reads the secret for hashes of affinity, or makes one. */
+OB_MUST_USE ob_status ob_store_unlock_affinity(ob_store *store,
+                                               ob_store_error *error);
 
 /*
  * Master key of the database at `path`: `given` where it is not empty, else

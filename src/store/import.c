@@ -44,6 +44,27 @@ void ob_import_cooldown(ob_importer *importer, ob_import_row *row,
         (ob_stored_cooldown){model, until_ms, reason};
 }
 
+void ob_import_row_init(ob_import_row *row, size_t number)
+{
+    static const ob_slice none = {"", 0};
+    row->row = number;
+    row->provider = row->key = row->remark = none;
+    row->status = row->blocked_reason = none;
+    row->priority = row->weight = OB_NOT_GIVEN;
+    row->created_at = row->total_cooling_ms = 0;
+    row->cooldown_count = 0; /* the room for them is not touched */
+}
+
+/* A number as the store wants it; what is out of range stays so, and is
+ * refused there. */
+static const uint8_t *clipped(int64_t number, uint8_t *room)
+{
+    if (number == OB_NOT_GIVEN)
+        return NULL;
+    *room = number < 0 || number > UINT8_MAX ? UINT8_MAX : (uint8_t)number;
+    return room;
+}
+
 static bool read_status(const ob_import_row *row, ob_new_key *key)
 {
     if (ob_slice_eq(row->status, OB_S("blocked"))) {
@@ -97,8 +118,11 @@ ob_status ob_import_add(ob_importer *importer, const ob_import_row *row)
 {
     const ob_import_options *options = importer->options;
     ob_slice nearest = {NULL, 0};
+    uint8_t room[2];
     ob_new_key key = {.secret = ob_slice_trim(row->key),
                       .remark = row->remark,
+                      .order = {clipped(row->priority, &room[0]),
+                                clipped(row->weight, &room[1])},
                       .created_at = row->created_at > 0 ? row->created_at : 0,
                       .total_cooling_ms = row->total_cooling_ms,
                       .cooldowns = row->cooldowns,

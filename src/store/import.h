@@ -60,6 +60,8 @@ typedef struct ob_importer {
     ob_store_error *error;
 } ob_importer;
 
+#define OB_NOT_GIVEN INT64_MIN
+
 typedef struct ob_import_row {
     size_t row;
     ob_slice provider;
@@ -67,12 +69,16 @@ typedef struct ob_import_row {
     ob_slice remark;
     ob_slice status; /* "active", "blocked" or empty */
     ob_slice blocked_reason;
+    int64_t priority; /* as it is given, in range or not; or OB_NOT_GIVEN */
+    int64_t weight;
     int64_t created_at; /* unix seconds; 0: not known */
     int64_t total_cooling_ms;
     ob_stored_cooldown cooldowns[OB_COOLDOWNS_PER_KEY_MAX];
     size_t cooldown_count;
 } ob_import_row;
 
+/* A row of which nothing is known yet. */
+void ob_import_row_init(ob_import_row *row, size_t number);
 /* Adds the row, or counts and reports why not. Fails only where the whole
  * import must. */
 OB_MUST_USE ob_status ob_import_add(ob_importer *importer,

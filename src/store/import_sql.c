@@ -180,15 +180,13 @@ static ob_status import_row(ob_importer *importer, sqlite3_stmt *rows,
                             const columns *at, size_t number)
 {
     ob_import_row row;
-    row.row = number;
+    ob_import_row_init(&row, number);
     row.provider = text_at(rows, at->provider);
     row.key = text_at(rows, at->key);
     row.remark = text_at(rows, at->remark);
     row.status = text_at(rows, at->status);
-    row.blocked_reason = OB_S("");
     row.created_at = number_at(rows, at->created_at);
     row.total_cooling_ms = number_at(rows, at->total_cooling_seconds) * 1000;
-    row.cooldown_count = 0;
     yyjson_doc *doc =
         read_coolings(importer, text_at(rows, at->model_coolings), &row);
     ob_status status = ob_import_add(importer, &row);

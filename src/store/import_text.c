@@ -23,6 +23,16 @@ static int64_t json_seconds(yyjson_val *object, const char *name)
     return number >= 0 && number < 1e12 ? (int64_t)number : 0;
 }
 
+/* What is no whole number is out of every range. */
+static int64_t json_order(yyjson_val *object, const char *name)
+{
+    yyjson_val *value = yyjson_obj_get(object, name);
+    if (!value || yyjson_is_null(value))
+        return OB_NOT_GIVEN;
+    bool good = yyjson_is_uint(value) && yyjson_get_uint(value) <= INT64_MAX;
+    return good ? (int64_t)yyjson_get_uint(value) : -1;
+}
+
 static void read_cooldowns(ob_importer *importer, yyjson_val *all,
                            ob_import_row *row)
 {
@@ -44,15 +54,16 @@ static ob_status import_object(ob_importer *importer, yyjson_val *object,
                          "the status is not a string");
         return OB_OK;
     }
-    row.row = number;
+    ob_import_row_init(&row, number);
     row.provider = json_text(object, "provider");
     row.key = json_text(object, "key");
     row.remark = json_text(object, "remark");
     row.status = json_text(object, "status");
     row.blocked_reason = json_text(object, "blocked_reason");
+    row.priority = json_order(object, "priority");
+    row.weight = json_order(object, "weight");
     row.created_at = json_seconds(object, "created_at");
     row.total_cooling_ms = json_seconds(object, "total_cooling_seconds") * 1000;
-    row.cooldown_count = 0;
     read_cooldowns(importer, yyjson_obj_get(object, "cooldowns"), &row);
     return ob_import_add(importer, &row);
 }
@@ -202,21 +213,32 @@ static int64_t csv_seconds(ob_slice text)
     return (int64_t)number;
 }
 
+static int64_t csv_order(ob_slice text)
+{
+    uint64_t number = 0;
+    text = ob_slice_trim(text);
+    if (!text.len)
+        return OB_NOT_GIVEN;
+    bool good = ob_slice_u64(text, &number) == OB_OK && number <= INT64_MAX;
+    return good ? (int64_t)number : -1;
+}
+
 static ob_status import_record(ob_importer *importer, const fields *head,
                                const fields *record, size_t number)
 {
     ob_import_row row;
-    row.row = number;
+    ob_import_row_init(&row, number);
     row.provider = ob_slice_trim(field(record, find_field(head, "provider")));
     row.key = unguard(field(record, find_field(head, "key")));
     row.remark = unguard(field(record, find_field(head, "remark")));
     row.status = ob_slice_trim(field(record, find_field(head, "status")));
     row.blocked_reason = field(record, find_field(head, "blocked_reason"));
+    row.priority = csv_order(field(record, find_field(head, "priority")));
+    row.weight = csv_order(field(record, find_field(head, "weight")));
     row.created_at = csv_seconds(field(record, find_field(head, "created_at")));
     row.total_cooling_ms =
         csv_seconds(field(record, find_field(head, "total_cooling_seconds"))) *
         1000;
-    row.cooldown_count = 0;
     return ob_import_add(importer, &row);
 }
 
@@ -276,13 +298,10 @@ static ob_status import_line(ob_importer *importer, ob_slice line,
                              size_t number)
 {
     ob_import_row row;
-    row.row = number;
+    ob_import_row_init(&row, number);
     row.provider = take_word(&line);
     row.key = take_word(&line);
     row.remark = line;
-    row.status = row.blocked_reason = OB_S("");
-    row.created_at = row.total_cooling_ms = 0;
-    row.cooldown_count = 0;
     if (row.key.len == 0) {
         ob_import_refuse(importer, number, row.provider,
                          "not \"provider key [remark]\"");

@@ -57,13 +57,31 @@ const char *ob_key_refusal(ob_slice secret)
     return NULL;
 }
 
+static const char *order_refusal(const ob_key_order *order)
+{
+    if (order->priority && *order->priority > OB_PRIORITY_MAX)
+        return "the priority must be a whole number from 0 to 7";
+    if (order->weight && (*order->weight < 1 || *order->weight > OB_WEIGHT_MAX))
+        return "the weight must be a whole number from 1 to 100";
+    return NULL;
+}
+
 static const char *place_refusal(const ob_new_key *key)
 {
     if (key->provider.len == 0 || key->provider.len > SLUG_BYTES_MAX)
         return "the provider's name is empty or longer than 128 bytes";
     if (key->remark.len > OB_REMARK_BYTES_MAX)
         return "the remark is longer than 1024 bytes";
-    return NULL;
+    return order_refusal(&key->order);
+}
+
+/* NULL where nothing is said: SQL's ifnull() then keeps what is there. */
+static void bind_or_null(sqlite3_stmt *statement, int at, const uint8_t *number)
+{
+    if (number)
+        sqlite3_bind_int(statement, at, *number);
+    else
+        sqlite3_bind_null(statement, at);
 }
 
 static ob_status insert_key(ob_store *store, const ob_new_key *key,
@@ -96,26 +114,32 @@ static ob_status insert_key(ob_store *store, const ob_new_key *key,
                        key->created_at ? key->created_at : now_ms / 1000);
     sqlite3_bind_int64(statement, 8, key->total_cooling_ms);
     sqlite3_bind_int64(statement, 9, revision);
+    const ob_key_order *order = &key->order;
+    sqlite3_bind_int(statement, 10, order->priority ? *order->priority : 0);
+    sqlite3_bind_int(statement, 11, order->weight ? *order->weight : 1);
     status = ob_sql_run(store, statement, error);
     if (status != OB_OK)
         return status;
     return sqlite3_changes(store->db) ? OB_OK : OB_EXISTS;
 }
 
-static ob_status remark_known(ob_store *store, const uint8_t *fingerprint,
-                              ob_slice remark, ob_store_error *error)
+/* A known key stays as it is, but for what is said of it anew. */
+static ob_status set_known(ob_store *store, const uint8_t *fingerprint,
+                           const ob_new_key *key, ob_store_error *error)
 {
     int64_t revision;
-    if (remark.len == 0)
+    if (!key->remark.len && !key->order.priority && !key->order.weight)
         return OB_OK;
     ob_status status = ob_store_next_revision(store, &revision, error);
-    sqlite3_stmt *statement =
-        ob_sql_take(store, OB_SQL_SET_KNOWN_REMARK, error);
+    sqlite3_stmt *statement = ob_sql_take(store, OB_SQL_SET_KNOWN, error);
     if (status != OB_OK || !statement)
         return status != OB_OK ? status : OB_IO;
     ob_sql_blob(statement, 1, fingerprint, OB_FINGERPRINT_BYTES);
-    ob_sql_text(statement, 2, remark);
-    sqlite3_bind_int64(statement, 3, revision);
+    if (key->remark.len)
+        ob_sql_text(statement, 2, key->remark);
+    bind_or_null(statement, 3, key->order.priority);
+    bind_or_null(statement, 4, key->order.weight);
+    sqlite3_bind_int64(statement, 5, revision);
     return ob_sql_run(store, statement, error);
 }
 
@@ -129,7 +153,7 @@ static ob_status add_key(ob_store *store, const ob_new_key *key, int64_t now_ms,
         return ob_store_fail(error, status, "cannot compute a fingerprint");
     status = insert_key(store, key, fingerprint, now_ms, error);
     if (status == OB_EXISTS) {
-        status = remark_known(store, fingerprint, key->remark, error);
+        status = set_known(store, fingerprint, key, error);
         return status == OB_OK ? OB_EXISTS : status;
     }
     if (status == OB_OK && key->cooldown_count)
@@ -195,11 +219,13 @@ static ob_status add_text(ob_store *store, ob_new_key *key, ob_slice text,
     return OB_OK;
 }
 
-ob_status ob_store_add_keys(ob_store *store, ob_slice provider, ob_slice text,
-                            ob_slice remark, int64_t now_ms,
+ob_status ob_store_add_keys(ob_store *store, const ob_new_key *like,
+                            ob_slice text, int64_t now_ms,
                             ob_add_result *result, ob_store_error *error)
 {
-    ob_new_key key = {.provider = provider, .remark = remark};
+    ob_new_key key = {.provider = like->provider,
+                      .remark = like->remark,
+                      .order = like->order};
     result->added = result->known = result->refused = 0;
     const char *why = place_refusal(&key);
     if (why)
@@ -296,18 +322,25 @@ static ob_status has_key(ob_store *store, int64_t id, ob_store_error *error)
     return status;
 }
 
-static ob_status set_remark(ob_store *store, int64_t id, ob_slice remark,
-                            int64_t revision, ob_store_error *error)
+/* Remark, priority and weight. */
+static ob_status set_notes(ob_store *store, int64_t id,
+                           const ob_key_patch *patch, int64_t revision,
+                           ob_store_error *error)
 {
-    if (remark.len > OB_REMARK_BYTES_MAX)
-        return ob_store_fail(error, OB_INVALID,
-                             "the remark is longer than 1024 bytes");
-    sqlite3_stmt *statement = ob_sql_take(store, OB_SQL_SET_REMARK, error);
+    const char *why = order_refusal(&patch->order);
+    if (patch->remark && patch->remark->len > OB_REMARK_BYTES_MAX)
+        why = "the remark is longer than 1024 bytes";
+    if (why)
+        return ob_store_fail(error, OB_INVALID, "%s", why);
+    sqlite3_stmt *statement = ob_sql_take(store, OB_SQL_SET_NOTES, error);
     if (!statement)
         return OB_IO;
     sqlite3_bind_int64(statement, 1, id);
-    ob_sql_text(statement, 2, remark);
-    sqlite3_bind_int64(statement, 3, revision);
+    if (patch->remark)
+        ob_sql_text(statement, 2, *patch->remark);
+    bind_or_null(statement, 3, patch->order.priority);
+    bind_or_null(statement, 4, patch->order.weight);
+    sqlite3_bind_int64(statement, 5, revision);
     return ob_sql_run(store, statement, error);
 }
 
@@ -372,8 +405,9 @@ static ob_status patch_key(ob_store *store, int64_t id,
     ob_status status = has_key(store, id, error);
     if (status == OB_OK)
         status = ob_store_next_revision(store, &revision, error);
-    if (status == OB_OK && patch->remark)
-        status = set_remark(store, id, *patch->remark, revision, error);
+    if (status == OB_OK &&
+        (patch->remark || patch->order.priority || patch->order.weight))
+        status = set_notes(store, id, patch, revision, error);
     if (status == OB_OK && (patch->status || patch->set_cooldowns))
         status = decide(store, id, revision, error);
     if (status == OB_OK && patch->status)
@@ -450,6 +484,8 @@ static void read_record(sqlite3_stmt *row, ob_stored_key *key)
     record->remark = ob_sql_slice(row, 6);
     record->created_at = sqlite3_column_int64(row, 7);
     record->total_cooling_ms = sqlite3_column_int64(row, 8);
+    record->priority = (uint8_t)sqlite3_column_int(row, 9);
+    record->weight = (uint8_t)sqlite3_column_int(row, 10);
 }
 
 static ob_status load_usage(loading *load, ob_key_record *record,

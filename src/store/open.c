@@ -13,9 +13,11 @@
 #define BUSY_TIMEOUT_MS 5000
 
 extern const unsigned char ob_migration_0001[];
+extern const unsigned char ob_migration_0002[];
 
 /* In order; user_version is the number of those that have run. */
-static const unsigned char *const migrations[] = {ob_migration_0001};
+static const unsigned char *const migrations[] = {ob_migration_0001,
+                                                  ob_migration_0002};
 #define SCHEMA ((int64_t)OB_LEN(migrations))
 
 static const char check_text[] = "one-balance master key";
@@ -254,6 +256,8 @@ static ob_status open_database(ob_store *store, const char *path,
     if (status == OB_OK)
         status = unlock(store, path, master, error);
     if (status == OB_OK)
+        status = ob_store_unlock_affinity(store, error);
+    if (status == OB_OK)
         return ob_store_commit(store, error);
     ob_store_rollback(store);
     return status;
@@ -304,5 +308,6 @@ void ob_store_close(ob_store *store)
         sqlite3_finalize(store->statements[i]);
     sqlite3_close(store->db);
     ob_sealer_free(store->sealer);
+    ob_wipe(&store->affinity_key, sizeof(store->affinity_key));
     free(store);
 }

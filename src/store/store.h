@@ -18,6 +18,7 @@
 #include "../core/base/base.h"
 #include "../core/base/secret.h"
 #include "../core/pool.h"
+#include "../core/siphash.h"
 
 typedef struct ob_store ob_store;
 
@@ -89,12 +90,19 @@ bool ob_store_changed_elsewhere(ob_store *store);
 /* Why `secret` cannot be a provider key, a static text; NULL when it can. */
 const char *ob_key_refusal(ob_slice secret);
 
+/* How a person wants a key to be used; NULL: not said. */
+typedef struct ob_key_order {
+    const uint8_t *priority; /* 0 to OB_PRIORITY_MAX */
+    const uint8_t *weight;   /* 1 to OB_WEIGHT_MAX */
+} ob_key_order;
+
 /* A key to be added with what is known of it; only provider and secret must
  * be given. */
 typedef struct ob_new_key {
     ob_slice provider;
     ob_slice secret;
     ob_slice remark;
+    ob_key_order order;
     ob_key_status status;
     ob_reason blocked_reason;
     int64_t created_at; /* unix seconds; 0: now */
@@ -105,7 +113,8 @@ typedef struct ob_new_key {
 
 /*
  * Adds one key. OB_EXISTS: it is known and left as it is, blocked or not,
- * unless its remark is given anew. OB_INVALID: refused, the message says why.
+ * but for a remark, a priority or a weight that is given anew. OB_INVALID:
+ * refused, the message says why.
  */
 OB_MUST_USE ob_status ob_store_add_key(ob_store *store, const ob_new_key *key,
                                        int64_t now_ms, ob_store_error *error);
@@ -125,14 +134,15 @@ typedef struct ob_add_result {
 } ob_add_result;
 
 /*
- * Adds keys of `provider` in one transaction. `text` holds one a line or
- * comma-separated; blanks around them and empty ones are passed over.
+ * Adds keys in one transaction, each with what `like` says of provider, remark
+ * and order. `text` holds one a line or comma-separated; blanks around them
+ * and empty ones are passed over.
  * Refused: longer than OB_KEY_BYTES_MAX, with control characters, spaces or
  * anything but ASCII inside. Known ones as in ob_store_add_key().
  */
-OB_MUST_USE ob_status ob_store_add_keys(ob_store *store, ob_slice provider,
-                                        ob_slice text, ob_slice remark,
-                                        int64_t now_ms, ob_add_result *result,
+OB_MUST_USE ob_status ob_store_add_keys(ob_store *store, const ob_new_key *like,
+                                        ob_slice text, int64_t now_ms,
+                                        ob_add_result *result,
                                         ob_store_error *error);
 /* Ids that are not there are passed over. */
 OB_MUST_USE ob_status ob_store_remove_keys(ob_store *store, const int64_t *ids,
@@ -144,12 +154,14 @@ OB_MUST_USE ob_status ob_store_remove_keys(ob_store *store, const int64_t *ids,
 typedef struct ob_key_patch {
     const ob_key_status *status; /* ACTIVE lifts every cool-down as well */
     const ob_slice *remark;
+    ob_key_order order;
     const ob_stored_cooldown *cooldowns; /* replaces them all */
     size_t cooldown_count;
     bool set_cooldowns;
 } ob_key_patch;
 
-/* OB_NOT_FOUND: no key has that id. The change is evidence: "by a person". */
+/* OB_NOT_FOUND: no key has that id. OB_INVALID: what is given cannot be. The
+ * change is evidence: "by a person". */
 OB_MUST_USE ob_status ob_store_patch_key(ob_store *store, int64_t id,
                                          const ob_key_patch *patch,
                                          int64_t now_ms, ob_store_error *error);
@@ -187,6 +199,42 @@ OB_MUST_USE ob_status ob_store_save_states(
 OB_MUST_USE ob_status ob_store_save_usage(
     ob_store *store, int64_t chunk, const ob_key_usage usage[OB_USAGE_CHUNK],
     ob_store_error *error);
+
+/* Stores a row of ob_pool_take_ledgers(), or removes the one that is there
+ * where nothing is to be kept. No change that others are told of. */
+OB_MUST_USE ob_status ob_store_save_ledgers(ob_store *store,
+                                            const ob_saved_ledgers *row,
+                                            ob_store_error *error);
+/* Visits the rows of the last 30 days, those of the model that was saved last
+ * first. The visitor returns false where a row is to be removed. */
+typedef bool (*ob_ledgers_visit)(void *context, const ob_saved_ledgers *row);
+OB_MUST_USE ob_status ob_store_load_ledgers(ob_store *store, int64_t now_s,
+                                            ob_ledgers_visit visit,
+                                            void *context,
+                                            ob_store_error *error);
+
+/* Stores entries of ob_pool_take_sticky(). */
+OB_MUST_USE ob_status ob_store_save_affinity(ob_store *store,
+                                             const ob_sticky_entry *entries,
+                                             size_t count,
+                                             ob_store_error *error);
+/* Visits the newest OB_STICKY_MAX of the last 30 days, the newest last. */
+typedef void (*ob_affinity_visit)(void *context, const ob_sticky_entry *entry);
+OB_MUST_USE ob_status ob_store_load_affinity(ob_store *store, int64_t now_s,
+                                             ob_affinity_visit visit,
+                                             void *context,
+                                             ob_store_error *error);
+/* Removes what is older than that or of keys that are gone, and all but the
+ * newest: 32768 rows of ledgers, OB_STICKY_MAX entries. */
+OB_MUST_USE ob_status ob_store_prune_saved(ob_store *store, int64_t now_s,
+                                           ob_store_error *error);
+/* All but the newest OB_STICKY_MAX entries alone, for oftener. */
+OB_MUST_USE ob_status ob_store_trim_affinity(ob_store *store,
+                                             ob_store_error *error);
+
+/* The secret for hashes of affinity: random, made when the database is first
+ * opened, and sealed in it, so that hashes outlive a restart. */
+ob_siphash_key ob_store_affinity_key(const ob_store *store);
 
 /* How many changes and lines of the audit log are kept, the newest. */
 #define OB_CHANGES_KEPT 100000
@@ -246,6 +294,13 @@ typedef struct ob_writer_options {
      * are no more. Called in a row once a second and at the end. */
     bool (*collect_usage)(void *context, int64_t *chunk,
                           ob_key_usage usage[OB_USAGE_CHUNK]);
+    /* Visits the rows of one chunk of ledgers that may have changed, and
+     * entries of the affinity table; in a row, as above. `last`: the gateway
+     * ends. False or 0: there are no more. Each may be NULL. */
+    bool (*collect_ledgers)(void *context, bool last, ob_saved_visit visit,
+                            void *visitor);
+    size_t (*collect_sticky)(void *context, ob_sticky_entry *entries,
+                             size_t max);
     /* Disk full, locked, …: once a minute at most, and when it is over. */
     void (*log)(void *context, const char *message);
 } ob_writer_options;

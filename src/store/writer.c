@@ -21,6 +21,10 @@
 #define CHANGES_MAX      1024
 #define USAGE_MAX        1024 /* chunks: all counters of 131,072 keys */
 #define USAGE_MS         1000
+#define LEDGERS_MAX      2048 /* rows, with those of one chunk more */
+#define STICKY_MAX       4096
+#define PRUNE_MS         (3600 * 1000LL)
+#define TRIM_ENTRIES     16384 /* of affinity that were saved since */
 #define TICK_MS          200
 #define POLL_MS          500
 #define BACK_OFF_MS      1000
@@ -32,6 +36,13 @@ typedef struct counters {
     ob_key_usage usage[OB_USAGE_CHUNK];
 } counters;
 
+/* A row and its bytes, in one block. */
+typedef struct ledgers {
+    struct ledgers *next;
+    ob_saved_ledgers row;
+    char bytes[];
+} ledgers;
+
 /* What was collected and is not yet saved. Kept when a commit fails, and
  * nothing more is collected until it is saved: the pool goes on holding what
  * it learns, so memory stays bounded. */
@@ -42,6 +53,10 @@ typedef struct waiting {
     size_t change_count;
     counters *usage;
     size_t usage_count;
+    ledgers *ledgers; /* a list */
+    size_t ledger_count;
+    ob_sticky_entry *sticky;
+    size_t sticky_count;
     int64_t seen; /* revision when it was collected */
 } waiting;
 
@@ -61,11 +76,14 @@ struct ob_writer {
     ob_store_error errors[QUEUE_MAX];
     size_t job_count;
     waiting batch;
+    bool ending;       /* no request comes any more */
     int64_t seen;      /* changes up to this revision are in the pool */
     bool behind;       /* a read of changes failed; it must be repeated */
     int64_t polled_ms; /* monotonic, like those below */
     int64_t usage_ms;
     int64_t retry_ms;
+    int64_t prune_ms;
+    size_t sticky_saved; /* since the last pruning */
     int64_t complained_ms;
     bool failing;
 };
@@ -105,33 +123,104 @@ static void recovered(ob_writer *writer)
 static bool batch_empty(const waiting *batch)
 {
     return batch->state_count == 0 && batch->change_count == 0 &&
-           batch->usage_count == 0;
+           batch->usage_count == 0 && batch->ledger_count == 0 &&
+           batch->sticky_count == 0;
+}
+
+static void ledgers_clear(waiting *batch)
+{
+    ledgers *next;
+    for (ledgers *at = batch->ledgers; at; at = next) {
+        next = at->next;
+        free(at);
+    }
+    batch->ledgers = NULL;
+    batch->ledger_count = 0;
 }
 
 static void batch_clear(waiting *batch)
 {
+    ledgers_clear(batch);
     for (size_t i = 0; i < batch->state_count; i++)
         ob_key_state_deinit(&batch->states[i]);
     batch->state_count = batch->change_count = batch->usage_count = 0;
+    batch->sticky_count = 0;
 }
 
-static void collect_usage(ob_writer *writer)
+/* False: there may be more. */
+static bool collect_usage(ob_writer *writer)
 {
     ob_writer_options *options = &writer->options;
     waiting *batch = &writer->batch;
-    int64_t now = clock_ms();
-    if (!options->collect_usage || now < writer->usage_ms)
-        return;
-    writer->usage_ms = now + USAGE_MS;
-    while (batch->usage_count < USAGE_MAX) {
+    while (options->collect_usage && batch->usage_count < USAGE_MAX) {
         counters *next = &batch->usage[batch->usage_count];
         if (!options->collect_usage(options->context, &next->chunk,
                                     next->usage))
-            return;
+            return true;
         batch->usage_count++;
     }
-    /* There may be more: they come with the next round. */
-    writer->usage_ms = now;
+    return !options->collect_usage;
+}
+
+static char *copy_into(char *out, ob_slice *text)
+{
+    if (text->len)
+        memcpy(out, text->ptr, text->len);
+    text->ptr = out;
+    return out + text->len;
+}
+
+/* Called under the pool's lock. Without memory a row waits for its next
+ * change. */
+static void keep_ledgers(void *context, const ob_saved_ledgers *row)
+{
+    waiting *batch = context;
+    ledgers *kept = malloc(sizeof(*kept) + row->provider.len + row->model.len +
+                           row->bytes.len);
+    if (!kept)
+        return;
+    kept->row = *row;
+    char *end = copy_into(kept->bytes, &kept->row.provider);
+    end = copy_into(end, &kept->row.model);
+    copy_into(end, &kept->row.bytes);
+    kept->next = batch->ledgers;
+    batch->ledgers = kept;
+    batch->ledger_count++;
+}
+
+static bool collect_ledgers(ob_writer *writer)
+{
+    ob_writer_options *options = &writer->options;
+    waiting *batch = &writer->batch;
+    while (options->collect_ledgers && batch->ledger_count < LEDGERS_MAX)
+        if (!options->collect_ledgers(options->context, writer->ending,
+                                      keep_ledgers, batch))
+            return true;
+    return !options->collect_ledgers;
+}
+
+static bool collect_sticky(ob_writer *writer)
+{
+    ob_writer_options *options = &writer->options;
+    waiting *batch = &writer->batch;
+    if (options->collect_sticky)
+        batch->sticky_count = options->collect_sticky(
+            options->context, batch->sticky, STICKY_MAX);
+    return batch->sticky_count < STICKY_MAX;
+}
+
+/* What changes with every request. */
+static void collect_often(ob_writer *writer)
+{
+    int64_t now = clock_ms();
+    if (now < writer->usage_ms)
+        return;
+    /* In this order: a chunk that was used has other ledgers now. */
+    bool all = collect_usage(writer);
+    all &= collect_ledgers(writer);
+    all &= collect_sticky(writer);
+    /* What is left comes with the next round. */
+    writer->usage_ms = all ? now + USAGE_MS : now;
 }
 
 static void collect(ob_writer *writer)
@@ -147,7 +236,7 @@ static void collect(ob_writer *writer)
     if (options->collect_changes)
         batch->change_count = options->collect_changes(
             options->context, batch->changes, CHANGES_MAX);
-    collect_usage(writer);
+    collect_often(writer);
     OB_ASSERT(batch->state_count <= STATES_MAX);
     OB_ASSERT(batch->change_count <= CHANGES_MAX);
 }
@@ -173,6 +262,35 @@ static ob_status save_parts(ob_store *store, const waiting *batch,
     return status;
 }
 
+static ob_status save_learned(ob_store *store, const waiting *batch,
+                              ob_store_error *error)
+{
+    ob_status status = OB_OK;
+    for (const ledgers *at = batch->ledgers; at && status == OB_OK;
+         at = at->next)
+        status = ob_store_save_ledgers(store, &at->row, error);
+    if (batch->sticky_count && status == OB_OK)
+        status = ob_store_save_affinity(store, batch->sticky,
+                                        batch->sticky_count, error);
+    return status;
+}
+
+/* Now and then, when there is something to save anyway. */
+static ob_status prune(ob_writer *writer, ob_store_error *error)
+{
+    int64_t now = clock_ms();
+    ob_store *store = writer->options.store;
+    bool all = now >= writer->prune_ms;
+    writer->sticky_saved += writer->batch.sticky_count;
+    if (!all && writer->sticky_saved < TRIM_ENTRIES)
+        return OB_OK;
+    writer->sticky_saved = 0;
+    if (!all)
+        return ob_store_trim_affinity(store, error);
+    writer->prune_ms = now + PRUNE_MS;
+    return ob_store_prune_saved(store, (int64_t)time(NULL), error);
+}
+
 static ob_status save_batch(ob_writer *writer, ob_store_error *error)
 {
     ob_store *store = writer->options.store;
@@ -182,6 +300,10 @@ static ob_status save_batch(ob_writer *writer, ob_store_error *error)
     ob_status status = ob_store_begin(store, error);
     if (status == OB_OK) {
         status = save_parts(store, batch, error);
+        if (status == OB_OK)
+            status = save_learned(store, batch, error);
+        if (status == OB_OK)
+            status = prune(writer, error);
         if (status == OB_OK)
             status = ob_store_commit(store, error);
         else
@@ -375,6 +497,7 @@ static bool take_jobs(ob_writer *writer)
 /* Saves until the pool has nothing more, or the database refuses. */
 static void save_the_rest(ob_writer *writer)
 {
+    writer->ending = true;
     for (int i = 0; i < FINAL_ROUNDS_MAX; i++) {
         writer->usage_ms = 0;
         collect(writer);
@@ -404,6 +527,7 @@ static void free_writer(ob_writer *writer)
     free(writer->batch.states);
     free(writer->batch.changes);
     free(writer->batch.usage);
+    free(writer->batch.sticky);
     free(writer);
 }
 
@@ -417,7 +541,9 @@ static ob_writer *make_writer(const ob_writer_options *options)
     writer->batch.states = calloc(STATES_MAX, sizeof(*writer->batch.states));
     writer->batch.changes = calloc(CHANGES_MAX, sizeof(*writer->batch.changes));
     writer->batch.usage = calloc(USAGE_MAX, sizeof(*writer->batch.usage));
-    if (writer->batch.states && writer->batch.changes && writer->batch.usage)
+    writer->batch.sticky = calloc(STICKY_MAX, sizeof(*writer->batch.sticky));
+    if (writer->batch.states && writer->batch.changes && writer->batch.usage &&
+        writer->batch.sticky)
         return writer;
     free_writer(writer);
     return NULL;

@@ -343,7 +343,9 @@ static void put(int64_t id, uint8_t how)
         .group = groups[how & 1],
         .secret = ob_slice_make(secret, sizeof(secret) - 1),
         .status = how & 0x10 ? OB_KEY_BLOCKED : OB_KEY_ACTIVE,
-        .blocked_reason = how & 0x10 ? OB_REASON_PERSON : OB_REASON_OK,
+        .blocked_reason =
+            how & 0x10 ? how & 0x40 ? OB_REASON_KEY_REVOKED : OB_REASON_PERSON
+                       : OB_REASON_OK,
         .last_used_ms = how & 0x20 ? now_ms + 1000 : 0};
     OB_ASSERT(ob_pool_put(pool, &record) == OB_OK);
 }
@@ -360,6 +362,25 @@ static void take_all(void)
         OB_ASSERT(memchr(change.words, 0, sizeof(change.words)));
     while (ob_pool_take_usage(pool, &chunk, usage))
         OB_ASSERT(chunk == 0);
+}
+
+/* A probe is answered: for the key whose turn it is, or for one whose state
+ * has changed since. */
+static void revive(uint8_t how)
+{
+    int64_t id = 1 + how % KEYS;
+    (void)ob_pool_revive_next(pool, now_ms, &id);
+    const ob_key *key = ob_pool_find(pool, id);
+    bool by_hand = key && key->status == OB_KEY_BLOCKED &&
+                   key->blocked_reason == OB_REASON_PERSON;
+    ob_cause cause = {.status = how & 8 ? 200 : 429, .now_ms = now_ms};
+    ob_verdict verdict = {.action = (ob_action)((how >> 5) % 7),
+                          .scope = how & 16 ? OB_SCOPE_KEY : OB_SCOPE_MODEL,
+                          .reason = OB_REASON_DAY_QUOTA,
+                          .cool_ms = how * 9999LL};
+    bool freed = ob_pool_revived(pool, id, &verdict, &cause);
+    OB_ASSERT(!freed || key->status == OB_KEY_ACTIVE);
+    OB_ASSERT(!by_hand || key->status == OB_KEY_BLOCKED);
 }
 
 static void change_key(uint8_t what)
@@ -379,6 +400,8 @@ static void change_key(uint8_t what)
         ob_pool_activate(pool, key, &cause);
     else if (what == 3)
         ob_pool_clear_cooldowns(pool, key);
+    else if (what == 4)
+        revive(byte);
     else
         ob_pool_set_cooldown(pool, key, model, now_ms + (next_byte() - 64) * 99,
                              OB_REASON_CREDIT, now_ms);

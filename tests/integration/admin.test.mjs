@@ -50,11 +50,13 @@ scenario(
             'id',
             'key',
             'last_used_at',
+            'priority',
             'provider',
             'remark',
             'requests',
             'status',
             'total_cooling_seconds',
+            'weight',
         ]);
         assert.equal(key.provider, 'openai');
         assert.equal(key.status, 'active');

@@ -302,6 +302,7 @@ scenario('cli: help everywhere, and wrong use is 2', async (room) => {
         'keys',
         'keys add',
         'keys list',
+        'keys set',
         'keys remove',
         'keys block',
         'keys activate',
@@ -485,6 +486,68 @@ scenario('cli: only what fills a database makes one', async (room) => {
     const add = ['keys', 'add', 'openai', '--database', 'new.db'];
     assert.equal((await room.cli(add, { stdin: A })).code, 0);
     assert.ok(existsSync(file));
+});
+
+scenario('cli: priority and weight are set, shown, followed and carried', async (room) => {
+    const { gateway } = await room.world();
+    const run = shell(room, gateway);
+    const add = ['keys', 'add', 'openai', '--priority', '2'];
+    assert.equal((await run(add, { stdin: A })).code, 0);
+    assert.equal(
+        (await run(['keys', 'add', 'openai'], { stdin: B })).code,
+        0,
+    );
+    const idOf = async (key) => {
+        const { stdout } = await run(['keys', 'list', '--json']);
+        return JSON.parse(stdout).keys.find((one) =>
+            one.key.endsWith(key.slice(-4)),
+        );
+    };
+    const before = await run(['keys', 'list']);
+    assert.match(before.stdout, /PRIORITY {2}WEIGHT/);
+    const { id, priority, weight } = await idOf(A);
+    assert.deepEqual([priority, weight], [2, 1]);
+    const set = ['keys', 'set', `${id}`];
+    const done = await run([...set, '--priority', '7', '--weight', '50']);
+    assert.equal(done.stdout, 'set 1\n');
+    await eventually(
+        'the gateway follows',
+        async () => {
+            const key = await gateway.key(A);
+            return key?.priority === 7 && key.weight === 50;
+        },
+        FOLLOWS_MS,
+    );
+    for (const wrong of [
+        [],
+        ['--priority', '8'],
+        ['--weight', '0'],
+        ['--weight', '1.5'],
+        ['--remark', 'a\nb'],
+    ])
+        assert.equal((await run([...set, ...wrong])).code, 2, wrong.join(' '));
+    for (const format of ['csv', 'jsonl']) {
+        const text = await run(['export', '--secrets', '--format', format]);
+        const env = { ONE_BALANCE_DATABASE: `${room.dir}/${format}.db` };
+        const file = room.file(`keys.${format}`, text.stdout);
+        assert.equal((await run(['import', file], { env })).code, 0);
+        const list = await run(['keys', 'list', '--json'], { env });
+        assert.deepEqual(
+            JSON.parse(list.stdout).keys.map((key) => [
+                key.priority,
+                key.weight,
+            ]),
+            [
+                [7, 50],
+                [0, 1],
+            ],
+        );
+    }
+    const reset = ['--priority', '0', '--weight', '1', '--remark', 'back'];
+    assert.equal((await run([...set, ...reset])).code, 0);
+    const after = await run(['keys', 'list']);
+    assert.ok(!after.stdout.includes('PRIORITY'), after.stdout);
+    assert.match(after.stdout, /back/);
 });
 
 scenario('cli: CSV runs no formula and comes back', async (room) => {

@@ -411,6 +411,14 @@ scenario(
             .filter(({ method, path }) => method + path === 'POST/v1/files')
             .map(({ key }) => key);
         assert.equal(new Set(makers).size, KEYS.length, 'by turns');
+        await gateway.restart();
+        for (let i = KEYS.length; i > 0; i--)
+            assert.equal(
+                (await request(gateway, `/api/openai/files/file-${2 * i - 1}`))
+                    .status,
+                200,
+                'after a restart too',
+            );
     },
 );
 

@@ -47,6 +47,7 @@ static struct {
     ob_status store_fails;
     ob_status queue_full;
     char audit[128];
+    unsigned added_order[2]; /* priority and weight of the last addition */
     ob_verdict verdict;
 } world;
 
@@ -158,11 +159,13 @@ static int64_t put_key(uint32_t group, const char *secret, const char *remark)
     return record.id;
 }
 
-ob_status ob_store_add_keys(ob_store *store, ob_slice provider, ob_slice text,
-                            ob_slice remark, int64_t now_ms,
+ob_status ob_store_add_keys(ob_store *store, const ob_new_key *like,
+                            ob_slice text, int64_t now_ms,
                             ob_add_result *result, ob_store_error *error)
 {
     char secret[64];
+    world.added_order[0] = like->order.priority ? *like->order.priority : 0;
+    world.added_order[1] = like->order.weight ? *like->order.weight : 0;
     while (text.ptr) {
         ob_slice key = ob_slice_trim(ob_slice_cut(&text, '\n'));
         if (!key.len)
@@ -215,6 +218,10 @@ ob_status ob_store_patch_key(ob_store *store, int64_t id,
         ob_pool_activate(pool, key, &cause);
     if (key && patch->remark)
         ob_pool_set_remark(pool, key, *patch->remark);
+    if (key && patch->order.priority)
+        key->priority = *patch->order.priority;
+    if (key && patch->order.weight)
+        key->weight = *patch->order.weight;
     for (size_t i = 0; key && i < patch->cooldown_count; i++)
         rest_as_stored(key, &patch->cooldowns[i]);
     uv_mutex_unlock(&world.gateway.pool_lock);
@@ -562,7 +569,8 @@ static void list_shows_a_key_without_its_secret(void **state)
         ob_buffer_slice(&out),
         "{\"id\":1,\"provider\":\"openai\",\"key\":\"sk-0\xe2\x80\xa6"
         "cdef\",\"status\":\"cooling\",\"remark\":\"a \\\"quoted\\\" one\","
-        "\"created_at\":1699999001,\"last_used_at\":null,"
+        "\"priority\":0,\"weight\":1,\"created_at\":1699999001,\"last_used_"
+        "at\":null,"
         "\"blocked_reason\":null,\"cooldowns\":[{\"model\":\"gpt-5\","
         "\"until\":1700000060,\"reason\":\"rate_limit\"}],"
         "\"total_cooling_seconds\":0,\"requests\":0,\"failures\":0}");
@@ -622,6 +630,18 @@ static void bodies_are_read_strictly(void **state)
         {"POST", "/admin/api/keys",
          "{\"provider\":\"openai\",\"keys\":\"a\",\"remark\":\"\\n\"}",
          "control character"},
+        {"POST", "/admin/api/keys",
+         "{\"provider\":\"openai\",\"keys\":\"a\",\"priority\":8}",
+         "'priority' must be a whole number from 0 to 7"},
+        {"POST", "/admin/api/keys",
+         "{\"provider\":\"openai\",\"keys\":\"a\",\"weight\":0}",
+         "'weight' must be a whole number from 1 to 100"},
+        {"PATCH", "/admin/api/keys/1", "{\"priority\":-1}",
+         "'priority' must be a whole number from 0 to 7"},
+        {"PATCH", "/admin/api/keys/1", "{\"weight\":1.5}",
+         "'weight' must be a whole number from 1 to 100"},
+        {"PATCH", "/admin/api/keys/1", "{\"weight\":\"2\"}",
+         "'weight' must be a number, not a string"},
         {"PATCH", "/admin/api/keys/1", "{}", "nothing to change"},
         {"PATCH", "/admin/api/keys/1", "{\"status\":\"cooling\"}",
          "can be set to active or blocked, not 'cooling'"},
@@ -692,9 +712,12 @@ static void adding_tells_what_was_refused(void **state)
         "\"why\":\"a comma inside\"},{\"key\":\"\xe2\x80\xa6\",\"why\":\"is "
         "empty\"},{\"key\":\"no\xe2\x80\xa6\",\"why\":\"a space inside\"}]}");
     assert_answer(ask("POST", "/admin/api/keys",
-                      "{\"provider\":\"openai\",\"keys\":\"sk-4\\nsk-5\"}"),
+                      "{\"provider\":\"openai\",\"keys\":\"sk-4\\nsk-5\","
+                      "\"priority\":3,\"weight\":20}"),
                   200, "{\"added\":2,\"known\":0,\"refused\":[]}");
     assert_int_equal(ob_pool_key_count(world.gateway.pool, 0), 3);
+    assert_int_equal(world.added_order[0], 3);
+    assert_int_equal(world.added_order[1], 20);
 }
 
 static void patching_answers_with_the_changed_key(void **state)
@@ -705,9 +728,13 @@ static void patching_answers_with_the_changed_key(void **state)
             "{\"remark\":\"new\",\"cooldowns\":[{\"model\":\"models/m\","
             "\"until\":1700000009},{\"model\":null,\"until\":1600000000}]}"),
         200,
-        "\"remark\":\"new\",\"created_at\":1699999001,\"last_used_at\":null,"
+        "\"remark\":\"new\",\"priority\":0,\"weight\":1,"
+        "\"created_at\":1699999001,\"last_used_at\":null,"
         "\"blocked_reason\":null,\"cooldowns\":[{\"model\":\"m\",\"until\":"
         "1700000009,\"reason\":\"by_hand\"}]");
+    assert_answer(
+        ask("PATCH", "/admin/api/keys/1", "{\"priority\":7,\"weight\":100}"),
+        200, "\"priority\":7,\"weight\":100");
     assert_answer(ask("PATCH", "/admin/api/keys/1", "{\"status\":\"blocked\"}"),
                   200, "\"blocked_reason\":\"by_hand\"");
     assert_answer(ask("PATCH", "/admin/api/keys/1", "{\"status\":\"active\"}"),
@@ -893,12 +920,14 @@ static void metrics_count_keys_and_attempts(void **state)
 {
     put_key(1, "gsk-0123456789abcdef", "");
     atomic_store(&world.gateway.attempts_total[OB_ACTION_COOL], 3);
+    atomic_store(&world.gateway.revived_total, 5);
     ob_exchange *exchange = serve(begin("GET", "/metrics", NULL, NULL, ""));
     ob_slice text = ob_buffer_slice(&exchange->body);
     assert_has(text,
                "# TYPE one_balance_keys gauge\n"
                "one_balance_keys{provider=\"groq\",state=\"active\"} 1\n");
     assert_int_equal(ob_slice_find(text, OB_S("openai")), OB_NOWHERE);
+    assert_has(text, "\none_balance_keys_revived_total 5\n");
     assert_answer(exchange, 200,
                   "\none_balance_attempts_total{action=\"cool\"} 3\n");
 }

@@ -108,6 +108,7 @@ static void nothing_gives_the_defaults(void **state)
         assert_int_equal(config->timeouts.drain_ms, 30000);
         assert_int_equal(config->retry.attempts_max, 30);
         assert_int_equal(config->retry.trouble_max, 3);
+        assert_true(config->keys.revive);
         assert_int_equal(config->consecutive_429_threshold, 2);
         assert_int_equal(config->model_count, 0);
         assert_int_equal(config->provider_count, 24);
@@ -129,6 +130,7 @@ static void members_are_read_with_comments_and_commas(void **state)
         "  \"timeouts\": {\"queue_ms\": 0, \"idle_ms\": 5},\n"
         "  \"limits\": {\"request_body_bytes_max\": 2048},\n"
         "  \"retry\": {\"attempts_max\": 4, \"trouble_max\": 1,},\n"
+        "  \"keys\": {\"revive\": false},\n"
         "}\n");
     assert_slice(config->listen, "[::1]:9");
     assert_slice(config->database, "/var/x.db");
@@ -142,6 +144,7 @@ static void members_are_read_with_comments_and_commas(void **state)
     assert_int_equal(config->timeouts.head_ms, 30000);
     assert_int_equal(config->limits.request_body_bytes_max, 2048);
     assert_int_equal(config->retry.attempts_max, 4);
+    assert_false(config->keys.revive);
     ob_config_free(config);
 }
 
@@ -184,6 +187,8 @@ static void wrong_types_are_refused(void **state)
     refused("{\"$schema\": {}}", 1, "$schema: must be a string");
     refused("{\"providers\": {\"openai\": {\"keep_segments\": 1}}}", 1,
             "true or false");
+    refused("{\"keys\": {\"revive\": 1}}", 1,
+            "keys.revive: must be true or false");
 }
 
 static void ranges_are_kept(void **state)

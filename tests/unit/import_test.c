@@ -322,6 +322,38 @@ static void csv_is_imported(void **state)
     stop(&bench);
 }
 
+static void priority_and_weight_are_imported(void **state)
+{
+    rig bench;
+    start(&bench);
+    assert_int_equal(import_text(&bench, "provider,key,weight,priority\n"
+                                         "openai,sk-one,7,3\n"
+                                         "openai,sk-two,,\n"
+                                         "openai,sk-three,101,\n"),
+                     OB_OK);
+    assert_int_equal(bench.result.added, 2);
+    assert_int_equal(bench.row, 4);
+    assert_string_equal(bench.why,
+                        "the weight must be a whole number from 1 to 100");
+    seen_keys seen = load_all(bench.store, NULL);
+    assert_int_equal(seen.priority, 0);
+    assert_int_equal(seen.weight, 1);
+    /* A known key gets what is given and keeps the rest. */
+    assert_int_equal(import_text(&bench,
+                                 "{\"provider\":\"openai\",\"key\":\"sk-two\","
+                                 "\"priority\":5}\n"
+                                 "{\"provider\":\"openai\",\"key\":\"sk-4\","
+                                 "\"priority\":2.5}"),
+                     OB_OK);
+    assert_int_equal(bench.result.known, 1);
+    assert_string_equal(bench.why,
+                        "the priority must be a whole number from 0 to 7");
+    seen = load_all(bench.store, NULL);
+    assert_int_equal(seen.priority, 5);
+    assert_int_equal(seen.weight, 1);
+    stop(&bench);
+}
+
 static void json_lines_are_imported(void **state)
 {
     rig bench;
@@ -374,6 +406,7 @@ int main(void)
         cmocka_unit_test(swapped_columns_show_no_key),
         cmocka_unit_test(csv_is_imported),
         cmocka_unit_test(csv_of_an_export_is_imported_unchanged),
+        cmocka_unit_test(priority_and_weight_are_imported),
         cmocka_unit_test(json_lines_are_imported),
         cmocka_unit_test(binary_files_are_refused),
     };

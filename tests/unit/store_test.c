@@ -177,6 +177,28 @@ static void store_refuses_a_newer_schema(void **state)
     remove_place(&place);
 }
 
+static void store_migrates_an_older_schema(void **state)
+{
+    scratch place;
+    make_place(&place);
+    ob_store *store = open_place(&place);
+    add_text(store, "openai", "sk-one");
+    ob_store_close(store);
+    execute(&place, "ALTER TABLE keys DROP COLUMN priority;"
+                    "ALTER TABLE keys DROP COLUMN weight;"
+                    "DROP TABLE ledgers; DROP TABLE affinity;"
+                    "PRAGMA user_version = 1");
+    store = open_place(&place);
+    seen_keys seen = load_all(store, NULL);
+    assert_string_equal(seen.secret, "sk-one");
+    assert_int_equal(seen.priority, 0);
+    assert_int_equal(seen.weight, 1);
+    ob_store_close(store);
+    assert_int_equal(query(&place, "PRAGMA user_version"), 2);
+    assert_int_equal(query(&place, "SELECT count(*) FROM ledgers"), 0);
+    remove_place(&place);
+}
+
 static void store_leaves_other_databases_alone(void **state)
 {
     scratch place;
@@ -257,8 +279,8 @@ static void keys_are_added_known_and_refused(void **state)
                         "sk-one, sk-two,\r\n\n  sk-one\nsk with space\n"
                         "sk-\xc3\xa4\nsk-\x01\n");
     memset(text + head, 'k', 6000 - (size_t)head);
-    assert_int_equal(ob_store_add_keys(store, OB_S("openai"),
-                                       ob_slice_make(text, 6000), OB_S("team"),
+    ob_new_key like = {.provider = OB_S("openai"), .remark = OB_S("team")};
+    assert_int_equal(ob_store_add_keys(store, &like, ob_slice_make(text, 6000),
                                        NOW_MS, &result, &place.error),
                      OB_OK);
     free(text);
@@ -287,9 +309,10 @@ static void keys_are_read_behind_a_byte_order_mark(void **state)
     ob_add_result result = {.refusals = refusals, .refusals_max = 2};
     ob_slice text = OB_S("\xef\xbb\xbfsk-one\r\n\"sk-two\"\r\n"
                          "sk-t\xe2\x80\xa6hree");
-    assert_int_equal(ob_store_add_keys(store, OB_S("openai"), text, OB_S(""),
-                                       NOW_MS, &result, &place.error),
-                     OB_OK);
+    ob_new_key like = {.provider = OB_S("openai")};
+    assert_int_equal(
+        ob_store_add_keys(store, &like, text, NOW_MS, &result, &place.error),
+        OB_OK);
     assert_int_equal(result.added, 1);
     assert_int_equal(result.refused, 2);
     assert_string_equal(refusals[0].why, "a quotation mark at its beginning");
@@ -325,14 +348,59 @@ static void known_keys_stay_blocked_and_take_a_new_remark(void **state)
         ob_store_patch_key(store, id, &patch, NOW_MS, &place.error), OB_OK);
     assert_int_equal(add_text(store, "openai", "sk-one").known, 1);
     assert_string_equal(load_all(store, NULL).remark, "");
-    assert_int_equal(ob_store_add_keys(store, OB_S("openai"), OB_S("sk-one"),
-                                       OB_S("anew"), NOW_MS, &result,
-                                       &place.error),
+    ob_new_key like = {.provider = OB_S("openai"), .remark = OB_S("anew")};
+    assert_int_equal(ob_store_add_keys(store, &like, OB_S("sk-one"), NOW_MS,
+                                       &result, &place.error),
                      OB_OK);
     seen_keys seen = load_all(store, NULL);
     assert_string_equal(seen.remark, "anew");
     assert_int_equal(seen.status, OB_KEY_BLOCKED);
     assert_int_equal(seen.blocked_reason, OB_REASON_PERSON);
+    ob_store_close(store);
+    remove_place(&place);
+}
+
+static void priority_and_weight_are_set_and_told(void **state)
+{
+    scratch place;
+    make_place(&place);
+    ob_store *store = open_place(&place);
+    const uint8_t priority = 7;
+    const uint8_t weight = 100;
+    const uint8_t none = 0;
+    const ob_slice remark = OB_S("mine");
+    add_text(store, "openai", "sk-one");
+    int64_t revision = 0;
+    int64_t id = load_all(store, &revision).id;
+    ob_key_patch patch = {.remark = &remark, .order.weight = &weight};
+    assert_int_equal(
+        ob_store_patch_key(store, id, &patch, NOW_MS, &place.error), OB_OK);
+    patch = (ob_key_patch){.order.priority = &priority};
+    assert_int_equal(
+        ob_store_patch_key(store, id, &patch, NOW_MS, &place.error), OB_OK);
+    seen_keys seen = load_all(store, &revision);
+    assert_int_equal(seen.count, 1);
+    assert_string_equal(seen.remark, "mine");
+    assert_int_equal(seen.priority, 7);
+    assert_int_equal(seen.weight, 100);
+    patch = (ob_key_patch){.order.weight = &none};
+    assert_int_equal(
+        ob_store_patch_key(store, id, &patch, NOW_MS, &place.error),
+        OB_INVALID);
+    assert_true(says(&place, "from 1 to 100"));
+    /* Known keys keep what is not given anew. */
+    ob_add_result result = {0};
+    ob_new_key like = {.provider = OB_S("openai"), .order.priority = &none};
+    assert_int_equal(ob_store_add_keys(store, &like, OB_S("sk-one\nsk-two"),
+                                       NOW_MS, &result, &place.error),
+                     OB_OK);
+    assert_int_equal(result.known, 1);
+    seen = load_all(store, &revision);
+    assert_int_equal(seen.count, 2);
+    assert_int_equal(seen.weight, 1);
+    assert_int_equal(query(&place, "SELECT priority * 1000 + weight FROM keys "
+                                   "WHERE id = 1"),
+                     100);
     ob_store_close(store);
     remove_place(&place);
 }
@@ -671,6 +739,185 @@ static void settings_and_audit_are_kept(void **state)
     remove_place(&place);
 }
 
+/* ------------------------------------------------------- what was learned */
+
+typedef struct seen_ledgers {
+    size_t count;
+    char models[64];
+    char bytes[16];
+    bool keep;
+} seen_ledgers;
+
+static bool see_ledgers(void *context, const ob_saved_ledgers *row)
+{
+    seen_ledgers *seen = context;
+    size_t len = strlen(seen->models);
+    seen->count++;
+    snprintf(seen->models + len, sizeof(seen->models) - len, "%.*s/%.*s:%d ",
+             (int)row->provider.len, row->provider.ptr, (int)row->model.len,
+             row->model.ptr, (int)row->chunk);
+    copy_slice(seen->bytes, sizeof(seen->bytes), row->bytes);
+    return seen->keep;
+}
+
+static seen_ledgers load_ledgers(ob_store *store, int64_t now_s, bool keep)
+{
+    seen_ledgers seen = {.keep = keep};
+    ob_store_error error;
+    assert_int_equal(
+        ob_store_load_ledgers(store, now_s, see_ledgers, &seen, &error), OB_OK);
+    return seen;
+}
+
+static void save_ledgers(ob_store *store, const char *model, int64_t chunk,
+                         const char *bytes, int64_t saved_s)
+{
+    ob_store_error error;
+    ob_saved_ledgers row = {.chunk = chunk,
+                            .saved_s = saved_s,
+                            .provider = OB_S("openai"),
+                            .model = ob_slice_str(model),
+                            .bytes = ob_slice_str(bytes)};
+    assert_int_equal(ob_store_save_ledgers(store, &row, &error), OB_OK);
+}
+
+static void ledgers_are_kept_by_chunk_and_model(void **state)
+{
+    scratch place;
+    const int64_t now_s = NOW_MS / 1000;
+    make_place(&place);
+    ob_store *store = open_place(&place);
+    save_ledgers(store, "", 1, "all", now_s - 2);
+    save_ledgers(store, "m", 1, "old", now_s - 1);
+    save_ledgers(store, "m", 1, "new", now_s);
+    save_ledgers(store, "gone", 1, "x", now_s);
+    save_ledgers(store, "gone", 1, "", now_s);
+    ob_store_close(store);
+    store = open_place(&place);
+    seen_ledgers seen = load_ledgers(store, now_s, true);
+    assert_string_equal(seen.models, "openai/m:1 openai/:1 ");
+    assert_string_equal(seen.bytes, "all");
+    /* Nothing that old is believed. */
+    assert_int_equal(load_ledgers(store, now_s + 31 * 86400, true).count, 0);
+    /* What the visitor does not want goes. */
+    assert_int_equal(load_ledgers(store, now_s, false).count, 2);
+    assert_int_equal(load_ledgers(store, now_s, true).count, 0);
+    ob_store_close(store);
+    remove_place(&place);
+}
+
+static void see_affinity(void *context, const ob_sticky_entry *entry)
+{
+    ob_sticky *table = context;
+    ob_sticky_load(table, entry);
+}
+
+static ob_sticky load_affinity(ob_store *store, int64_t now_s)
+{
+    ob_sticky table = {.capacity = 0};
+    ob_store_error error;
+    assert_int_equal(
+        ob_store_load_affinity(store, now_s, see_affinity, &table, &error),
+        OB_OK);
+    return table;
+}
+
+static void affinity_is_kept(void **state)
+{
+    scratch place;
+    const uint32_t now_s = NOW_MS / 1000;
+    make_place(&place);
+    ob_store *store = open_place(&place);
+    const ob_sticky_entry entries[] = {
+        {.hash = UINT64_MAX, .key_id = 1, .used_s = now_s},
+        {.hash = 7, .key_id = 2, .used_s = now_s, .resource = true},
+        {.hash = 8, .key_id = 3, .used_s = now_s - 31 * 86400},
+    };
+    assert_int_equal(
+        ob_store_save_affinity(store, entries, OB_LEN(entries), &place.error),
+        OB_OK);
+    ob_sticky table = load_affinity(store, now_s);
+    assert_int_equal(table.count, 2);
+    assert_int_equal(ob_sticky_find(&table, UINT64_MAX), 1);
+    /* A resource stays with its key. */
+    ob_sticky_note(&table, 7, 9, false, now_s);
+    assert_int_equal(ob_sticky_find(&table, 7), 2);
+    ob_sticky_deinit(&table);
+    ob_store_close(store);
+    remove_place(&place);
+}
+
+static void what_was_learned_is_pruned(void **state)
+{
+    scratch place;
+    const int64_t now_s = NOW_MS / 1000;
+    make_place(&place);
+    ob_store *store = open_place(&place);
+    add_text(store, "openai", "sk-one");
+    save_ledgers(store, "old", 0, "x", now_s - 31 * 86400);
+    save_ledgers(store, "keyless", 9, "x", now_s);
+    save_ledgers(store, "good", 0, "x", now_s);
+    execute(&place, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 "
+                    "FROM n WHERE i < 131080) INSERT INTO affinity SELECT i, "
+                    "1 + (i > 131078), 1750000000 - i, 0 FROM n");
+    execute(&place, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 "
+                    "FROM n WHERE i < 32770) INSERT INTO ledgers SELECT "
+                    "'openai', 'm' || i, 0, 1750000000 - i, x'00' FROM n");
+    assert_int_equal(ob_store_prune_saved(store, now_s, &place.error), OB_OK);
+    ob_store_close(store);
+    assert_int_equal(query(&place, "SELECT count(*) FROM affinity"), 131072);
+    assert_int_equal(query(&place, "SELECT count(*) FROM affinity WHERE "
+                                   "key_id = 2"),
+                     0);
+    assert_int_equal(query(&place, "SELECT max(hash) FROM affinity"), 131072);
+    assert_int_equal(query(&place, "SELECT count(*) FROM ledgers"), 32768);
+    assert_int_equal(query(&place, "SELECT count(*) FROM ledgers WHERE model "
+                                   "IN ('old', 'keyless', 'm32769')"),
+                     0);
+    assert_int_equal(query(&place, "SELECT count(*) FROM ledgers WHERE model "
+                                   "IN ('good', 'm1')"),
+                     2);
+    remove_place(&place);
+}
+
+/* Of a database that is opened anew. */
+static ob_siphash_key secret_of(scratch *place)
+{
+    ob_store *store = open_place(place);
+    ob_siphash_key key = ob_store_affinity_key(store);
+    ob_store_close(store);
+    return key;
+}
+
+static void the_affinity_secret_is_random_sealed_and_lasting(void **state)
+{
+    scratch place;
+    scratch elsewhere;
+    make_place(&place);
+    make_place(&elsewhere);
+    ob_siphash_key key = secret_of(&place);
+    ob_siphash_key again = secret_of(&place);
+    ob_siphash_key other = secret_of(&elsewhere);
+    assert_memory_equal(&again, &key, sizeof(key));
+    assert_memory_not_equal(&other, &key, sizeof(key));
+    char sql[128];
+    char hex[33];
+    for (size_t i = 0; i < 16; i++)
+        snprintf(hex + 2 * i, 3, "%02x",
+                 (unsigned)(key.words[i / 8] >> i % 8 * 8) & 0xff);
+    snprintf(sql, sizeof(sql),
+             "SELECT count(*) FROM settings WHERE hex(value) LIKE '%%%s%%'",
+             hex);
+    assert_int_equal(query(&place, sql), 0);
+    /* One that is damaged gives way to another. */
+    execute(&place, "UPDATE settings SET value = x'00' "
+                    "WHERE name = 'affinity_key'");
+    other = secret_of(&place);
+    assert_memory_not_equal(&other, &key, sizeof(key));
+    remove_place(&place);
+    remove_place(&elsewhere);
+}
+
 static void usage_is_kept_by_the_chunk(void **state)
 {
     scratch place;
@@ -723,6 +970,7 @@ int main(void)
         cmocka_unit_test(store_makes_no_second_master_key),
         cmocka_unit_test(store_refuses_a_master_key_open_to_others),
         cmocka_unit_test(store_refuses_a_newer_schema),
+        cmocka_unit_test(store_migrates_an_older_schema),
         cmocka_unit_test(store_leaves_other_databases_alone),
         cmocka_unit_test(store_refuses_what_is_no_database),
         cmocka_unit_test(store_writes_to_no_deleted_file),
@@ -731,6 +979,7 @@ int main(void)
         cmocka_unit_test(keys_are_read_behind_a_byte_order_mark),
         cmocka_unit_test(one_secret_may_serve_two_providers),
         cmocka_unit_test(known_keys_stay_blocked_and_take_a_new_remark),
+        cmocka_unit_test(priority_and_weight_are_set_and_told),
         cmocka_unit_test(secrets_never_reach_the_disk),
         cmocka_unit_test(a_moved_secret_is_not_opened),
         cmocka_unit_test(load_gives_what_changed_since),
@@ -744,6 +993,10 @@ int main(void)
         cmocka_unit_test(patches_set_cooldowns_and_remark),
         cmocka_unit_test(evidence_is_trimmed_to_the_newest),
         cmocka_unit_test(settings_and_audit_are_kept),
+        cmocka_unit_test(ledgers_are_kept_by_chunk_and_model),
+        cmocka_unit_test(affinity_is_kept),
+        cmocka_unit_test(what_was_learned_is_pruned),
+        cmocka_unit_test(the_affinity_secret_is_random_sealed_and_lasting),
         cmocka_unit_test(usage_is_kept_by_the_chunk),
         cmocka_unit_test(key_states_copy_what_runs),
     };

@@ -63,6 +63,8 @@ typedef struct seen_keys {
     int64_t created_at;
     int64_t total_ms;
     uint64_t requests;
+    unsigned priority;
+    unsigned weight;
     size_t cooldown_count;
     char model[64];
     int64_t until_ms;
@@ -91,6 +93,8 @@ static inline void see_key(void *context, const ob_stored_key *key)
     seen->created_at = key->record.created_at;
     seen->total_ms = key->record.total_cooling_ms;
     seen->requests = key->record.requests;
+    seen->priority = key->record.priority;
+    seen->weight = key->record.weight;
     seen->cooldown_count = key->cooldown_count;
     if (key->cooldown_count) {
         copy_slice(seen->model, sizeof(seen->model), key->cooldowns[0].model);
@@ -115,8 +119,8 @@ static inline ob_add_result add_text(ob_store *store, const char *provider,
 {
     ob_add_result result = {0};
     ob_store_error error;
-    assert_int_equal(ob_store_add_keys(store, ob_slice_str(provider),
-                                       ob_slice_str(text), OB_S(""), NOW_MS,
+    ob_new_key like = {.provider = ob_slice_str(provider)};
+    assert_int_equal(ob_store_add_keys(store, &like, ob_slice_str(text), NOW_MS,
                                        &result, &error),
                      OB_OK);
     return result;

@@ -20,6 +20,9 @@ typedef struct rig {
     ob_key_state learned; /* under lock, with what follows */
     bool dirty;
     uint64_t requests;
+    size_t chunks; /* whose ledgers have changed */
+    size_t bonds;  /* entries of affinity that are new */
+    bool last;     /* ledgers were asked for at the end */
     size_t collected;
     seen_keys seen;
     size_t logs;
@@ -62,6 +65,39 @@ static bool give_usage(void *context, int64_t *chunk,
     return used;
 }
 
+static bool give_ledgers(void *context, bool last, ob_saved_visit visit,
+                         void *visitor)
+{
+    rig *bench = context;
+    pthread_mutex_lock(&bench->lock);
+    bench->last |= last;
+    bool changed = bench->chunks != 0;
+    if (changed) {
+        ob_saved_ledgers row = {.chunk = 0,
+                                .saved_s = time(NULL),
+                                .provider = OB_S("openai"),
+                                .model = OB_S("m"),
+                                .bytes = OB_S("bytes")};
+        visit(visitor, &row);
+        bench->chunks--;
+    }
+    pthread_mutex_unlock(&bench->lock);
+    return changed;
+}
+
+static size_t give_sticky(void *context, ob_sticky_entry *entries, size_t max)
+{
+    rig *bench = context;
+    pthread_mutex_lock(&bench->lock);
+    size_t count = 0;
+    for (; bench->bonds && count < max; bench->bonds--)
+        entries[count++] = (ob_sticky_entry){.hash = bench->bonds,
+                                             .key_id = bench->learned.id,
+                                             .used_s = (uint32_t)time(NULL)};
+    pthread_mutex_unlock(&bench->lock);
+    return count;
+}
+
 static void on_log(void *context, const char *message)
 {
     rig *bench = context;
@@ -89,6 +125,8 @@ static void start(rig *bench)
                                  .context = bench,
                                  .collect_states = give_states,
                                  .collect_usage = give_usage,
+                                 .collect_ledgers = give_ledgers,
+                                 .collect_sticky = give_sticky,
                                  .log = on_log};
     assert_int_equal(ob_writer_start(&options, &bench->writer), OB_OK);
 }
@@ -311,8 +349,8 @@ static ob_status add_many(ob_store *store, ob_store_error *error)
         ob_buffer_append_char(&text, '\n');
     }
     ob_status status =
-        ob_store_add_keys(store, OB_S("openai"), ob_buffer_slice(&text),
-                          OB_S(""), NOW_MS, &result, error);
+        ob_store_add_keys(store, &(ob_new_key){.provider = OB_S("openai")},
+                          ob_buffer_slice(&text), NOW_MS, &result, error);
     ob_buffer_deinit(&text);
     return status;
 }
@@ -366,6 +404,48 @@ static void stopping_saves_what_was_learned(void **state)
     assert_int_equal(seen.total_ms, 11);
     assert_int_equal(seen.requests, 21);
     ob_store_close(store);
+    remove_place(&bench.place);
+}
+
+static int64_t count_rows(const rig *bench, const char *sql)
+{
+    sqlite3 *db;
+    sqlite3_stmt *statement;
+    assert_int_equal(sqlite3_open(bench->place.path, &db), SQLITE_OK);
+    sqlite3_busy_timeout(db, 10000);
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    int64_t count = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+    return count;
+}
+
+static void quotas_and_affinity_are_saved_every_second(void **state)
+{
+    rig bench;
+    start(&bench);
+    pthread_mutex_lock(&bench.lock);
+    bench.chunks = 3000; /* more than fits into a batch */
+    bench.bonds = 5000;
+    pthread_mutex_unlock(&bench.lock);
+    for (int i = 0; i < 600; i++) {
+        if (count_rows(&bench, "SELECT count(*) FROM affinity") == 5000)
+            break;
+        usleep(100000);
+    }
+    assert_int_equal(count_rows(&bench, "SELECT count(*) FROM affinity"), 5000);
+    assert_int_equal(count_rows(&bench, "SELECT count(*) FROM ledgers WHERE "
+                                        "ledgers = CAST('bytes' AS BLOB)"),
+                     1);
+    assert_false(bench.last);
+    pthread_mutex_lock(&bench.lock);
+    bench.bonds = 5001;
+    pthread_mutex_unlock(&bench.lock);
+    stop(&bench);
+    assert_true(bench.last);
+    assert_int_equal(count_rows(&bench, "SELECT count(*) FROM affinity"), 5001);
     remove_place(&bench.place);
 }
 
@@ -425,6 +505,7 @@ int main(void)
         cmocka_unit_test(decisions_of_others_survive_stale_states),
         cmocka_unit_test(a_full_disk_fails_jobs_and_keeps_states),
         cmocka_unit_test(stopping_saves_what_was_learned),
+        cmocka_unit_test(quotas_and_affinity_are_saved_every_second),
         cmocka_unit_test(the_queue_is_bounded_and_run_to_its_end),
     };
     return cmocka_run_group_tests_name("writer", tests, NULL, NULL);
