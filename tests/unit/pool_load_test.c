@@ -92,6 +92,25 @@ pool_waits_for_no_conversation_while_a_provider_is_down(void **state)
     assert_false(picked.bound);
 }
 
+static void pool_gives_conversations_by_weight(void **state)
+{
+    size_t used[3] = {0};
+    add_key(1)->weight = 5;
+    add_key(2);
+    for (uint64_t i = 1; i <= 60; i++) {
+        ob_affinity talk = {.conversation = i};
+        ob_need need = {
+            .model = OB_S(MODEL), .affinity = &talk, .waiter = &nobody};
+        ob_picked picked;
+        assert_int_equal(
+            ob_pool_pick(pool, group, &need, NOON + (int64_t)i, &picked),
+            OB_OK);
+        ob_pool_answered(pool, &picked.claim, OB_S(MODEL), NOON + (int64_t)i);
+        used[picked.key->id]++;
+    }
+    assert_in_range(used[1], 49, 51);
+}
+
 #define CASE(name)                                                             \
     cmocka_unit_test_setup_teardown(name, setup_pool, teardown_pool)
 
@@ -104,6 +123,7 @@ int main(void)
         CASE(pool_grants_repetitions_by_the_second),
         CASE(pool_grants_no_more_repetitions_under_two_clocks),
         CASE(pool_grants_repetitions_after_the_clock_was_set_back),
+        CASE(pool_gives_conversations_by_weight),
         CASE(pool_waits_for_no_conversation_while_a_provider_is_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
