@@ -172,7 +172,8 @@ typedef struct ob_need {
     int64_t patience_ms; /* how long it waits for the key of its conversation */
     const int64_t *skip; /* ids of keys that it has tried already */
     size_t skip_count;   /* at most OB_SKIP_MAX */
-    bool after_trouble;  /* the attempt before met the provider's trouble */
+    bool insists;       /* it goes to this provider though that is in trouble */
+    bool after_trouble; /* the attempt before met the provider's trouble */
     /* Who asks, and its place in a queue where it has one; else all who wait
      * come first. */
     const ob_waiter *waiter;

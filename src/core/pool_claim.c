@@ -92,6 +92,7 @@ void ob_pool_give_back(ob_pool *pool, ob_claim *claim, ob_slice model)
             ob_ledger_give_back(b.all, claim->tokens, claim->at_ms);
         if (b.own || b.all)
             ob_pool_place_model(pool, b.key, model);
+        ob_pool_mark_used(pool, b.key);
     }
     claim->open = false;
 }
@@ -142,6 +143,7 @@ void ob_pool_settle(ob_pool *pool, ob_claim *claim, ob_slice model,
             improve_estimates(b.lane, claim, tokens);
         if (b.own || b.all)
             ob_pool_place_model(pool, b.key, model);
+        ob_pool_mark_used(pool, b.key);
     }
     claim->open = false;
 }
@@ -197,4 +199,5 @@ void ob_pool_learn(ob_pool *pool, const ob_claim *claim, ob_slice model,
             ob_ledger_learn(ledger, &facts[i], 1, claim->at_ms, now_ms);
     }
     ob_pool_place_model(pool, key, model);
+    ob_pool_mark_used(pool, key);
 }

@@ -461,7 +461,8 @@ ob_status ob_pool_pick(ob_pool *pool, uint32_t group, const ob_need *need,
     bool any = !s.owner && !s.bound_at_ms && !s.ahead;
     if (!found && any && !s.lane->circuit.gap_ms)
         found = lane_probe(&s);
-    picked->down = found && !ob_circuit_lets(&s.lane->circuit, now_ms);
+    picked->down =
+        found && !ob_circuit_lets(&s.lane->circuit, now_ms) && !need->insists;
     if (picked->down) {
         picked->retry_at_ms = s.lane->circuit.next_ms;
         picked->ahead = s.ahead;

@@ -202,20 +202,34 @@ static void probe_refused(ob_ledger *l, int64_t now_ms)
     plan_probe(l, gap ? gap : 1, now_ms);
 }
 
-/* What was used is the limit: nobody told it, or others use it too. */
+/* Others use what is told to be the limit: half of it, or what was used. Where
+ * we used nothing, how much of it is ours has not been seen. */
+static bool share_with_others(ob_ledger *l, uint32_t used, uint32_t limit,
+                              int64_t now_ms)
+{
+    uint32_t half = (limit + 1) / 2;
+    if (!used)
+        return false;
+    set_limit(l, OB_QUOTA_MINUTE_REQUESTS, used > half ? used : half, false,
+              now_ms);
+    l->flags |= OB_LEDGER_LOWERED;
+    return true;
+}
+
+/* Where nobody told a limit, what was used is it. */
 static bool learn_from_use(ob_ledger *l, bool told, int64_t now_ms)
 {
     uint32_t used = ob_ledger_used(l, OB_QUOTA_MINUTE_REQUESTS, now_ms);
     uint32_t limit = l->limit[OB_QUOTA_MINUTE_REQUESTS];
     if (limit && used >= limit)
         return true;
+    if (told && limit)
+        return share_with_others(l, used, limit, now_ms);
     /* A refusal after little use has another cause: a day that is used up, an
      * address, a burst. */
-    if (!told && (!used || (limit && used < limit / 4)))
+    if (!used || (limit && used < limit / 4))
         return false;
-    set_limit(l, OB_QUOTA_MINUTE_REQUESTS, used ? used : 1, false, now_ms);
-    if (told)
-        l->flags |= OB_LEDGER_LOWERED;
+    set_limit(l, OB_QUOTA_MINUTE_REQUESTS, used, false, now_ms);
     return limit != 0;
 }
 

@@ -75,6 +75,7 @@ static ob_need need_of(const ob_relay *relay)
                      .skip_count = relay->tried_count,
                      .affinity = &relay->affinity,
                      .patience_ms = patience_ms(relay),
+                     .insists = relay->insists,
                      .after_trouble = relay->trouble[relay->target] > 0,
                      .waiter = &relay->waiter};
 }
@@ -275,22 +276,6 @@ static void no_key(ob_relay *relay, ob_pool *pool, int64_t now_ms,
     }
 }
 
-/* The provider's answers have been errors lately: it gets single requests
- * until one is answered. */
-static void provider_down(ob_relay *relay, ob_pool *pool, int64_t retry_at_ms,
-                          int64_t now_ms, ob_relay_action *action)
-{
-    if (relay->attempts) {
-        give_up(relay, pool, now_ms, action);
-        return;
-    }
-    reject(relay, pool, 502,
-           "The provider is in trouble: its last answers were errors or none. "
-           "Try again when Retry-After is over.",
-           now_ms, action);
-    action->retry_after_s = seconds_until(retry_at_ms, now_ms);
-}
-
 /* The target whose turn comes first, where none has a key. */
 typedef struct outlook {
     size_t target;
@@ -338,7 +323,18 @@ void relay_next(ob_relay *relay, ob_pool *pool, int64_t now_ms,
         give_up(relay, pool, now_ms, action);
         return;
     }
-    switch (pick_target(relay, pool, now_ms, &picked, &best)) {
+    ob_status status = pick_target(relay, pool, now_ms, &picked, &best);
+    /* A provider in trouble is left alone where there is another. Where there
+     * is none, it says itself what is wrong, once for each request. */
+    if (status == OB_AGAIN && best.picked.down) {
+        if (relay->attempts) {
+            give_up(relay, pool, now_ms, action);
+            return;
+        }
+        relay->insists = true;
+        status = pick(relay, pool, now_ms, &picked);
+    }
+    switch (status) {
     case OB_OK:
         send(relay, pool, &picked, now_ms, room, action);
         return;
@@ -356,16 +352,8 @@ void relay_next(ob_relay *relay, ob_pool *pool, int64_t now_ms,
         wait_until(relay, best.picked.retry_at_ms, action);
         return;
     }
-    bool down = best.picked.down;
-    bool waits =
-        !(down && relay->attempts) &&
-        worth_waiting(relay, &best.picked, now_ms) &&
-        wait_for_key(relay, pool, best.picked.retry_at_ms, now_ms, action);
-    if (waits)
-        return;
-    if (down)
-        provider_down(relay, pool, best.picked.retry_at_ms, now_ms, action);
-    else
+    if (!worth_waiting(relay, &best.picked, now_ms) ||
+        !wait_for_key(relay, pool, best.picked.retry_at_ms, now_ms, action))
         all_cooling(relay, pool, best.picked.retry_at_ms, now_ms, action);
 }
 

@@ -8,6 +8,7 @@
 static ob_sticky_entry *row_of(ob_sticky_entry *entries, size_t capacity,
                                uint64_t hash)
 {
+    OB_ASSERT(capacity >= ROW);
     return &entries[hash % (capacity / ROW) * ROW];
 }
 

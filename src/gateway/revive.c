@@ -32,13 +32,15 @@ static int64_t unix_ms(void)
     return clock.tv_sec * 1000 + clock.tv_usec / 1000;
 }
 
-static void take_name(const ob_pool *pool, int64_t key_id, name *out)
+static name name_of(const ob_pool *pool, int64_t key_id)
 {
+    name out = {{0}, {0}};
     const ob_key *key = ob_pool_find(pool, key_id);
     ob_slice slug = ob_pool_group_slug(pool, key->group);
-    (void)snprintf(out->provider, sizeof(out->provider), "%.*s", (int)slug.len,
+    (void)snprintf(out.provider, sizeof(out.provider), "%.*s", (int)slug.len,
                    slug.ptr);
-    memcpy(out->masked, key->masked, sizeof(out->masked));
+    memcpy(out.masked, key->masked, sizeof(out.masked));
+    return out;
 }
 
 static void tell(ob_gateway *gateway, int64_t key_id, const name *key)
@@ -57,13 +59,13 @@ static void on_probed(void *context, int status, const ob_verdict *verdict)
 {
     revival *r = context;
     ob_gateway *gateway = r->gateway;
-    name key;
+    name key = {{0}, {0}};
     ob_cause cause = {
         .status = status, .words = verdict->words, .now_ms = unix_ms()};
     uv_mutex_lock(&gateway->pool_lock);
     bool free_now = ob_pool_revived(gateway->pool, r->key_id, verdict, &cause);
     if (free_now)
-        take_name(gateway->pool, r->key_id, &key);
+        key = name_of(gateway->pool, r->key_id);
     uv_mutex_unlock(&gateway->pool_lock);
     if (free_now)
         tell(gateway, r->key_id, &key);

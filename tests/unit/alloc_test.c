@@ -103,6 +103,30 @@ static void use_pool(void)
     }
 }
 
+static void load_again(void *context, const ob_saved_ledgers *row)
+{
+    ob_status status =
+        row->bytes.len ? ob_pool_load_ledgers(pool, row, NOON) : OB_OK;
+    assert_true(status == OB_OK || status == OB_LIMIT);
+}
+
+static void save_pool(void)
+{
+    const ob_affinity affinity = {.conversation = 7};
+    ob_key_usage usage[OB_USAGE_CHUNK];
+    ob_sticky_entry entry;
+    int64_t chunk;
+    while (ob_pool_take_usage(pool, &chunk, usage))
+        ob_pool_ledgers_used(pool, chunk, NOON);
+    while (ob_pool_take_ledgers(pool, false, NOON, load_again, NULL))
+        ;
+    const ob_key *key = ob_pool_key_at(pool, group, 0);
+    if (key)
+        ob_pool_bind(pool, key, &affinity, NULL, 0, NOON);
+    while (ob_pool_take_sticky(pool, &entry, 1))
+        assert_true(ob_pool_load_sticky(pool, &entry));
+}
+
 static void pool_scenario(void **state)
 {
     armed = true;
@@ -111,6 +135,7 @@ static void pool_scenario(void **state)
         for (int64_t id = 1; id <= 40; id++)
             (void)put_key(id);
         use_pool();
+        save_pool();
         ob_key *key = ob_pool_key_at(pool, group, 0);
         if (key) {
             ob_pool_set_remark(pool, key, OB_S("another remark"));
