@@ -300,14 +300,20 @@ static void ledger_learns_nothing_from_a_refusal_after_little_use(void **state)
     assert_int_equal(ledger.limit[OB_QUOTA_MINUTE_REQUESTS], 100);
 }
 
-static void ledger_lowers_a_told_limit_that_others_use_too(void **state)
+static void ledger_halves_a_told_limit_that_others_use_too(void **state)
 {
     ob_limit_fact told = fact(OB_LIMIT_REQUESTS, OB_WINDOW_MINUTE, 10, 0);
     told.exceeded = true;
-    told.remaining = -1;
-    for (int i = 0; i < 4; i++)
+    /* Not ours at all: that says nothing of our share. */
+    assert_false(ob_ledger_refused(&ledger, &told, 1, false, NOON, NOON));
+    assert_int_equal(ledger.limit[OB_QUOTA_MINUTE_REQUESTS], 10);
+    for (int i = 0; i < 7; i++)
         take(NOON);
     assert_true(ob_ledger_refused(&ledger, &told, 1, false, NOON, NOON));
+    assert_int_equal(ledger.limit[OB_QUOTA_MINUTE_REQUESTS], 7);
+    int64_t later = NOON + 2 * MINUTE;
+    take(later);
+    assert_true(ob_ledger_refused(&ledger, &told, 1, false, later, later));
     assert_int_equal(ledger.limit[OB_QUOTA_MINUTE_REQUESTS], 4);
 }
 
@@ -383,7 +389,7 @@ int main(void)
         cmocka_unit_test_setup(
             ledger_learns_nothing_from_a_refusal_after_little_use,
             setup_ledger),
-        cmocka_unit_test_setup(ledger_lowers_a_told_limit_that_others_use_too,
+        cmocka_unit_test_setup(ledger_halves_a_told_limit_that_others_use_too,
                                setup_ledger),
         cmocka_unit_test_setup(ledger_finds_a_raised_limit_again, setup_ledger),
         cmocka_unit_test_setup(ledger_counts_slots, setup_ledger),
