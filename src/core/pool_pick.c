@@ -105,7 +105,7 @@ static bool root_serves(search *s)
 
 /*
  * A conversation comes back to its key, so it begins with one that has been
- * used little in the last minute, among those whose turn it is.
+ * used little in the last minute, for its weight, among those whose turn it is.
  */
 #define WEIGHED_MAX 8
 
@@ -118,8 +118,10 @@ static uint32_t used_of(const search *s, const ob_key *key)
 
 static bool is_better(const search *s, const ob_key *key, const ob_key *best)
 {
-    return !best || (key->priority == best->priority &&
-                     used_of(s, key) < used_of(s, best));
+    if (!best || key->priority != best->priority)
+        return !best;
+    return (uint64_t)used_of(s, key) * best->weight <
+           (uint64_t)used_of(s, best) * key->weight;
 }
 
 /* Returns the key that is taken, or NULL to look at the next. */
@@ -464,6 +466,7 @@ ob_status ob_pool_pick(ob_pool *pool, uint32_t group, const ob_need *need,
     if (picked->down) {
         picked->retry_at_ms = s.lane->circuit.next_ms;
         picked->ahead = s.ahead;
+        picked->bound = false;
         return OB_AGAIN;
     }
     if (found) {

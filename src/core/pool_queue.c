@@ -10,7 +10,8 @@
 
 /* How many resting keys are looked at for a forecast. */
 #define SAMPLE_MAX 64
-/* A key whose limit is not known is taken to serve so many. */
+/* A key whose limit is not known is taken to serve so many, and as many again
+ * with each second. */
 #define SLOTS_UNKNOWN 8
 #define FORECAST_MS   (OB_PROMISE_SECONDS * 1000LL)
 #define FORECAST_STEP 20
@@ -110,7 +111,7 @@ static size_t slots_of(const ob_group *group, const ob_lane *lane,
 {
     const ob_ledger *own = lane->ledgers[place];
     const ob_ledger *all = group->base->ledgers[place];
-    uint32_t slots = SLOTS_UNKNOWN;
+    uint32_t slots = SLOTS_UNKNOWN * (uint32_t)(1 + (until_ms - now_ms) / 1000);
     if (own && (own->limit[OB_QUOTA_MINUTE_REQUESTS] || own->gap_ticks))
         slots = UINT16_MAX;
     if (own)
@@ -201,7 +202,8 @@ int64_t ob_pool_promise(ob_pool *pool, uint32_t group, const ob_need *need,
     ob_lane *lane = ob_pool_lane_or_base(of, need->model);
     ob_queue *queue = &lane->queue;
     forget_promises(queue, now_ms / 1000);
-    size_t slot = queue->count + promises(queue) + 1;
+    size_t own = need->waiter->lane == lane; /* it does not wait for itself */
+    size_t slot = queue->count - own + promises(queue) + 1;
     int64_t at_ms = ob_queue_slot_at_ms(of, lane, slot, now_ms);
     int64_t last_ms = now_ms + FORECAST_MS - 1000;
     if (retry_at_ms > last_ms)

@@ -78,6 +78,79 @@ static void pool_grants_repetitions_after_the_clock_was_set_back(void **state)
     assert_int_equal(retries_at(NOON - HOUR, 500), 100);
 }
 
+static void
+pool_waits_for_no_conversation_while_a_provider_is_down(void **state)
+{
+    ob_need need = {.model = OB_S(MODEL), .waiter = &nobody};
+    ob_picked picked = {.bound = true};
+    ob_key *key = add_key(1);
+    for (int i = 0; i < 20; i++)
+        ob_pool_trouble(pool, key, OB_S(MODEL), NOON);
+    assert_int_equal(ob_pool_pick(pool, group, &need, NOON + 10, &picked),
+                     OB_AGAIN);
+    assert_true(picked.down);
+    assert_false(picked.bound);
+}
+
+static void pool_gives_conversations_by_weight(void **state)
+{
+    size_t used[3] = {0};
+    add_key(1)->weight = 5;
+    add_key(2);
+    for (uint64_t i = 1; i <= 60; i++) {
+        ob_affinity talk = {.conversation = i};
+        ob_need need = {
+            .model = OB_S(MODEL), .affinity = &talk, .waiter = &nobody};
+        ob_picked picked;
+        assert_int_equal(
+            ob_pool_pick(pool, group, &need, NOON + (int64_t)i, &picked),
+            OB_OK);
+        ob_pool_answered(pool, &picked.claim, OB_S(MODEL), NOON + (int64_t)i);
+        used[picked.key->id]++;
+    }
+    assert_in_range(used[1], 49, 51);
+}
+
+/* The only key rests for a second, and nothing is known of its limits. */
+static void rest_unknown_key(void)
+{
+    add_key(1);
+    assert_int_equal(pick(MODEL, NOON), 1);
+    cool(1, MODEL, SECOND, NOON);
+}
+
+static void pool_promises_no_place_behind_oneself(void **state)
+{
+    ob_waiter waiter = {0};
+    ob_need need = {.model = OB_S(MODEL), .waiter = &waiter};
+    ob_limit_fact fact = {.unit = OB_LIMIT_REQUESTS,
+                          .window = OB_WINDOW_MINUTE,
+                          .limit = 1,
+                          .remaining = -1,
+                          .reset_ms = -1};
+    add_key(1);
+    assert_int_equal(pick(MODEL, NOON), 1);
+    ob_pool_answered(pool, &last_claim, OB_S(MODEL), NOON);
+    ob_pool_learn(pool, &last_claim, OB_S(MODEL), &fact, 1, NOON);
+    assert_int_equal(ob_pool_queue(pool, group, OB_S(MODEL), &waiter), OB_OK);
+    int64_t at_ms = ob_pool_promise(pool, group, &need, NOON, NOON);
+    assert_in_range(at_ms - NOON, 60000, 61000);
+    ob_pool_unqueue(&waiter);
+}
+
+static void pool_expects_more_of_an_unknown_limit_as_time_goes_on(void **state)
+{
+    ob_waiter waiters[40] = {0};
+    rest_unknown_key();
+    for (size_t i = 0; i < OB_LEN(waiters); i++)
+        assert_int_equal(ob_pool_queue(pool, group, OB_S(MODEL), &waiters[i]),
+                         OB_OK);
+    assert_int_equal(pick(MODEL, NOON + 10), 0);
+    assert_in_range(retry_at - NOON, 1000, 7000);
+    for (size_t i = 0; i < OB_LEN(waiters); i++)
+        ob_pool_unqueue(&waiters[i]);
+}
+
 #define CASE(name)                                                             \
     cmocka_unit_test_setup_teardown(name, setup_pool, teardown_pool)
 
@@ -90,6 +163,10 @@ int main(void)
         CASE(pool_grants_repetitions_by_the_second),
         CASE(pool_grants_no_more_repetitions_under_two_clocks),
         CASE(pool_grants_repetitions_after_the_clock_was_set_back),
+        CASE(pool_gives_conversations_by_weight),
+        CASE(pool_promises_no_place_behind_oneself),
+        CASE(pool_expects_more_of_an_unknown_limit_as_time_goes_on),
+        CASE(pool_waits_for_no_conversation_while_a_provider_is_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
