@@ -333,6 +333,7 @@ void relay_next(ob_relay *relay, ob_pool *pool, int64_t now_ms,
         }
         relay->insists = true;
         status = pick(relay, pool, now_ms, &picked);
+        relay->insists = false;
     }
     switch (status) {
     case OB_OK:
