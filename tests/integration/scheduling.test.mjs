@@ -572,30 +572,24 @@ scenario(
     async (room) => {
         const { gateway, mock } = await room.world({
             keys: { openai: KEYS },
-            config: { timeouts: { queue_ms: 300 } },
         });
         assertGood(await gateway.chat());
         mock.requests.length = 0;
         mock.otherwise(trouble(500));
-        const statuses = new Set();
         for (let wave = 0; wave < 10; wave++)
             for (const answer of await Promise.all(
                 Array.from({ length: 10 }, () => gateway.chat()),
-            )) {
-                statuses.add(answer.status);
-                if (answer.status === 502)
-                    assert.ok(Number(answer.headers.get('retry-after')) >= 1);
-            }
+            ))
+                assert.equal(answer.status, 500, answer.text);
         assert.ok(
-            mock.requests.length < 100,
+            mock.requests.length < 150,
             `${mock.requests.length} attempts of 100 requests`,
         );
-        assert.deepEqual([...statuses].sort(), [500, 502]);
         mock.otherwise(good());
         await eventually(
             'it is back',
             async () => (await gateway.chat()).status === 200,
-            5000,
+            2000,
         );
         const answers = Array.from({ length: 20 }, () => gateway.chat());
         for (const answer of await Promise.all(answers)) assertGood(answer);
