@@ -572,24 +572,29 @@ scenario(
     async (room) => {
         const { gateway, mock } = await room.world({
             keys: { openai: KEYS },
+            config: { timeouts: { queue_ms: 300 } },
         });
         assertGood(await gateway.chat());
         mock.requests.length = 0;
         mock.otherwise(trouble(500));
+        const statuses = new Set();
         for (let wave = 0; wave < 10; wave++)
             for (const answer of await Promise.all(
                 Array.from({ length: 10 }, () => gateway.chat()),
-            ))
-                assert.equal(answer.status, 500, answer.text);
+            )) {
+                statuses.add(answer.status);
+            }
         assert.ok(
             mock.requests.length < 150,
             `${mock.requests.length} attempts of 100 requests`,
         );
+        /* Its own words, for there is no other provider to turn to. */
+        assert.deepEqual([...statuses], [500]);
         mock.otherwise(good());
         await eventually(
             'it is back',
             async () => (await gateway.chat()).status === 200,
-            2000,
+            5000,
         );
         const answers = Array.from({ length: 20 }, () => gateway.chat());
         for (const answer of await Promise.all(answers)) assertGood(answer);
