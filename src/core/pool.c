@@ -231,7 +231,10 @@ static ob_key *key_new(const ob_key_record *record)
     key->group = record->group;
     ob_secret_mask(record->secret, key->masked);
     key_update(key, record);
-    key->used_order = ob_order_of(key->last_used_ms);
+    /* Keys that were used at the same moment, or never, are taken in the order
+     * in which they were added. */
+    key->used_order =
+        ob_order_of(key->last_used_ms) + ((uint64_t)key->id & OB_ORDER_TIES);
     return key;
 }
 

@@ -94,9 +94,11 @@ static inline uint64_t ob_group_mix(uint32_t group)
 }
 
 /* Time first, so that what the store remembers sorts with what is picked. */
+#define OB_ORDER_BITS 19
+#define OB_ORDER_TIES ((1ULL << OB_ORDER_BITS) - 1)
 static inline uint64_t ob_order_of(int64_t used_ms)
 {
-    return (uint64_t)(used_ms > 0 ? used_ms : 0) << 19;
+    return (uint64_t)(used_ms > 0 ? used_ms : 0) << OB_ORDER_BITS;
 }
 
 /* Higher priorities first, then those that were used least lately. */

@@ -313,6 +313,7 @@ static bool note_in_ledger(ob_lane *lane, const ob_key *key, bool whole_key,
     if (about)
         return ob_ledger_refused(ledger, facts, count,
                                  verdict->reason == OB_REASON_DAY_QUOTA,
+                                 verdict->told ? verdict->cool_ms : -1,
                                  cause->sent_ms, cause->now_ms);
     ob_ledger_learn(ledger, facts, count, cause->sent_ms, cause->now_ms);
     return false;
@@ -469,12 +470,25 @@ void ob_pool_succeeded(ob_pool *pool, ob_key *key, ob_slice model,
         cooldown_prove_over(pool, key, of, now_ms);
 }
 
+/* Whoever lifts a rest knows better than what was counted. */
+static void forget_use(ob_pool *pool, const ob_key *key, ob_slice model)
+{
+    const ob_group *group = pool->groups[key->group];
+    for (ob_lane *lane = group->lanes; lane; lane = lane->next)
+        if (!model.len ||
+            ob_slice_eq(model, ob_slice_make(lane->model, lane->model_len)))
+            ob_lane_forget(lane, key->place);
+    if (!model.len)
+        ob_lane_forget(group->base, key->place);
+}
+
 void ob_pool_set_cooldown(ob_pool *pool, ob_key *key, ob_slice model,
                           int64_t until_ms, ob_reason reason, int64_t now_ms)
 {
     model = ob_slice_head(model, OB_MODEL_BYTES_MAX);
     ob_cooldown *rest = ob_key_cooldown(key, model);
     if (until_ms <= now_ms) {
+        forget_use(pool, key, model);
         if (rest)
             cooldown_end(pool, key, rest);
         return;

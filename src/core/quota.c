@@ -291,7 +291,9 @@ uint32_t ob_ledger_slots(const ob_ledger *ledger, int64_t now_ms,
     uint64_t day = ledger->limit[OB_QUOTA_DAY_REQUESTS];
     if (limit) {
         uint64_t used = ob_marks_requests(ledger, ob_tick_of(until_ms));
-        max = ob_least_u32(max, limit > used ? limit - used : 0);
+        uint64_t minutes = (uint64_t)(until_ms - now_ms) / (60 * 1000);
+        max = ob_least_u32(max,
+                           limit * minutes + (limit > used ? limit - used : 0));
     }
     if (day && !day_is_over(ledger, until_ms))
         max = ob_least_u32(

@@ -107,12 +107,13 @@ void ob_ledger_learn(ob_ledger *ledger, const ob_limit_fact *facts,
  * A 429 with these facts came, and its request has been given back. Where
  * nothing was told, or less has been used than was told, what was used in the
  * last minute is the limit, until probes show more. `by_day`: a day's quota is
- * used up. Returns whether the ledger explains the refusal: it stands at a
- * limit by the minute that it knew, and tells when there is room again.
+ * used up. `wait_ms`: what it tells to wait; -1: nothing. Returns whether the
+ * ledger explains the refusal: it stands at a limit by the minute that it knew,
+ * and tells when there is room again.
  */
 bool ob_ledger_refused(ob_ledger *ledger, const ob_limit_fact *facts,
-                       size_t count, bool by_day, int64_t sent_ms,
-                       int64_t now_ms);
+                       size_t count, bool by_day, int64_t wait_ms,
+                       int64_t sent_ms, int64_t now_ms);
 
 /* May a request go over a limit now, to see whether it still holds? */
 bool ob_ledger_may_probe(const ob_ledger *ledger, int64_t now_ms);

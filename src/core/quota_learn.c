@@ -4,6 +4,8 @@
 #define PROBE_LEARNED_MIN 5
 #define PROBE_TOLD_MIN    60
 #define PROBE_SOON_S      5
+/* Waits are told in whole seconds, and rounded up or down. */
+#define WAIT_OFF_MS 3000
 
 /* ---- limits ---- */
 
@@ -216,8 +218,23 @@ static bool share_with_others(ob_ledger *l, uint32_t used, uint32_t limit,
     return true;
 }
 
+/* Can the wait that was told be that of a minute's window? Not where it ends
+ * long before the first request leaves the window. */
+static bool is_by_minute(const ob_ledger *l, int64_t wait_ms, int64_t now_ms)
+{
+    ob_ledger full = *l;
+    full.limit[OB_QUOTA_MINUTE_REQUESTS] =
+        ob_ledger_used(l, OB_QUOTA_MINUTE_REQUESTS, now_ms);
+    full.limit[OB_QUOTA_MINUTE_TOKENS] = 0;
+    full.gap_ticks = 0;
+    full.day_end_s = 0;
+    int64_t room_ms = ob_ledger_room_at_ms(&full, (ob_tokens){0, 0}, now_ms);
+    return wait_ms < 0 || wait_ms + WAIT_OFF_MS >= room_ms - now_ms;
+}
+
 /* Where nobody told a limit, what was used is it. */
-static bool learn_from_use(ob_ledger *l, bool told, int64_t now_ms)
+static bool learn_from_use(ob_ledger *l, bool told, int64_t wait_ms,
+                           int64_t now_ms)
 {
     uint32_t used = ob_ledger_used(l, OB_QUOTA_MINUTE_REQUESTS, now_ms);
     uint32_t limit = l->limit[OB_QUOTA_MINUTE_REQUESTS];
@@ -227,15 +244,16 @@ static bool learn_from_use(ob_ledger *l, bool told, int64_t now_ms)
         return share_with_others(l, used, limit, now_ms);
     /* A refusal after little use has another cause: a day that is used up, an
      * address, a burst. */
-    if (!used || (limit && used < limit / 4))
+    if (!used || (limit && used < limit / 4) ||
+        !is_by_minute(l, wait_ms, now_ms))
         return false;
     set_limit(l, OB_QUOTA_MINUTE_REQUESTS, used, false, now_ms);
     return limit != 0;
 }
 
 bool ob_ledger_refused(ob_ledger *ledger, const ob_limit_fact *facts,
-                       size_t count, bool by_day, int64_t sent_ms,
-                       int64_t now_ms)
+                       size_t count, bool by_day, int64_t wait_ms,
+                       int64_t sent_ms, int64_t now_ms)
 {
     bool probing = (ledger->flags & OB_LEDGER_PROBING) != 0;
     uint8_t gap = ledger->probe_gap_min;
@@ -250,7 +268,8 @@ bool ob_ledger_refused(ob_ledger *ledger, const ob_limit_fact *facts,
         return false;
     if (quota == OB_QUOTA_MINUTE_TOKENS)
         return ledger->limit[quota] != 0;
-    return learn_from_use(ledger, quota == OB_QUOTA_MINUTE_REQUESTS, now_ms);
+    return learn_from_use(ledger, quota == OB_QUOTA_MINUTE_REQUESTS, wait_ms,
+                          now_ms);
 }
 
 /* ---- probes ---- */
