@@ -10,8 +10,8 @@
 #define TURNS_STEPS    1024
 /* Behind the leading turns: only the first requests of a conversation have
  * something near. */
-#define REST_BYTES_MAX  ((size_t)64 * 1024)
-#define REST_STEPS_MAX  512
+#define REST_BYTES_MAX  ((size_t)8 * 1024)
+#define REST_STEPS_MAX  64
 #define TOOLS_BYTES_MAX ((size_t)2 * 1024)
 
 #define TEXT_ROOM ((size_t)8 * 1024) /* of system and turns, each */

@@ -3,6 +3,7 @@
 
 #define ID_BYTES_MAX    256
 #define INNER_BYTES_MAX ((size_t)8 * 1024)
+#define LAST_BYTES_MAX  ((size_t)1024)
 #define INNER_TRIES     256
 #define ANSWER_STEPS    1024
 #define ANSWER_LINES    8
@@ -172,6 +173,25 @@ static void note_inner(ob_resource_list *list, ob_slice text)
     }
 }
 
+/* Members of the top level that stand behind a long conversation. */
+static void note_last(ob_resource_list *list, ob_slice text)
+{
+    static const ob_slice names[] = {
+        OB_S_INIT("\"previous_response_id\""),
+        OB_S_INIT("\"cachedContent\""),
+    };
+    for (size_t i = 0; i < OB_LEN(names); i++) {
+        size_t at = ob_slice_find(text, names[i]);
+        if (at == OB_NOWHERE)
+            continue;
+        ob_walk walk = {text.ptr + at + names[i].len, text.ptr + text.len, 16};
+        if (ob_walk_peek(&walk) != ':')
+            continue;
+        walk.at++;
+        note_strings(list, &walk);
+    }
+}
+
 /*
  * A quote inside of a string has a backslash before it, so `"file_id"` with
  * both of its quotes bare is a name or a value, and with a colon behind it a
@@ -181,8 +201,10 @@ static void note_inner(ob_resource_list *list, ob_slice text)
 void ob_resource_note_inner(ob_resource_list *list, ob_slice text)
 {
     size_t at = 0;
-    if (text.len > INNER_BYTES_MAX)
+    if (text.len > INNER_BYTES_MAX) {
         text = ob_slice_from(text, text.len - INNER_BYTES_MAX);
+        note_last(list, ob_slice_from(text, text.len - LAST_BYTES_MAX));
+    }
     for (size_t tries = 0; tries < INNER_TRIES; tries++) {
         at = ob_skim_pair(text, at, '"', 'f', 'v');
         if (at == OB_NOWHERE)

@@ -78,6 +78,7 @@ typedef struct ob_lane {
     /* What most requests of this model do not exceed, for estimates: tokens of
      * the prompt for 1024 bytes of the body, tokens of the answer. 0: none
      * was seen. */
+    uint32_t claims; /* made of it; wraps */
     uint32_t input_per_kib;
     uint32_t output;
 } ob_lane;

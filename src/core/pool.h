@@ -189,6 +189,7 @@ typedef struct ob_claim {
     ob_zone zone;
     bool open;
     bool counted; /* it stands in the ledger of its model */
+    bool asks;    /* what the answer says it used is wanted */
 } ob_claim;
 
 typedef struct ob_picked {

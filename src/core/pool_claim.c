@@ -36,17 +36,33 @@ static void claim_ledger(ob_lane *lane, uint32_t place, const ob_claim *claim)
         ob_ledger_take(ledger, claim->tokens, claim->zone, claim->at_ms);
 }
 
-/* The request counts from now on: in the ledger of its model, where it is
- * known to be a model, and in that of all models where there is a limit. */
+/* Reading how many tokens an answer took costs more than all else that is done
+ * with it, so it is done where a limit of tokens is known, for the first
+ * answers of a model, and for one in so many, so that estimates stay true. */
+#define ASK_EVERY 16
+
+static bool asks(const ob_group *group, const ob_lane *lane, uint32_t place)
+{
+    const ob_ledger *books[] = {lane->ledgers[place],
+                                group->base->ledgers[place]};
+    for (size_t i = 0; i < OB_LEN(books); i++)
+        if (books[i] && (books[i]->limit[OB_QUOTA_MINUTE_TOKENS] ||
+                         books[i]->limit[OB_QUOTA_DAY_TOKENS]))
+            return true;
+    return !lane->input_per_kib || lane->claims % ASK_EVERY == 0;
+}
+
 void ob_claim_make(ob_group *group, ob_lane *lane, const ob_need *need,
                    const ob_key *key, int64_t now_ms, ob_claim *claim)
 {
+    lane->claims++;
     *claim = (ob_claim){.key_id = key->id,
                         .at_ms = now_ms,
                         .tokens = ob_lane_estimate(lane, need),
                         .body_bytes = need->body_bytes,
                         .zone = need->zone,
-                        .open = true};
+                        .open = true,
+                        .asks = asks(group, lane, key->place)};
     ob_lane *base = group->base;
     if (lane != base) {
         claim_ledger(lane, key->place, claim);

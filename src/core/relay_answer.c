@@ -331,7 +331,8 @@ void ob_relay_head(ob_relay *relay, ob_pool *pool, int status,
     relay->is_stream = is_type(type, "text/event-stream");
     relay->is_json = is_type(type, "application/json");
     relay->ended = false;
-    relay->watched = status < 400 && (relay->is_stream || relay->is_json);
+    relay->watched = status < 400 && relay->claim.asks &&
+                     (relay->is_stream || relay->is_json);
     if (relay->watched)
         ob_usage_watch_init(&relay->usage, relay->is_stream);
     relay_move(relay, OB_RELAY_HOLDING);
