@@ -147,18 +147,13 @@ void ob_lane_put(ob_lane *lane, uint32_t place, ob_lane_side side,
     sift_down(lane, heap, lane->index[place]);
 }
 
-void ob_lane_forget(ob_lane *lane, uint32_t place)
+void ob_lane_remove(ob_lane *lane, uint32_t place)
 {
+    ob_lane_drop(lane, place);
     if (place >= lane->capacity)
         return;
     free(lane->ledgers[place]);
     lane->ledgers[place] = NULL;
-}
-
-void ob_lane_remove(ob_lane *lane, uint32_t place)
-{
-    ob_lane_drop(lane, place);
-    ob_lane_forget(lane, place);
 }
 
 ob_ledger *ob_lane_ledger(ob_lane *lane, uint32_t place)

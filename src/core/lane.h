@@ -96,8 +96,6 @@ void ob_lane_put(ob_lane *lane, uint32_t place, ob_lane_side side,
 void ob_lane_drop(ob_lane *lane, uint32_t place);
 /* The key has gone: its ledger too. */
 void ob_lane_remove(ob_lane *lane, uint32_t place);
-/* Its ledger begins anew. */
-void ob_lane_forget(ob_lane *lane, uint32_t place);
 /* The ledger of a place, made when there is none; NULL without memory. */
 ob_ledger *ob_lane_ledger(ob_lane *lane, uint32_t place);
 /* The key at `from` is now called `to`; `to` must be absent. */

@@ -470,16 +470,16 @@ void ob_pool_succeeded(ob_pool *pool, ob_key *key, ob_slice model,
         cooldown_prove_over(pool, key, of, now_ms);
 }
 
-/* Whoever lifts a rest knows better than what was counted. */
-static void forget_use(ob_pool *pool, const ob_key *key, ob_slice model)
+/* Whoever lifts a rest knows better than what was guessed; that does not make
+ * the provider's minute shorter. */
+static void forget_guesses(ob_pool *pool, const ob_key *key, ob_slice model)
 {
     const ob_group *group = pool->groups[key->group];
-    for (ob_lane *lane = group->lanes; lane; lane = lane->next)
-        if (!model.len ||
-            ob_slice_eq(model, ob_slice_make(lane->model, lane->model_len)))
-            ob_lane_forget(lane, key->place);
-    if (!model.len)
-        ob_lane_forget(group->base, key->place);
+    for (ob_lane *lane = group->lanes; lane; lane = lane->next) {
+        ob_slice of = ob_slice_make(lane->model, lane->model_len);
+        if (lane->ledgers[key->place] && (!model.len || ob_slice_eq(model, of)))
+            ob_ledger_forget_guesses(lane->ledgers[key->place]);
+    }
 }
 
 void ob_pool_set_cooldown(ob_pool *pool, ob_key *key, ob_slice model,
@@ -488,7 +488,7 @@ void ob_pool_set_cooldown(ob_pool *pool, ob_key *key, ob_slice model,
     model = ob_slice_head(model, OB_MODEL_BYTES_MAX);
     ob_cooldown *rest = ob_key_cooldown(key, model);
     if (until_ms <= now_ms) {
-        forget_use(pool, key, model);
+        forget_guesses(pool, key, model);
         if (rest)
             cooldown_end(pool, key, rest);
         return;

@@ -115,6 +115,9 @@ bool ob_ledger_refused(ob_ledger *ledger, const ob_limit_fact *facts,
                        size_t count, bool by_day, int64_t wait_ms,
                        int64_t sent_ms, int64_t now_ms);
 
+/* Limits that no provider has told are forgotten. */
+void ob_ledger_forget_guesses(ob_ledger *ledger);
+
 /* May a request go over a limit now, to see whether it still holds? */
 bool ob_ledger_may_probe(const ob_ledger *ledger, int64_t now_ms);
 void ob_ledger_probe(ob_ledger *ledger, int64_t now_ms);

@@ -272,6 +272,14 @@ bool ob_ledger_refused(ob_ledger *ledger, const ob_limit_fact *facts,
                           now_ms);
 }
 
+void ob_ledger_forget_guesses(ob_ledger *ledger)
+{
+    ledger->flags &= (uint8_t)~OB_LEDGER_LOWERED;
+    for (ob_quota quota = 0; quota < OB_QUOTA_COUNT; quota++)
+        if (!(ledger->flags & 1u << quota))
+            ledger->limit[quota] = 0;
+}
+
 /* ---- probes ---- */
 
 bool ob_ledger_may_probe(const ob_ledger *ledger, int64_t now_ms)

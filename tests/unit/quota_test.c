@@ -329,6 +329,19 @@ static void ledger_takes_no_short_wait_for_a_minutes(void **state)
     assert_int_equal(ledger.limit[OB_QUOTA_MINUTE_REQUESTS], 2);
 }
 
+static void ledger_forgets_its_guesses_alone(void **state)
+{
+    take(NOON);
+    take(NOON);
+    (void)ob_ledger_refused(&ledger, NULL, 0, false, -1, NOON, NOON);
+    tell(OB_LIMIT_REQUESTS, OB_WINDOW_DAY, 50, -1, NOON);
+    assert_false(fits(NOON));
+    ob_ledger_forget_guesses(&ledger);
+    assert_true(fits(NOON));
+    assert_int_equal(ledger.limit[OB_QUOTA_DAY_REQUESTS], 50);
+    assert_int_equal(used(OB_QUOTA_MINUTE_REQUESTS, NOON), 2);
+}
+
 static void ledger_finds_a_raised_limit_again(void **state)
 {
     for (int i = 0; i < 5; i++)
@@ -405,6 +418,7 @@ int main(void)
                                setup_ledger),
         cmocka_unit_test_setup(ledger_takes_no_short_wait_for_a_minutes,
                                setup_ledger),
+        cmocka_unit_test_setup(ledger_forgets_its_guesses_alone, setup_ledger),
         cmocka_unit_test_setup(ledger_finds_a_raised_limit_again, setup_ledger),
         cmocka_unit_test_setup(ledger_counts_slots, setup_ledger),
     };
