@@ -256,8 +256,6 @@ void ob_pool_answered(ob_pool *pool, ob_claim *claim, ob_slice model,
  * resources. */
 void ob_pool_bind(ob_pool *pool, const ob_key *key, const ob_affinity *affinity,
                   const uint64_t *made, size_t made_count, int64_t now_ms);
-/* The table behind it, for the store. */
-ob_sticky *ob_pool_sticky(ob_pool *pool);
 
 /* What a response told of the key's limits. */
 void ob_pool_learn(ob_pool *pool, const ob_claim *claim, ob_slice model,

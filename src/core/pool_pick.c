@@ -269,13 +269,13 @@ static bool may_serve(const search *s, const ob_key *key)
 
 /* After trouble: one that has just served others, so that a request does not
  * go from one broken key to the next. */
-static ob_key *lane_take_proven(const search *s, const ob_pool *pool)
+static ob_key *lane_take_proven(const search *s)
 {
     const ob_lane *lane = s->lane;
     for (size_t i = 0; i < OB_LEN(lane->proven); i++) {
         int64_t id = lane->proven[i];
-        ob_key *key = id ? ob_pool_find(pool, id) : NULL;
-        if (key && !key->trouble && s->group == pool->groups[key->group] &&
+        ob_key *key = id ? ob_pool_find(s->pool, id) : NULL;
+        if (key && !key->trouble && key->group == s->number &&
             may_serve(s, key))
             return key;
     }
@@ -315,9 +315,7 @@ static bool is_roomy(const search *s, const ob_key *key)
 {
     const ob_ledger *ledger = s->lane->ledgers[key->place];
     uint64_t limit = ledger ? ledger->limit[OB_QUOTA_MINUTE_REQUESTS] : 0;
-    uint64_t used =
-        limit ? ob_ledger_used(ledger, OB_QUOTA_MINUTE_REQUESTS, s->now_ms) : 0;
-    return limit && used * 2 < limit;
+    return limit && (uint64_t)used_of(s, key) * 2 < limit;
 }
 
 static int64_t key_at_ms(const search *s, const ob_key *key)
@@ -366,11 +364,6 @@ void ob_pool_bind(ob_pool *pool, const ob_key *key, const ob_affinity *affinity,
                        true, now_ms / 1000);
 }
 
-ob_sticky *ob_pool_sticky(ob_pool *pool)
-{
-    return &pool->sticky;
-}
-
 /* ---- the pick ---- */
 
 static void search_lane(search *s, ob_lane *lane, ob_key **key)
@@ -393,7 +386,7 @@ static void search_lane(search *s, ob_lane *lane, ob_key **key)
     if (s->bound_at_ms)
         return;
     if (!*key && s->need->after_trouble)
-        *key = lane_take_proven(s, s->pool);
+        *key = lane_take_proven(s);
     if (!*key)
         *key = lane_take(s);
 }

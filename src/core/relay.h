@@ -114,7 +114,6 @@ typedef struct ob_relay {
     int64_t key_id;          /* of the attempt under way */
     ob_claim claim;          /* its part of the key's quotas */
     int64_t bound_waited_ms; /* for the key of its conversation */
-    bool insists;            /* on a provider that is in trouble */
     bool repeatable;       /* may be sent again although it was received once */
     bool failed_silent;    /* the last attempt, by first_byte_ms */
     ob_action last_action; /* of the last verdict */

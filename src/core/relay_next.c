@@ -75,7 +75,6 @@ static ob_need need_of(const ob_relay *relay)
                      .skip_count = relay->tried_count,
                      .affinity = &relay->affinity,
                      .patience_ms = patience_ms(relay),
-                     .insists = relay->insists,
                      .after_trouble = relay->trouble[relay->target] > 0,
                      .waiter = &relay->waiter};
 }
@@ -244,11 +243,12 @@ static bool wait_for_key(ob_relay *relay, ob_pool *pool, int64_t turn_at_ms,
 }
 
 /* Another key than those that met trouble if there is one that is free. */
-static ob_status pick(ob_relay *relay, ob_pool *pool, int64_t now_ms,
-                      ob_picked *picked)
+static ob_status pick(ob_relay *relay, ob_pool *pool, bool insists,
+                      int64_t now_ms, ob_picked *picked)
 {
     uint32_t group = ob_relay_target(relay)->provider->pool_group;
     ob_need need = need_of(relay);
+    need.insists = insists;
     ob_status status = ob_pool_pick(pool, group, &need, now_ms, picked);
     if (status == OB_OK || status == OB_NO_MEMORY ||
         relay->tried_count == relay->refused_count)
@@ -301,7 +301,7 @@ static ob_status pick_target(ob_relay *relay, ob_pool *pool, int64_t now_ms,
         if (is_closed(relay, i))
             continue;
         relay->target = i;
-        ob_status status = pick(relay, pool, now_ms, picked);
+        ob_status status = pick(relay, pool, false, now_ms, picked);
         if (status == OB_OK || status == OB_NO_MEMORY)
             return status;
         if (status == OB_AGAIN)
@@ -331,9 +331,7 @@ void relay_next(ob_relay *relay, ob_pool *pool, int64_t now_ms,
             give_up(relay, pool, now_ms, action);
             return;
         }
-        relay->insists = true;
-        status = pick(relay, pool, now_ms, &picked);
-        relay->insists = false;
+        status = pick(relay, pool, true, now_ms, &picked);
     }
     switch (status) {
     case OB_OK:
