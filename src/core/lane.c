@@ -28,6 +28,7 @@ void ob_lane_free(ob_lane *lane)
         return;
     free(lane->model);
     free(lane->ready.places);
+    free(lane->fresh.places);
     free(lane->resting.places);
     free(lane->value);
     free(lane->index);
@@ -56,6 +57,7 @@ ob_status ob_lane_grow(ob_lane *lane, uint32_t capacity)
         return OB_OK;
     bool grown =
         grow_array(&lane->ready.places, sizeof(uint32_t), from, capacity) &&
+        grow_array(&lane->fresh.places, sizeof(uint32_t), from, capacity) &&
         grow_array(&lane->resting.places, sizeof(uint32_t), from, capacity) &&
         grow_array(&lane->value, sizeof(uint64_t), from, capacity) &&
         grow_array(&lane->index, sizeof(uint32_t), from, capacity) &&
@@ -69,7 +71,8 @@ ob_status ob_lane_grow(ob_lane *lane, uint32_t capacity)
 
 static ob_lane_heap *heap_of(ob_lane *lane, uint32_t place)
 {
-    return lane->side[place] == OB_LANE_READY ? &lane->ready : &lane->resting;
+    ob_lane_heap *heaps[] = {NULL, &lane->ready, &lane->fresh, &lane->resting};
+    return heaps[lane->side[place]];
 }
 
 static void heap_set(ob_lane *lane, ob_lane_heap *heap, uint32_t at,

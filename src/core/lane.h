@@ -1,10 +1,11 @@
 /*
  * lane.h - the order in which the keys of one group are taken for one model.
  *
- *   value[place] ─ ready:   when the key was used (ob_key.used_order, a lower
- *                           bound: other lanes may have used it since)
+ *   value[place] ─ ready, fresh: when the key was used (ob_key.used_order, a
+ *                           lower bound: other lanes may have used it since)
  *                  resting: when it is back, unix milliseconds
- *   heaps: two binary heaps of places, the least value first
+ *   heaps: binary heaps of places, the least value first; fresh are the keys
+ *          that may serve but have never answered anything
  *
  *   ledgers: what each key has used and may use of the model; made when the
  *            key is first used for it
@@ -20,6 +21,7 @@
 typedef enum ob_lane_side {
     OB_LANE_ABSENT,
     OB_LANE_READY,
+    OB_LANE_FRESH,
     OB_LANE_RESTING,
 } ob_lane_side;
 
@@ -64,6 +66,7 @@ typedef struct ob_lane {
     size_t model_len;
     uint64_t picked_order; /* when the lane was last asked; the oldest goes */
     ob_lane_heap ready;
+    ob_lane_heap fresh;
     ob_lane_heap resting;
     uint32_t capacity;
     uint64_t *value;     /* by place */
@@ -94,6 +97,12 @@ OB_MUST_USE ob_status ob_lane_grow(ob_lane *lane, uint32_t capacity);
 void ob_lane_put(ob_lane *lane, uint32_t place, ob_lane_side side,
                  uint64_t value);
 void ob_lane_drop(ob_lane *lane, uint32_t place);
+/* Does it stand where it may be taken from? */
+static inline bool ob_lane_is_ready(const ob_lane *lane, uint32_t place)
+{
+    return lane->side[place] == OB_LANE_READY ||
+           lane->side[place] == OB_LANE_FRESH;
+}
 /* The key has gone: its ledger too. */
 void ob_lane_remove(ob_lane *lane, uint32_t place);
 /* The ledger of a place, made when there is none; NULL without memory. */

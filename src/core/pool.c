@@ -231,6 +231,7 @@ static ob_key *key_new(const ob_key_record *record)
     key->group = record->group;
     ob_secret_mask(record->secret, key->masked);
     key_update(key, record);
+    key->proven = record->requests > record->failures;
     /* Keys that were used at the same moment, or never, are taken in the order
      * in which they were added. */
     key->used_order =

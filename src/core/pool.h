@@ -2,12 +2,14 @@
  * pool.h - choose which provider key serves a request.
  *
  *   ob_pool ─▶ groups (one a provider) ─▶ keys
- *                     └─▶ lanes (one a model in use) ─▶ ready | resting heaps
+ *                     └─▶ lanes (one a model in use)
+ *                              └─▶ ready | fresh | resting heaps
  *
- * A lane holds every key of its group in one of two heaps: `ready`, ordered by
- * priority and by when the key was last used, and `resting`, ordered by when it
- * is back. A key rests after a refusal (a cool-down), or because its ledger
- * (quota.h) says that its quota is used up.
+ * A lane holds every key of its group in one of three heaps: `ready`, ordered
+ * by priority and by when the key was last used; `fresh`, the same for keys
+ * that have never answered; and `resting`, ordered by when it is back. A key
+ * rests after a refusal (a cool-down), or because its ledger (quota.h) says
+ * that its quota is used up.
  *
  * Pure: no I/O, clock, randomness or global state; time is passed in.
  * Ownership: the pool owns its keys; an ob_key * is valid until the key is
@@ -76,6 +78,8 @@ typedef struct ob_key {
     uint8_t weight;       /* 1 to OB_WEIGHT_MAX: its share among equals */
     uint8_t turns;        /* of `weight`, taken in a row */
     uint8_t trouble; /* attempts in a row that met the provider's trouble */
+    bool proven;     /* it has answered since it was added or blocked */
+    uint32_t out;    /* claims that are open */
     int64_t total_cooling_ms; /* granted; a rest that ends early counts whole */
     uint64_t requests;
     uint64_t failures;
@@ -206,7 +210,9 @@ typedef struct ob_picked {
  * Finds the key of `group` that may serve: it rests neither for the model nor
  * for all, and its quotas have room. Among those it is the one that the request
  * goes on with, or else of the highest priority and used least lately. What
- * only one key can use waits for that key, unless it is blocked or gone.
+ * only one key can use waits for that key, unless it is blocked or gone. Keys
+ * that have never answered get a part of the requests, one at a time each, as
+ * long as others have room.
  * Counts a use of the key and claims its part of the quotas. O(log n). With an
  * empty model only rests and quotas of the whole key count.
  *
@@ -248,8 +254,8 @@ void ob_pool_give_back(ob_pool *pool, ob_claim *claim, ob_slice model);
  * say. */
 void ob_pool_settle(ob_pool *pool, ob_claim *claim, ob_slice model,
                     const ob_tokens *used);
-/* The model has answered, so it is one: from now on its requests are counted.
- * The claim stays open. */
+/* The key has answered, and is no longer fresh; so has the model, so it is one:
+ * from now on its requests are counted. The claim stays open. */
 void ob_pool_answered(ob_pool *pool, ob_claim *claim, ob_slice model,
                       int64_t now_ms);
 /* The key has served a request that goes on with that, and has made these
@@ -257,8 +263,9 @@ void ob_pool_answered(ob_pool *pool, ob_claim *claim, ob_slice model,
 void ob_pool_bind(ob_pool *pool, const ob_key *key, const ob_affinity *affinity,
                   const uint64_t *made, size_t made_count, int64_t now_ms);
 
-/* What a response told of the key's limits. */
-void ob_pool_learn(ob_pool *pool, const ob_claim *claim, ob_slice model,
+/* What the head of an answer told of the key's limits. The model is one, since
+ * it is answered. */
+void ob_pool_learn(ob_pool *pool, ob_claim *claim, ob_slice model,
                    const ob_limit_fact *facts, size_t count, int64_t now_ms);
 
 /* An attempt with the key met the provider's own trouble: no mark, but others

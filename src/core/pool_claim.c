@@ -53,9 +53,10 @@ static bool asks(const ob_group *group, const ob_lane *lane, uint32_t place)
 }
 
 void ob_claim_make(ob_group *group, ob_lane *lane, const ob_need *need,
-                   const ob_key *key, int64_t now_ms, ob_claim *claim)
+                   ob_key *key, int64_t now_ms, ob_claim *claim)
 {
     lane->claims++;
+    key->out++;
     *claim = (ob_claim){.key_id = key->id,
                         .at_ms = now_ms,
                         .tokens = ob_lane_estimate(lane, need),
@@ -98,10 +99,17 @@ static bool open_books(ob_pool *pool, const ob_claim *claim, ob_slice model,
     return true;
 }
 
+/* The key may have gone and another come in its place. */
+static void come_back(ob_key *key)
+{
+    key->out -= key->out > 0;
+}
+
 void ob_pool_give_back(ob_pool *pool, ob_claim *claim, ob_slice model)
 {
     books b;
     if (open_books(pool, claim, model, &b)) {
+        come_back(b.key);
         if (b.own)
             ob_ledger_give_back(b.own, claim->tokens, claim->at_ms);
         if (b.all)
@@ -150,6 +158,7 @@ void ob_pool_settle(ob_pool *pool, ob_claim *claim, ob_slice model,
 {
     books b;
     if (open_books(pool, claim, model, &b)) {
+        come_back(b.key);
         ob_tokens tokens = used ? *used : claim->tokens;
         if (b.own)
             ob_ledger_settle(b.own, claim->tokens, tokens, claim->at_ms);
@@ -174,32 +183,53 @@ static void note_proven(ob_lane *lane, int64_t id)
     lane->proven[0] = id;
 }
 
+static void prove(ob_pool *pool, ob_key *key)
+{
+    if (OB_LIKELY(key->proven))
+        return;
+    key->proven = true;
+    ob_pool_place(pool, key);
+}
+
+/* The lane of a model that is known to be one, with the claim counted in it;
+ * NULL where there are models enough. */
+static ob_lane *count_in_lane(ob_pool *pool, const ob_key *key, ob_claim *claim,
+                              ob_slice model, int64_t now_ms)
+{
+    ob_group *group = pool->groups[key->group];
+    ob_lane *lane = ob_pool_lane_make(group, model, false, now_ms);
+    if (lane && claim->open && !claim->counted) {
+        claim_ledger(lane, key->place, claim);
+        claim->counted = true;
+    }
+    return lane;
+}
+
 void ob_pool_answered(ob_pool *pool, ob_claim *claim, ob_slice model,
                       int64_t now_ms)
 {
     books b;
     model = ob_slice_head(model, OB_MODEL_BYTES_MAX);
-    if (!open_books(pool, claim, model, &b) || !model.len)
+    if (!open_books(pool, claim, model, &b))
+        return;
+    prove(pool, b.key);
+    if (!model.len)
         return;
     ob_group *group = pool->groups[b.key->group];
-    ob_lane *lane = ob_pool_lane_make(group, model, false, now_ms);
+    ob_lane *lane = count_in_lane(pool, b.key, claim, model, now_ms);
     if (!lane)
         return;
     lane->untold = (ob_refusal_ring){0};
     lane->circuit = group->base->circuit = (ob_circuit){0};
     b.key->trouble = 0;
     note_proven(lane, b.key->id);
-    if (!claim->counted) {
-        claim_ledger(lane, b.key->place, claim);
-        claim->counted = true;
-    } else if (b.own) {
+    if (b.own)
         ob_ledger_answered(b.own, now_ms);
-    }
 }
 
 /* Limits of all models stand in the base lane's ledger, others in the
  * model's. */
-void ob_pool_learn(ob_pool *pool, const ob_claim *claim, ob_slice model,
+void ob_pool_learn(ob_pool *pool, ob_claim *claim, ob_slice model,
                    const ob_limit_fact *facts, size_t count, int64_t now_ms)
 {
     ob_key *key = count ? ob_pool_find(pool, claim->key_id) : NULL;
@@ -207,7 +237,8 @@ void ob_pool_learn(ob_pool *pool, const ob_claim *claim, ob_slice model,
         return;
     ob_group *group = pool->groups[key->group];
     model = ob_slice_head(model, OB_MODEL_BYTES_MAX);
-    ob_lane *own = model.len ? ob_pool_lane(group, model) : NULL;
+    ob_lane *own =
+        model.len ? count_in_lane(pool, key, claim, model, now_ms) : NULL;
     for (size_t i = 0; i < count; i++) {
         ob_lane *lane = facts[i].whole_key ? group->base : own;
         ob_ledger *ledger = lane ? ob_lane_ledger(lane, key->place) : NULL;

@@ -110,6 +110,9 @@ static inline uint64_t ob_key_rank(const ob_key *key)
 
 /* ---- pool_lane.c ---- */
 
+/* Puts a key where it may be taken from. */
+void ob_lane_put_ready(ob_lane *lane, const ob_key *key);
+
 /* Until when cool-downs keep the key from the lane's model; 0: they do not. */
 int64_t ob_lane_cooling_until_ms(const ob_lane *lane, const ob_key *key);
 /* The lane of a model; NULL where it has none of its own. */
@@ -126,7 +129,7 @@ ob_tokens ob_lane_estimate(const ob_lane *lane, const ob_need *need);
 /* The request counts from now on: in the ledger of its model, where it is known
  * to be a model, and in that of all models where there is a limit. */
 void ob_claim_make(ob_group *group, ob_lane *lane, const ob_need *need,
-                   const ob_key *key, int64_t now_ms, ob_claim *claim);
+                   ob_key *key, int64_t now_ms, ob_claim *claim);
 
 /* ---- pool_trouble.c ---- */
 

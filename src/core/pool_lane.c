@@ -20,6 +20,12 @@ int64_t ob_lane_cooling_until_ms(const ob_lane *lane, const ob_key *key)
     return back_ms;
 }
 
+void ob_lane_put_ready(ob_lane *lane, const ob_key *key)
+{
+    ob_lane_put(lane, key->place, key->proven ? OB_LANE_READY : OB_LANE_FRESH,
+                ob_key_rank(key));
+}
+
 /* Full ledgers are found out when their key's turn comes. */
 static void lane_place(ob_lane *lane, const ob_key *key)
 {
@@ -31,7 +37,7 @@ static void lane_place(ob_lane *lane, const ob_key *key)
     if (back_ms)
         ob_lane_put(lane, key->place, OB_LANE_RESTING, (uint64_t)back_ms);
     else
-        ob_lane_put(lane, key->place, OB_LANE_READY, ob_key_rank(key));
+        ob_lane_put_ready(lane, key);
 }
 
 ob_lane *ob_pool_lane(const ob_group *group, ob_slice model)

@@ -26,6 +26,7 @@ typedef struct search {
     int64_t bound_at_ms; /* the key of its conversation is worth waiting for
                             until then; 0: not */
     uint32_t number;     /* of the group */
+    bool careful;        /* not a fresh key that has not answered yet */
 } search;
 
 static void wake(ob_group *group, ob_lane *lane, int64_t now_ms)
@@ -34,8 +35,7 @@ static void wake(ob_group *group, ob_lane *lane, int64_t now_ms)
         uint32_t place = lane->resting.places[0];
         if ((int64_t)lane->value[place] > now_ms)
             return;
-        ob_lane_put(lane, place, OB_LANE_READY,
-                    ob_key_rank(group->keys[place]));
+        ob_lane_put_ready(lane, group->keys[place]);
     }
 }
 
@@ -74,23 +74,22 @@ static void set_aside(search *s, uint32_t place)
 static void put_back(search *s)
 {
     for (size_t i = 0; i < s->aside_count; i++)
-        ob_lane_put(s->lane, s->aside[i], OB_LANE_READY,
-                    ob_key_rank(s->group->keys[s->aside[i]]));
+        ob_lane_put_ready(s->lane, s->group->keys[s->aside[i]]);
     s->aside_count = 0;
 }
 
-/* Looks at the root of `ready`: true where it may serve. Else it has been
+/* Looks at the root of a heap: true where it may serve. Else it has been
  * moved out of the way. */
-static bool root_serves(search *s)
+static bool root_serves(search *s, uint32_t place)
 {
     static const ob_tokens none = {0, 0};
-    uint32_t place = s->lane->ready.places[0];
+    const ob_key *key = s->group->keys[place];
     int64_t full_until_ms = room_at_ms(s, place, none);
     if (full_until_ms > s->now_ms) {
         ob_lane_put(s->lane, place, OB_LANE_RESTING, (uint64_t)full_until_ms);
         return false;
     }
-    if (is_skipped(s, s->group->keys[place]->id)) {
+    if (is_skipped(s, key->id) || (s->careful && key->out)) {
         set_aside(s, place);
         return false;
     }
@@ -104,24 +103,23 @@ static bool root_serves(search *s)
 }
 
 /*
- * A conversation comes back to its key, so it begins with one that has been
- * used little in the last minute, for its weight, among those whose turn it is.
+ * A conversation comes back to its key, so it begins with one that others will
+ * leave room, for its weight, among those whose turn it is. What was used just
+ * now tells of conversations that go on, and counts longest.
  */
-#define WEIGHED_MAX 8
+#define WEIGHED_MAX 12
 
-static uint32_t used_of(const search *s, const ob_key *key)
+static uint64_t burden_of(const search *s, const ob_key *key)
 {
     const ob_ledger *ledger = s->lane->ledgers[key->place];
-    return ledger ? ob_ledger_used(ledger, OB_QUOTA_MINUTE_REQUESTS, s->now_ms)
-                  : 0;
+    return ledger ? ob_ledger_burden(ledger, s->now_ms) : 0;
 }
 
 static bool is_better(const search *s, const ob_key *key, const ob_key *best)
 {
     if (!best || key->priority != best->priority)
         return !best;
-    return (uint64_t)used_of(s, key) * best->weight <
-           (uint64_t)used_of(s, best) * key->weight;
+    return burden_of(s, key) * best->weight < burden_of(s, best) * key->weight;
 }
 
 /* Returns the key that is taken, or NULL to look at the next. */
@@ -138,23 +136,60 @@ static ob_key *weigh(search *s, ob_key *key, ob_key **best, size_t *weighed)
     return NULL;
 }
 
-/* The first ready key that is not skipped and has room, or NULL. */
-static ob_key *lane_take(search *s)
+/* The first key of the heap that is not skipped and has room, or NULL. */
+static ob_key *heap_take(search *s, const ob_lane_heap *heap)
 {
     ob_lane *lane = s->lane;
     ob_key *found = NULL, *best = NULL;
     size_t weighed = 0;
     for (size_t stale = 0;
-         lane->ready.count && !found && s->aside_count < OB_LEN(s->aside);) {
-        uint32_t place = lane->ready.places[0];
+         heap->count && !found && s->aside_count < OB_LEN(s->aside);) {
+        uint32_t place = heap->places[0];
         ob_key *key = s->group->keys[place];
         if (lane->value[place] < ob_key_rank(key) && stale++ < STALE_MAX)
-            ob_lane_put(lane, place, OB_LANE_READY, ob_key_rank(key));
-        else if (root_serves(s))
+            ob_lane_put_ready(lane, key);
+        else if (root_serves(s, place))
             found = weigh(s, key, &best, &weighed);
     }
     put_back(s);
     return found ? found : best;
+}
+
+/*
+ * Nobody knows what a fresh key is worth. One of so many requests tries one,
+ * the first attempt alone, and no key has more than one such request out; so a
+ * thousand dead ones that were just added delay few.
+ */
+#define TRY_EVERY 4
+
+static bool tries_fresh(const search *s)
+{
+    const ob_lane *lane = s->lane;
+    return lane->fresh.count && !s->need->skip_count &&
+           lane->claims % TRY_EVERY == 0;
+}
+
+static uint8_t root_priority(const search *s, const ob_lane_heap *heap)
+{
+    return heap->count ? s->group->keys[heap->places[0]]->priority : 0;
+}
+
+static ob_key *lane_take(search *s)
+{
+    ob_lane *lane = s->lane;
+    ob_key *key = NULL;
+    if (tries_fresh(s) &&
+        root_priority(s, &lane->fresh) >= root_priority(s, &lane->ready)) {
+        s->careful = true;
+        key = heap_take(s, &lane->fresh);
+        s->careful = false;
+    }
+    if (!key)
+        key = heap_take(s, &lane->ready);
+    /* Its priority is a person's wish. */
+    bool behind = key && root_priority(s, &lane->fresh) > key->priority;
+    ob_key *fresh = !key || behind ? heap_take(s, &lane->fresh) : NULL;
+    return fresh && (!key || fresh->priority > key->priority) ? fresh : key;
 }
 
 /* The key in `resting` that is back first and not in `skip`, or NULL. */
@@ -230,7 +265,7 @@ static void key_use(ob_pool *pool, ob_lane *lane, ob_key *key, ob_slice model,
     take_turn(pool, key, now_ms);
     key->last_used_ms = now_ms;
     key->requests++;
-    ob_lane_put(lane, key->place, OB_LANE_READY, ob_key_rank(key));
+    ob_lane_put_ready(lane, key);
     bool resting = false;
     for (ob_cooldown *rest = key->cooldowns; rest; rest = rest->next) {
         bool concerned =
@@ -262,8 +297,7 @@ static bool is_wanted(const search *s, size_t ahead)
 /* Is it ready, with room, and not tried? */
 static bool may_serve(const search *s, const ob_key *key)
 {
-    return s->lane->side[key->place] == OB_LANE_READY &&
-           !is_skipped(s, key->id) &&
+    return ob_lane_is_ready(s->lane, key->place) && !is_skipped(s, key->id) &&
            room_at_ms(s, key->place, s->tokens) <= s->now_ms;
 }
 
@@ -315,7 +349,9 @@ static bool is_roomy(const search *s, const ob_key *key)
 {
     const ob_ledger *ledger = s->lane->ledgers[key->place];
     uint64_t limit = ledger ? ledger->limit[OB_QUOTA_MINUTE_REQUESTS] : 0;
-    return limit && (uint64_t)used_of(s, key) * 2 < limit;
+    return limit &&
+           2ULL * ob_ledger_used(ledger, OB_QUOTA_MINUTE_REQUESTS, s->now_ms) <
+               limit;
 }
 
 static int64_t key_at_ms(const search *s, const ob_key *key)

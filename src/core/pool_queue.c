@@ -124,9 +124,12 @@ static size_t slots_of(const ob_group *group, const ob_lane *lane,
 size_t ob_queue_ready_slots(const ob_group *group, const ob_lane *lane,
                             size_t max, int64_t now_ms)
 {
+    const ob_lane_heap *heaps[] = {&lane->ready, &lane->fresh};
     size_t slots = 0;
-    for (uint32_t i = 0; i < lane->ready.count && slots < max; i++)
-        slots += slots_of(group, lane, lane->ready.places[i], now_ms, now_ms);
+    for (size_t side = 0; side < OB_LEN(heaps); side++)
+        for (uint32_t i = 0; i < heaps[side]->count && slots < max; i++)
+            slots +=
+                slots_of(group, lane, heaps[side]->places[i], now_ms, now_ms);
     return slots < max ? slots : max;
 }
 
@@ -155,6 +158,7 @@ static size_t slots_until(const ob_group *group, const ob_lane *lane,
                           int64_t now_ms, int64_t until_ms)
 {
     return heap_slots(group, lane, &lane->ready, now_ms, until_ms) +
+           heap_slots(group, lane, &lane->fresh, now_ms, until_ms) +
            heap_slots(group, lane, &lane->resting, now_ms, until_ms);
 }
 

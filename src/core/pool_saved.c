@@ -4,7 +4,11 @@
 #include "pool_internal.h"
 #include "siphash.h"
 
-#define VERSION 1
+/* A row: the version, the lane's two estimates (little-endian; none in a row
+ * of version 1), then a number in the chunk and a ledger for each key. */
+#define VERSION                   2
+#define ESTIMATES                 8
+#define VERSION_WITHOUT_ESTIMATES 1
 /* So long after its last use a chunk is looked at again: answers come late,
  * and tell of tokens and limits. */
 #define FOLLOW_S 600
@@ -65,6 +69,29 @@ static void append(ob_buffer *out, const uint8_t *bytes, size_t len)
     ob_buffer_append(out, ob_slice_make((const char *)bytes, len));
 }
 
+static void append_u32(ob_buffer *out, uint32_t number)
+{
+    uint8_t bytes[4];
+    for (int i = 0; i < 4; i++)
+        bytes[i] = (uint8_t)(number >> 8 * i);
+    append(out, bytes, sizeof(bytes));
+}
+
+static uint32_t u32_at(ob_slice bytes, size_t at)
+{
+    uint32_t number = 0;
+    for (size_t i = 4; i-- > 0;)
+        number = number << 8 | (uint8_t)bytes.ptr[at + i];
+    return number;
+}
+
+static void append_head(ob_buffer *out, const ob_lane *lane)
+{
+    ob_buffer_append_char(out, VERSION);
+    append_u32(out, lane->input_per_kib);
+    append_u32(out, lane->output);
+}
+
 /* Returns whether there is any ledger, be it not worth keeping. */
 static bool write_lane(taking *t, const ob_lane *lane, uint32_t group)
 {
@@ -82,7 +109,7 @@ static bool write_lane(taking *t, const ob_lane *lane, uint32_t group)
         if (!len)
             continue;
         if (!t->bytes.end)
-            ob_buffer_append_char(&t->bytes, VERSION);
+            append_head(&t->bytes, lane);
         append(&t->bytes, bytes, len + 1);
     }
     return any && !t->bytes.failed;
@@ -188,15 +215,38 @@ static ob_key *key_of(const ob_pool *pool, const ob_saved_ledgers *row,
     return found ? key : NULL;
 }
 
+/* The ledgers of a row; a NULL pointer where its head is damaged. */
+static ob_slice ledgers_of(const ob_saved_ledgers *row)
+{
+    size_t head = 1;
+    int version = row->bytes.len ? row->bytes.ptr[0] : 0;
+    if (version == VERSION)
+        head += ESTIMATES;
+    else if (version != VERSION_WITHOUT_ESTIMATES)
+        return (ob_slice){NULL, 0};
+    if (row->bytes.len < head)
+        return (ob_slice){NULL, 0};
+    return ob_slice_from(row->bytes, head);
+}
+
+/* What the requests of now have shown is newer. */
+static void load_estimates(const ob_saved_ledgers *row, ob_lane *lane)
+{
+    if (row->bytes.ptr[0] != VERSION || lane->input_per_kib || lane->output)
+        return;
+    lane->input_per_kib = u32_at(row->bytes, 1);
+    lane->output = u32_at(row->bytes, 5);
+}
+
 /* Looks through a row before any of it is believed. OB_NOT_FOUND: none of its
  * keys is there. */
 static ob_status check_row(const ob_pool *pool, const ob_saved_ledgers *row,
                            int64_t now_ms, ob_group **group)
 {
-    ob_slice rest = ob_slice_from(row->bytes, 1);
+    ob_slice rest = ledgers_of(row);
     ob_ledger ledger;
     int index = -1;
-    if (!row->bytes.len || row->bytes.ptr[0] != VERSION || row->chunk < 0 ||
+    if (!rest.ptr || row->chunk < 0 ||
         row->chunk > INT64_MAX / OB_USAGE_CHUNK - 1 || row->saved_s < 0 ||
         row->saved_s > UINT32_MAX || row->model.len > OB_MODEL_BYTES_MAX)
         return OB_INVALID;
@@ -214,9 +264,10 @@ static ob_status check_row(const ob_pool *pool, const ob_saved_ledgers *row,
 static void load_row(ob_pool *pool, const ob_saved_ledgers *row, ob_lane *lane,
                      int64_t now_ms)
 {
-    ob_slice rest = ob_slice_from(row->bytes, 1);
+    ob_slice rest = ledgers_of(row);
     ob_ledger ledger;
     int index = -1;
+    load_estimates(row, lane);
     while (rest.len && read_one(row, &rest, now_ms, &index, &ledger)) {
         const ob_key *key = key_of(pool, row, index);
         ob_ledger *place = key ? ob_lane_ledger(lane, key->place) : NULL;

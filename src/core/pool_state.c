@@ -511,6 +511,7 @@ static void set_blocked(ob_pool *pool, ob_key *key, const ob_verdict *verdict,
         return;
     key->status = OB_KEY_BLOCKED;
     key->blocked_reason = verdict->reason;
+    key->proven = false;
     ob_pool_place(pool, key);
     ob_pool_mark(pool, key);
     ob_pool_note(pool, key, OB_ACTION_BLOCK, verdict->reason, OB_S(""), 0,

@@ -196,6 +196,19 @@ uint32_t ob_ledger_used(const ob_ledger *ledger, ob_quota quota, int64_t now_ms)
     return used > UINT32_MAX ? UINT32_MAX : (uint32_t)used;
 }
 
+uint64_t ob_ledger_burden(const ob_ledger *ledger, int64_t now_ms)
+{
+    uint32_t now = ob_tick_of(now_ms);
+    uint64_t sum = 0;
+    for (size_t i = 0; i < ledger->count; i++) {
+        uint32_t middle = ledger->at[i] - ledger->span[i] / 2;
+        int32_t left = WINDOW_TICK - ob_ticks_since(middle, now);
+        if (left > 0 && left <= WINDOW_TICK + AHEAD_TICK)
+            sum += (uint64_t)left * ledger->requests[i];
+    }
+    return sum;
+}
+
 /* ---- when there is room ---- */
 
 /* The tick at which so many requests of the window have left it. */

@@ -94,6 +94,10 @@ void ob_ledger_settle(ob_ledger *ledger, ob_tokens taken, ob_tokens used,
 uint32_t ob_ledger_used(const ob_ledger *ledger, ob_quota quota,
                         int64_t now_ms);
 
+/* For how long the last minute's requests will count, summed up: what is old
+ * weighs little. In ticks. */
+uint64_t ob_ledger_burden(const ob_ledger *ledger, int64_t now_ms);
+
 /*
  * What a response told of the limits. Headers beside an answer correct what
  * is counted too: others may use the same quota, and a window that has begun

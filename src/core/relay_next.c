@@ -46,8 +46,9 @@ static void give_up(ob_relay *relay, ob_pool *pool, int64_t now_ms,
 }
 
 /* How long a request waits for the key of its conversation: what it may take
- * to have its prompt read anew, a second for 4 KB. Shorter prompts than that no
- * provider keeps. */
+ * to have its prompt read anew, and is worth since that is paid in full: a
+ * second for 2 KB. Prompts of less than 4 KB no provider keeps. */
+#define BOUND_BYTES_PER_S 2048
 #define BOUND_WAIT_MS_MAX 8000
 #define BOUND_BYTES_MIN   4096
 
@@ -59,8 +60,9 @@ static int64_t patience_ms(const ob_relay *relay)
         return 0;
     if (most_ms > BOUND_WAIT_MS_MAX)
         most_ms = BOUND_WAIT_MS_MAX;
-    if (bytes / 4 < (size_t)BOUND_WAIT_MS_MAX && most_ms > (int64_t)bytes / 4)
-        most_ms = (int64_t)bytes / 4;
+    int64_t worth_ms = (int64_t)bytes * 1000 / BOUND_BYTES_PER_S;
+    if (most_ms > worth_ms)
+        most_ms = worth_ms;
     return most_ms - relay->bound_waited_ms;
 }
 

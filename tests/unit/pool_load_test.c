@@ -27,6 +27,23 @@ static void pool_keeps_a_distance_by_the_second(void **state)
     assert_int_equal(pick(MODEL, NOON + 210), 1);
 }
 
+/* The head is read before the answer counts. */
+static void pool_learns_from_a_models_first_answer(void **state)
+{
+    ob_limit_fact fact = {.unit = OB_LIMIT_REQUESTS,
+                          .window = OB_WINDOW_MINUTE,
+                          .limit = 3,
+                          .remaining = 2,
+                          .reset_ms = -1};
+    add_key(1);
+    assert_int_equal(pick(MODEL, NOON), 1);
+    ob_pool_learn(pool, &last_claim, OB_S(MODEL), &fact, 1, NOON);
+    ob_pool_answered(pool, &last_claim, OB_S(MODEL), NOON);
+    assert_int_equal(pick(MODEL, NOON + 1), 1);
+    assert_int_equal(pick(MODEL, NOON + 2), 1);
+    assert_int_equal(pick(MODEL, NOON + 3), 0);
+}
+
 static void pool_keeps_a_distance_under_two_clocks(void **state)
 {
     add_key(1);
@@ -158,6 +175,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         CASE(pool_keeps_a_distance_by_the_second),
+        CASE(pool_learns_from_a_models_first_answer),
         CASE(pool_keeps_a_distance_under_two_clocks),
         CASE(pool_forecasts_what_a_limit_by_the_second_lets_through),
         CASE(pool_grants_repetitions_by_the_second),

@@ -247,13 +247,55 @@ static void rows_of_others_and_damaged_ones_are_refused(void **state)
     row.provider = OB_S("groq");
     assert_int_equal(ob_pool_load_ledgers(pool, &row, NOON), OB_NOT_FOUND);
     row = kept[0].row;
-    kept[0].bytes[0] = 2;
+    kept[0].bytes[0] = 3;
     assert_int_equal(ob_pool_load_ledgers(pool, &row, NOON), OB_INVALID);
-    kept[0].bytes[0] = 1;
+    kept[0].bytes[0] = 2;
     row.chunk = INT64_MAX;
     assert_int_equal(ob_pool_load_ledgers(pool, &row, NOON), OB_INVALID);
     row.chunk = 0;
     assert_int_equal(ob_pool_load_ledgers(pool, &row, NOON), OB_OK);
+}
+
+static const ob_lane *lane_of_model(void)
+{
+    const ob_lane *lane = ob_pool_lane(pool->groups[group], OB_S(MODEL));
+    assert_non_null(lane);
+    return lane;
+}
+
+static void estimates_outlive_a_restart(void **state)
+{
+    add_keys(1, 1);
+    for (int i = 0; i < 9; i++)
+        use(NOON + i);
+    uint32_t output = lane_of_model()->output;
+    assert_in_range(output, 1, 511);
+    assert_int_equal(save(false, NOON + SECOND), 1);
+    restart();
+    add_keys(1, 1);
+    assert_int_equal(ob_pool_load_ledgers(pool, &kept[0].row, NOON), OB_OK);
+    assert_int_equal(lane_of_model()->output, output);
+    /* What has been seen since is newer. */
+    use(NOON + MINUTE);
+    output = lane_of_model()->output;
+    assert_int_equal(ob_pool_load_ledgers(pool, &kept[0].row, NOON), OB_OK);
+    assert_int_equal(lane_of_model()->output, output);
+}
+
+static void rows_without_estimates_are_read(void **state)
+{
+    add_keys(1, 1);
+    use(NOON);
+    assert_int_equal(save(false, NOON + SECOND), 1);
+    ob_saved_ledgers row = kept[0].row;
+    memmove(kept[0].bytes + 1, kept[0].bytes + 9, row.bytes.len - 9);
+    kept[0].bytes[0] = 1;
+    row.bytes.len -= 8;
+    restart();
+    add_keys(1, 1);
+    assert_int_equal(ob_pool_load_ledgers(pool, &row, NOON), OB_OK);
+    assert_int_equal(lane_of_model()->output, 0);
+    assert_non_null(lane_of_model()->ledgers[0]);
 }
 
 static void affinity_outlives_a_restart(void **state)
@@ -306,6 +348,8 @@ int main(void)
         TEST(answers_that_come_late_are_saved_too),
         TEST(ledgers_without_worth_are_removed),
         TEST(rows_of_others_and_damaged_ones_are_refused),
+        TEST(estimates_outlive_a_restart),
+        TEST(rows_without_estimates_are_read),
         TEST(affinity_outlives_a_restart),
         TEST(entries_noted_behind_a_round_are_taken_too),
     };
