@@ -69,6 +69,66 @@ const char *ob_skim_bracket(const char *at, const char *end)
     return at;
 }
 
+static bool is_line_end(char c)
+{
+    return c == '\n' || c == '\r';
+}
+
+static bool holds_line_end(const char *at)
+{
+    uint8_t any = 0;
+    for (int i = 0; i < BLOCK_BYTES; i++)
+        any |= (uint8_t)((at[i] == '\n') | (at[i] == '\r'));
+    return any;
+}
+
+const char *ob_skim_line(const char *at, const char *end)
+{
+    while (end - at >= BLOCK_BYTES && !holds_line_end(at))
+        at += BLOCK_BYTES;
+    while (at < end && !is_line_end(*at))
+        at++;
+    return at;
+}
+
+const char *ob_skim_last_line(const char *at, const char *end)
+{
+    if (end > at && is_line_end(end[-1]))
+        return end;
+    while (end - at >= BLOCK_BYTES && !holds_line_end(end - BLOCK_BYTES))
+        end -= BLOCK_BYTES;
+    while (end > at && !is_line_end(end[-1]))
+        end--;
+    return end;
+}
+
+/* Looks at two bytes before the block. A backslash before the one before the
+ * quote leaves it open whether that one is escaped itself. */
+static bool may_close(const char *at)
+{
+    uint8_t any = 0;
+    for (int i = 0; i < BLOCK_BYTES; i++)
+        any |= (uint8_t)((at[i] == '"') &
+                         ((at[i - 1] != '\\') | (at[i - 2] == '\\')));
+    return any;
+}
+
+/* Goes on behind an escaped quote, over blocks whose quotes are escaped. */
+static const char *pass_escaped(const char *at, const char *end)
+{
+    if (end - at <= BLOCK_BYTES || *at == '"')
+        return at;
+    /* From the next byte on two bytes before are there. */
+    const char *from = at + 1;
+    while (end - from >= BLOCK_BYTES && !may_close(from))
+        from += BLOCK_BYTES;
+    /* Backslashes at the end of what was passed must be counted with what
+     * follows. */
+    while (from > at && from[-1] == '\\')
+        from--;
+    return from;
+}
+
 const char *ob_skim_string(const char *at, const char *end, size_t *quotes,
                            bool *odd, bool *closed)
 {
@@ -85,10 +145,12 @@ const char *ob_skim_string(const char *at, const char *end, size_t *quotes,
         *closed = quote && !escaped;
         if (!quote || !escaped)
             return quote ? quote + 1 : end;
-        if ((*quotes)-- == 0) {
+        at = quote + 1;
+        if (!quotes) {
+            at = pass_escaped(at, end);
+        } else if ((*quotes)-- == 0) {
             *quotes = 0;
             return end;
         }
-        at = quote + 1;
     }
 }
