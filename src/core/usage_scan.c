@@ -272,6 +272,18 @@ static void keep_name(ob_usage_watch *w, const char *at, const char *end)
     w->name_len += (uint8_t)len;
 }
 
+static const char *scan_string(ob_usage_watch *w, const char *at,
+                               const char *end)
+{
+    bool closed;
+    const char *behind = ob_skim_string(at, end, NULL, &w->odd, &closed);
+    if (w->mode == MODE_STRING)
+        keep_name(w, at, closed ? behind - 1 : behind);
+    if (closed)
+        w->mode = w->mode == MODE_SKIP_STRING ? MODE_SKIP : MODE_PLAIN;
+    return behind;
+}
+
 /* A string begins. Most are short names that lie whole in the piece: those are
  * taken at once. A value's text is of no interest. */
 static const char *open_string(ob_usage_watch *w, const char *at,
@@ -281,7 +293,9 @@ static const char *open_string(ob_usage_watch *w, const char *at,
     forget_name(w);
     w->odd = false;
     w->mode = is_value ? MODE_VALUE : MODE_STRING;
-    if (is_value || end - at <= OB_USAGE_NAME_BYTES)
+    if (is_value)
+        return scan_string(w, at, end);
+    if (end - at <= OB_USAGE_NAME_BYTES)
         return at;
     const char *quote = memchr(at, '"', OB_USAGE_NAME_BYTES + 1);
     if (!quote || (quote > at && quote[-1] == '\\'))
@@ -289,7 +303,9 @@ static const char *open_string(ob_usage_watch *w, const char *at,
     memcpy(w->name, at, OB_USAGE_NAME_BYTES); /* a fixed length costs no call */
     w->name_len = (uint8_t)(quote - at);
     w->mode = MODE_PLAIN;
-    return quote + 1;
+    at = quote + 1;
+    w->named = at < end && *at == ':';
+    return at + w->named;
 }
 
 /* Something in a room, outside of strings; at least a byte. */
@@ -320,6 +336,8 @@ static const char *scan_plain(ob_usage_watch *w, const char *at,
     case '\n':
         if (w->number != NO_NUMBER)
             take_number(w);
+        while (at < end && *at == ' ')
+            at++;
         return at;
     default:
         if (is_digit(c))
@@ -329,18 +347,6 @@ static const char *scan_plain(ob_usage_watch *w, const char *at,
             w->number = NO_COUNT;
         return at;
     }
-}
-
-static const char *scan_string(ob_usage_watch *w, const char *at,
-                               const char *end)
-{
-    bool closed;
-    const char *behind = ob_skim_string(at, end, NULL, &w->odd, &closed);
-    if (w->mode == MODE_STRING)
-        keep_name(w, at, closed ? behind - 1 : behind);
-    if (closed)
-        w->mode = w->mode == MODE_SKIP_STRING ? MODE_SKIP : MODE_PLAIN;
-    return behind;
 }
 
 static const char *scan_skipped(ob_usage_watch *w, const char *at,
@@ -380,7 +386,9 @@ void ob_usage_scan(ob_usage_watch *watch, const char *at, const char *end)
             take_first(watch, *at++);
             break;
         case MODE_PLAIN:
-            at = scan_plain(watch, at, end);
+            do
+                at = scan_plain(watch, at, end);
+            while (at < end && watch->mode == MODE_PLAIN);
             break;
         case MODE_STRING:
         case MODE_VALUE:
