@@ -16,6 +16,19 @@ size_t ob_skim_pair(ob_slice s, size_t from, char a, char b, char c);
 /* The first of `"{}[]` between `at` and `end`, or `end`. */
 const char *ob_skim_bracket(const char *at, const char *end);
 
+#define OB_SKIM_NESTED_BYTES 64
+
+/*
+ * Passes over what stands inside of `*open` brackets of JSON, from outside of a
+ * string, by whole blocks of OB_SKIM_NESTED_BYTES and up to: one that closes
+ * the last bracket, one with a backslash, one in the midst of a long string, or
+ * the end. `*open` is kept right, `*in_string`: a string goes on where it
+ * stops. Passes nothing where the machine lacks the instructions; what follows
+ * must know how to go on by the byte anyway.
+ */
+const char *ob_skim_nested(const char *at, const char *end, uint32_t *open,
+                           bool *in_string);
+
 /* The first line end (LF or CR) between `at` and `end`, or `end`. */
 const char *ob_skim_line(const char *at, const char *end);
 

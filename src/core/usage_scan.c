@@ -10,7 +10,7 @@ typedef enum mode {
     MODE_PLAIN,  /* in a room, outside of strings */
     MODE_STRING, /* in a room: a name, as far as one knows */
     MODE_VALUE,  /* a string that is none */
-    MODE_SKIP, /* in something of no interest, outside of strings */
+    MODE_SKIP,   /* in something of no interest, outside of strings */
     MODE_SKIP_STRING,
     MODE_DEAD, /* this is no JSON */
 } mode;
@@ -202,8 +202,7 @@ static void keep_count(ob_usage_watch *w)
     room in = here(w);
     if (w->is_stream && in == ROOM_TOP)
         return;
-    const entry *found =
-        find_entry(w, plans[in].counts, plans[in].count_count);
+    const entry *found = find_entry(w, plans[in].counts, plans[in].count_count);
     if (found && w->counts[found->is] < w->number)
         w->counts[found->is] = w->number;
 }
@@ -308,61 +307,75 @@ static const char *open_string(ob_usage_watch *w, const char *at,
     return at + w->named;
 }
 
+/* What is no number, up to the next byte that may mean something; a point
+ * within a number may. */
+static const char *scan_other(ob_usage_watch *w, const char *at,
+                              const char *end)
+{
+    w->fraction = *at == '.' && w->number >= 0;
+    if (w->fraction)
+        return at + 1;
+    w->number = NO_COUNT;
+    do
+        at++;
+    while (at < end && *at >= 'a' && *at <= 'z');
+    return at;
+}
+
 /* Something in a room, outside of strings; at least a byte. */
 static const char *scan_plain(ob_usage_watch *w, const char *at,
                               const char *end)
 {
-    char c = *at++;
+    char c = *at;
     switch (c) {
     case '"':
-        return open_string(w, at, end);
+        return open_string(w, at + 1, end);
     case ':':
         w->named = true;
-        return at;
+        return at + 1;
     case '{':
     case '[':
         open_bracket(w, c);
-        return at;
+        return at + 1;
     case '}':
     case ']':
         close_bracket(w);
-        return at;
+        return at + 1;
     case ',':
         take_number(w);
-        return at;
+        return at + 1;
     case ' ':
     case '\t':
     case '\r':
     case '\n':
         if (w->number != NO_NUMBER)
             take_number(w);
-        while (at < end && *at == ' ')
+        while (at < end && *at == c)
             at++;
         return at;
     default:
-        if (is_digit(c))
-            return scan_digits(w, at - 1, end);
-        w->fraction = c == '.' && w->number >= 0;
-        if (!w->fraction)
-            w->number = NO_COUNT;
-        return at;
+        return is_digit(c) ? scan_digits(w, at, end) : scan_other(w, at, end);
     }
 }
 
 static const char *scan_skipped(ob_usage_watch *w, const char *at,
                                 const char *end)
 {
-    at = ob_skim_bracket(at, end);
-    if (at == end)
-        return end;
-    if (*at == '"') {
+    bool in_string;
+    at = ob_skim_nested(at, end, &w->skipped, &in_string);
+    if (!in_string)
+        at = ob_skim_bracket(at, end);
+    if (in_string || (at < end && *at == '"')) {
         w->odd = false;
         w->mode = MODE_SKIP_STRING;
-    } else if (*at == '{' || *at == '[') {
-        w->skipped++;
-    } else if (--w->skipped == 0) {
-        w->mode = MODE_PLAIN;
+        return scan_string(w, in_string ? at : at + 1, end);
     }
+    if (at == end)
+        return end;
+    if (*at == '{' || *at == '[')
+        w->skipped++;
+    else if (--w->skipped == 0)
+        w->mode = MODE_PLAIN;
     return at + 1;
 }
 
