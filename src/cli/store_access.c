@@ -42,26 +42,15 @@ bool ob_access_store(ob_access *access)
     return false;
 }
 
-static bool open_access(const ob_settings_flags *flags, bool make,
-                        ob_access *access)
+bool ob_access_open_existing(const ob_settings_flags *flags, ob_access *access)
 {
     if (!ob_access_begin(flags, access))
         return false;
-    if ((make || ob_access_find(access->settings.config->database)) &&
+    if (ob_access_find(access->settings.config->database) &&
         ob_access_store(access))
         return true;
     ob_settings_deinit(&access->settings);
     return false;
-}
-
-bool ob_access_open(const ob_settings_flags *flags, ob_access *access)
-{
-    return open_access(flags, true, access);
-}
-
-bool ob_access_open_existing(const ob_settings_flags *flags, ob_access *access)
-{
-    return open_access(flags, false, access);
 }
 
 void ob_access_close(ob_access *access)

@@ -495,6 +495,12 @@ scenario('cli: only what fills a database makes one', async (room) => {
     assert.equal(fileless.code, 1);
     assert.match(fileless.stderr, /^none\.txt: /);
     assert.ok(!existsSync(file));
+    const imported = await room.cli(
+        ['import', 'none.sql', '--database', 'new.db'],
+    );
+    assert.equal(imported.code, 1);
+    assert.match(imported.stderr, /^cannot open none\.sql: /);
+    assert.ok(!existsSync(file));
     assert.equal((await room.cli(add, { stdin: A })).code, 0);
     assert.ok(existsSync(file));
 });
