@@ -132,7 +132,7 @@ static void append_attempts(ob_gateway *gateway, ob_buffer *out)
 #undef OB_ACTION
     };
     metric_head(out, "attempts_total", "counter",
-                "Upstream requests by what their response meant.");
+                "Upstream requests by what came of them.");
     for (size_t i = 0; i < OB_LEN(actions); i++) {
         ob_buffer_append_str(out, "one_balance_attempts_total{action=\"");
         ob_buffer_append_str(out, ob_action_slug(actions[i]));

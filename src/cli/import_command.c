@@ -1,6 +1,8 @@
 #include "import_command.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../store/import.h"
 #include "key_output.h"
@@ -51,10 +53,21 @@ static ob_status import_audited(ob_access *access, const char *path,
     return status;
 }
 
+/* A wrong path must not leave a new database. */
+static bool is_readable(const char *path)
+{
+    if (access(path, R_OK) == 0)
+        return true;
+    fprintf(stderr, "cannot open %s: %s\n", path, strerror(errno));
+    return false;
+}
+
 static int import_file(ob_access *access, const char *path)
 {
     ob_store_error error;
     ob_import_result result;
+    if (!is_readable(path) || !ob_access_store(access))
+        return OB_EXIT_FAILED;
     if (import_audited(access, path, &result, &error) != OB_OK)
         return fail(&error);
     printf("added %zu, already known %zu, refused %zu; cool-downs taken over "
@@ -87,7 +100,7 @@ int ob_import_command(int argc, char **argv)
     int exit_code;
     if (!ob_options_parse(&usage, argc, argv, &arguments, &exit_code))
         return exit_code;
-    if (!ob_access_open(&flags, &access))
+    if (!ob_access_begin(&flags, &access))
         return OB_EXIT_FAILED;
     exit_code = import_file(&access, arguments.list[0]);
     ob_access_close(&access);

@@ -84,7 +84,9 @@ static int add_file(ob_access *access, const ob_arguments *arguments,
         return unknown_provider(name, nearest);
     if (!ob_text_read(arguments->count > 1 ? arguments->list[1] : "-", &text))
         return OB_EXIT_FAILED;
-    int exit_code = add_text(access, like, ob_buffer_slice(&text));
+    int exit_code = OB_EXIT_FAILED;
+    if (ob_access_store(access))
+        exit_code = add_text(access, like, ob_buffer_slice(&text));
     ob_text_free(&text);
     return exit_code;
 }
@@ -166,7 +168,7 @@ static int add(int argc, char **argv)
         return exit_code;
     if (given.remark && !check_remark(given.remark))
         return OB_EXIT_USAGE;
-    if (!ob_access_open(&flags, &access))
+    if (!ob_access_begin(&flags, &access))
         return OB_EXIT_FAILED;
     ob_new_key like = {.remark = ob_slice_str(given.remark ? given.remark : ""),
                        .order = order_of(&given)};

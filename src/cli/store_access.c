@@ -21,37 +21,36 @@ bool ob_access_find(ob_slice path)
     return false;
 }
 
-static bool open_access(const ob_settings_flags *flags, bool make,
-                        ob_access *access)
+bool ob_access_begin(const ob_settings_flags *flags, ob_access *access)
 {
     ob_settings_error error;
-    ob_store_error why;
     *access = (ob_access){0};
-    if (ob_settings_load(flags, &access->settings, &error) != OB_OK) {
-        fprintf(stderr, "%s\n", error.message);
-        return false;
-    }
+    if (ob_settings_load(flags, &access->settings, &error) == OB_OK)
+        return true;
+    fprintf(stderr, "%s\n", error.message);
+    return false;
+}
+
+bool ob_access_store(ob_access *access)
+{
+    ob_store_error why;
     ob_slice path = access->settings.config->database;
-    if (!make && !ob_access_find(path)) {
-        ob_settings_deinit(&access->settings);
-        return false;
-    }
     if (ob_store_open(path, access->settings.master_key, &access->store,
                       &why) == OB_OK)
         return true;
     fprintf(stderr, "%.*s: %s\n", (int)path.len, path.ptr, why.message);
-    ob_settings_deinit(&access->settings);
     return false;
-}
-
-bool ob_access_open(const ob_settings_flags *flags, ob_access *access)
-{
-    return open_access(flags, true, access);
 }
 
 bool ob_access_open_existing(const ob_settings_flags *flags, ob_access *access)
 {
-    return open_access(flags, false, access);
+    if (!ob_access_begin(flags, access))
+        return false;
+    if (ob_access_find(access->settings.config->database) &&
+        ob_access_store(access))
+        return true;
+    ob_settings_deinit(&access->settings);
+    return false;
 }
 
 void ob_access_close(ob_access *access)

@@ -24,14 +24,17 @@
 
 typedef struct ob_access {
     ob_settings settings;
-    ob_store *store;
+    ob_store *store; /* NULL: not opened yet */
 } ob_access;
 
-/* Makes the database where there is none. False: the reason is on standard
- * error. Ended by ob_access_close(). */
-bool ob_access_open(const ob_settings_flags *flags, ob_access *access);
+/* For commands that fill a database, in two steps: one that fails in between,
+ * on a wrong name or path, must not leave a new database. False: the reason is
+ * on standard error. Begun is ended by ob_access_close(), with or without the
+ * second step, which makes the database where there is none. */
+bool ob_access_begin(const ob_settings_flags *flags, ob_access *access);
+bool ob_access_store(ob_access *access);
 /* For commands that have nothing to do in a new one: where there is none, that
- * is the reason. */
+ * is the reason. Ended by ob_access_close(). */
 bool ob_access_open_existing(const ob_settings_flags *flags, ob_access *access);
 /* Is there a database? False: the reason is on standard error. */
 bool ob_access_find(ob_slice path);

@@ -135,6 +135,8 @@ typedef struct ob_relay {
     bool is_json;
     bool watched; /* `usage` is fed */
     bool ended;   /* all of it is there */
+    /* Attempts by what came of them, a good answer as DELIVER; whoever drives
+     * the relay takes them and sets them to 0. */
     uint32_t verdict_counts[OB_ACTION_RETRY + 1];
 } ob_relay;
 

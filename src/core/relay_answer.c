@@ -125,11 +125,20 @@ static void deliver(ob_relay *relay, ob_pool *pool, bool proved, int64_t now_ms,
     relay_answer(relay, &relay->now, OB_DO_DELIVER, action);
 }
 
-/* What is held is good as far as it goes: it is the answer, or its begin. */
+/* What is held is good as far as it goes: it is the answer, or its begin.
+ * Nothing is judged, but it counts as if it were. */
 static void commit_good(ob_relay *relay, ob_pool *pool, int64_t now_ms,
                         ob_relay_action *action)
 {
+    relay->verdict_counts[OB_ACTION_DELIVER]++;
     relay_commit(relay, pool, relay->now.status < 400, now_ms, action);
+}
+
+static void deliver_good(ob_relay *relay, ob_pool *pool, int64_t now_ms,
+                         ob_relay_action *action)
+{
+    relay->verdict_counts[OB_ACTION_DELIVER]++;
+    deliver(relay, pool, true, now_ms, action);
 }
 
 /* ---- judging ---- */
@@ -434,7 +443,7 @@ static void end_stream(ob_relay *relay, ob_pool *pool, int64_t now_ms,
     if (found == OB_SSE_ERROR)
         judge_held(relay, pool, true, now_ms, room, action);
     else if (found == OB_SSE_REAL || !must_have_content(relay))
-        deliver(relay, pool, true, now_ms, action);
+        deliver_good(relay, pool, now_ms, action);
     else
         came_to_nothing(relay, pool, now_ms, room, action);
 }
@@ -466,5 +475,5 @@ void ob_relay_end(ob_relay *relay, ob_pool *pool, int64_t now_ms,
     else if (relay->is_json && status == 200 && tells_an_error(held))
         judge_held(relay, pool, true, now_ms, room, action);
     else
-        deliver(relay, pool, true, now_ms, action);
+        deliver_good(relay, pool, now_ms, action);
 }

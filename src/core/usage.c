@@ -18,11 +18,6 @@ void ob_usage_watch_init(ob_usage_watch *watch, bool is_stream)
     ob_usage_scan_reset(watch);
 }
 
-static bool is_line_end(char c)
-{
-    return c == '\n' || c == '\r';
-}
-
 static bool is_mark(char c)
 {
     uint8_t byte = (uint8_t)c;
@@ -53,30 +48,34 @@ static void end_line(ob_usage_watch *w)
     ob_usage_scan_reset(w);
 }
 
-static const char *find_line_end(const char *at, const char *end)
+/* Does the name of a count end here, behind its "oken"? In a text the quote
+ * would be escaped, and behind a value there is no colon. */
+static bool ends_count(const char *at, const char *end)
 {
-    while (at < end && !is_line_end(*at))
-        at++;
-    return at;
+    static const ob_slice ends[] = {OB_S_INIT("s\""), OB_S_INIT("Count\""),
+                                    OB_S_INIT("_count\"")};
+    ob_slice rest = {at, (size_t)(end - at)};
+    for (size_t i = 0; i < OB_LEN(ends); i++) {
+        if (!ob_slice_starts(rest, ends[i]))
+            continue;
+        at += ends[i].len;
+        while (at < end && (*at == ' ' || *at == '\t'))
+            at++;
+        return at < end && *at == ':';
+    }
+    return false;
 }
 
-/* Behind the last line end between `at` and `end`, or `at`. */
-static const char *find_last_line(const char *at, const char *end)
-{
-    while (end > at && !is_line_end(end[-1]))
-        end--;
-    return end;
-}
-
-/* The next place that may name tokens. */
-static const char *find_tokens(const char *at, const char *end)
+/* The next name of a count, or `end`. */
+static const char *find_count(const char *at, const char *end)
 {
     ob_slice text = {at, (size_t)(end - at)};
     size_t found = 0;
     while ((found = ob_skim_pair(text, found, 'o', 'k', 'k')) != OB_NOWHERE) {
-        if (text.len - found >= 4 && memcmp(at + found, "oken", 4) == 0)
+        if (text.len - found >= 4 && memcmp(at + found, "oken", 4) == 0 &&
+            ends_count(at + found + 4, end))
             return at + found;
-        found++;
+        found += 2;
     }
     return end;
 }
@@ -85,11 +84,11 @@ static const char *find_tokens(const char *at, const char *end)
 static void read_lines(ob_usage_watch *w, const char *at, const char *end)
 {
     for (;;) {
-        const char *found = find_tokens(at, end);
+        const char *found = find_count(at, end);
         if (found == end)
             return;
-        const char *from = find_last_line(at, found);
-        at = find_line_end(found, end);
+        const char *from = ob_skim_last_line(at, found);
+        at = ob_skim_line(found, end);
         read_line(w, from, at);
         end_line(w);
     }
@@ -103,14 +102,14 @@ static void read_lines(ob_usage_watch *w, const char *at, const char *end)
 static void read_stream(ob_usage_watch *w, const char *at, const char *end)
 {
     if (w->line != LINE_FIELD || w->matched) {
-        const char *line_end = find_line_end(at, end);
+        const char *line_end = ob_skim_line(at, end);
         read_line(w, at, line_end);
         if (line_end == end)
             return;
         end_line(w);
         at = line_end + 1;
     }
-    const char *last = find_last_line(at, end);
+    const char *last = ob_skim_last_line(at, end);
     read_lines(w, at, last);
     read_line(w, last, end);
 }

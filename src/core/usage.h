@@ -74,7 +74,8 @@ void ob_usage_watch_init(ob_usage_watch *watch, bool is_stream);
 
 /*
  * Shows the next piece. A stream's event is looked at closely only if it
- * names tokens: 250 bytes without cost some 20 ns. Counts are cumulative in
+ * names a count: 250 bytes without cost some 25 ns. A chat's JSON costs half a
+ * microsecond, and 10 KB of text in it a tenth more. Counts are cumulative in
  * every known dialect, so the highest of each stays.
  *
  * Not seen: JSON that a stream spreads over several data lines; names written

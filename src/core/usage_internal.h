@@ -9,8 +9,8 @@
 
 #include "usage.h"
 
-/* Every name of a count that is looked for in a stream holds "oken"; usage.c
- * leaves out the lines that do not. */
+/* Every name of a count that is looked for in a stream ends with "okens",
+ * "okenCount" or "oken_count"; usage.c leaves out the lines without one. */
 void ob_usage_scan(ob_usage_watch *watch, const char *at, const char *end);
 
 /* Forgets where we are, not what was counted. */

@@ -5,6 +5,7 @@
  * blank line, the body.
  */
 #include "../../src/core/limits.h"
+#include "response.h"
 
 #define HEADERS_MAX  16
 #define NOW_MS       1782907200000LL
@@ -43,20 +44,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     ob_header headers[HEADERS_MAX];
     ob_limit_fact facts[OB_LIMIT_FACTS_MAX];
-    ob_response response = {.model = OB_S("gpt-4o"), .headers = headers};
+    ob_response response = {.model = OB_S("gpt-4o")};
     if (size == 0)
         return 0;
     set_kind(&response, data[0]);
-    ob_slice rest = ob_slice_make((const char *)data + 1, size - 1);
-    while (rest.ptr && response.header_count < HEADERS_MAX) {
-        ob_slice line = ob_slice_cut(&rest, '\n');
-        if (line.len == 0)
-            break;
-        ob_slice name = ob_slice_cut(&line, ':');
-        headers[response.header_count++] =
-            (ob_header){name, ob_slice_trim(line)};
-    }
-    response.body = rest;
+    read_response(&response, headers, HEADERS_MAX,
+                  ob_slice_make((const char *)data + 1, size - 1));
     check(facts, ob_limits_read(&response, NOW_MS, facts));
     return 0;
 }

@@ -3,7 +3,7 @@
  * bounds. Input: a byte for the status, a line of "name: value" headers, a
  * blank line, the body.
  */
-#include "../../src/core/verdict.h"
+#include "response.h"
 
 #define HEADERS_MAX 8
 
@@ -35,22 +35,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     ob_header headers[HEADERS_MAX];
     ob_response response = {.provider = OB_S("openai"),
-                            .model = OB_S("gpt-4o"),
-                            .headers = headers};
+                            .model = OB_S("gpt-4o")};
     if (size == 0)
         return 0;
     response.status = status_of(data[0]);
     response.daily_reset = data[0] & 0x80 ? OB_ZONE_PACIFIC : OB_ZONE_UTC;
-    ob_slice rest = ob_slice_make((const char *)data + 1, size - 1);
-    while (rest.ptr && response.header_count < HEADERS_MAX) {
-        ob_slice line = ob_slice_cut(&rest, '\n');
-        if (line.len == 0)
-            break;
-        ob_slice name = ob_slice_cut(&line, ':');
-        headers[response.header_count++] =
-            (ob_header){name, ob_slice_trim(line)};
-    }
-    response.body = rest;
+    read_response(&response, headers, HEADERS_MAX,
+                  ob_slice_make((const char *)data + 1, size - 1));
     ob_verdict v = ob_verdict_judge(&response, 1782907200000LL);
     check(&response, &v);
     return 0;

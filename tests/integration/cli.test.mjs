@@ -484,6 +484,23 @@ scenario('cli: only what fills a database makes one', async (room) => {
         assert.ok(!existsSync(file), args.join(' '));
     }
     const add = ['keys', 'add', 'openai', '--database', 'new.db'];
+    const unknown = await room.cli(
+        ['keys', 'add', 'opnai', '--database', 'new.db'],
+        { stdin: A },
+    );
+    assert.equal(unknown.code, 2);
+    assert.match(unknown.stderr, /^unknown provider "opnai"; did you mean/);
+    assert.ok(!existsSync(file));
+    const fileless = await room.cli([...add, 'none.txt']);
+    assert.equal(fileless.code, 1);
+    assert.match(fileless.stderr, /^none\.txt: /);
+    assert.ok(!existsSync(file));
+    const imported = await room.cli(
+        ['import', 'none.sql', '--database', 'new.db'],
+    );
+    assert.equal(imported.code, 1);
+    assert.match(imported.stderr, /^cannot open none\.sql: /);
+    assert.ok(!existsSync(file));
     assert.equal((await room.cli(add, { stdin: A })).code, 0);
     assert.ok(existsSync(file));
 });

@@ -532,6 +532,7 @@ scenario('http: health, readiness and metrics need no key', async (room) => {
     await gateway.chat();
     const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
     assert.match(metrics, /^# TYPE \w+ (counter|gauge|histogram)$/m);
+    assert.match(metrics, /^one_balance_attempts_total{action="deliver"} 1$/m);
     assert.ok(!metrics.includes(KEY) && !metrics.includes(AUTH));
 });
 

@@ -29,6 +29,49 @@ static void relay_delivers_a_good_answer(void **state)
     assert_null(header_of("set-cookie").ptr);
 }
 
+static void counted(uint32_t delivered, uint32_t cooled, uint32_t retried)
+{
+    uint32_t *counts = relay.verdict_counts;
+    assert_int_equal(counts[OB_ACTION_DELIVER], delivered);
+    assert_int_equal(counts[OB_ACTION_COOL], cooled);
+    assert_int_equal(counts[OB_ACTION_RETRY], retried);
+    memset(counts, 0, sizeof(relay.verdict_counts));
+}
+
+static void relay_counts_each_attempt_once(void **state)
+{
+    add_keys(1, 3);
+    begin_chat("gpt-4o");
+    answer(429, JSON, TOO_FAR);
+    counted(0, 1, 0);
+    fail_with(OB_FAILURE_CUT);
+    wait_out();
+    counted(0, 0, 1);
+    answer(200, JSON, GOOD);
+    assert_delivered(200, GOOD);
+    counted(1, 0, 0);
+    begin_chat("gpt-4o");
+    answer(400, JSON, LONG_PROMPT);
+    counted(1, 0, 0);
+}
+
+static void relay_counts_each_stream_once(void **state)
+{
+    add_key(1);
+    begin_chat("gpt-4o");
+    head(200, "text/event-stream");
+    body(CHUNK);
+    counted(1, 0, 0);
+    ob_relay_finish(&relay, pool, now);
+    counted(0, 0, 0);
+    begin_chat("gpt-4o");
+    head(200, "text/event-stream");
+    body("data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}");
+    counted(0, 0, 0);
+    end();
+    counted(1, 0, 0);
+}
+
 static void relay_holds_a_json_answer_until_it_is_whole(void **state)
 {
     add_keys(1, 2);
@@ -1010,6 +1053,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         RELAY_TEST(relay_delivers_a_good_answer),
+        RELAY_TEST(relay_counts_each_attempt_once),
+        RELAY_TEST(relay_counts_each_stream_once),
         RELAY_TEST(relay_holds_a_json_answer_until_it_is_whole),
         RELAY_TEST(relay_lets_a_long_answer_go_before_its_end),
         RELAY_TEST(relay_passes_on_what_is_not_json_at_once),

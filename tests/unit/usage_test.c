@@ -160,6 +160,26 @@ static const sample samples[] = {
      "180,\"total_tokens\":500,\"prompt_cache_hit_tokens\":64,"
      "\"prompt_cache_miss_tokens\":256,\"completion_tokens_details\":"
      "{\"reasoning_tokens\":90}}}"},
+    {"Mistral", false, "540 13 512 - -",
+     "{\"id\":\"m\",\"object\":\"chat.completion\",\"usage\":"
+     "{\"prompt_audio_seconds\":{},\"prompt_tokens\":540,\"total_tokens\":"
+     "553,\"completion_tokens\":13,\"num_cached_tokens\":512},"
+     "\"choices\":[]}"},
+    {"Mistral, details", false, "11 100 10 - -",
+     "{\"usage\":{\"prompt_tokens\":11,\"total_tokens\":111,"
+     "\"completion_tokens\":100,\"prompt_token_details\":"
+     "{\"cached_tokens\":10}}}"},
+    {"Perplexity", false, "33 7163 - - 193",
+     "{\"citations\":[\"https://example.org\"],\"usage\":{\"prompt_tokens\":"
+     "33,\"completion_tokens\":7163,\"total_tokens\":7196,"
+     "\"citation_tokens\":20016,\"num_search_queries\":18,"
+     "\"reasoning_tokens\":193,\"cost\":{\"input_tokens_cost\":3}}}"},
+    {"Gemini stream with a cache", true, "69610 5 69000 - -",
+     "data: {\"candidates\": [{\"content\": {\"parts\": [{\"text\": \"A\"}]}}],"
+     "\"usageMetadata\" : {\"promptTokenCount\" : 69610, "
+     "\"candidatesTokenCount\":5,\"cachedContentTokenCount\": 69000,"
+     "\"cacheTokensDetails\": [{\"modality\": \"TEXT\",\"tokenCount\": 69000}"
+     "]}}\r\n\r\n"},
     {"OpenRouter", false, "10339 60 10318 21 -",
      "{\"usage\":{\"prompt_tokens\":10339,\"completion_tokens\":60,"
      "\"total_tokens\":10399,\"cost\":0.0012e-3,\"prompt_tokens_details\":"
@@ -343,6 +363,9 @@ static void usage_ignores_what_is_no_count(void **state)
     is_unknown("{\"input_tokens\":14}", false); /* a count, not a use */
     is_unknown("{\"totalTokens\":31}", false);
     is_unknown("{\"usage\":null,\"prompt_tokens\":5}", false);
+    is_unknown("{\"usage\":{\"prompt_tokens\":\"x\",5}}", false);
+    is_unknown("{\"usage\":{\"prompt_tokens\"5:6}}", false);
+    is_unknown("{\"usage\":{\"prompt_tokens\".:6}}", false);
     is_unknown("", true);
 }
 
@@ -403,6 +426,63 @@ static void usage_is_found_behind_megabytes(void **state)
     free(body);
 }
 
+/* Fills `body` with "{" `text` `fill` bytes of x `rest`. */
+static void write_body(char *body, const char *text, int fill, const char *rest)
+{
+    body += sprintf(body, "{%s", text);
+    memset(body, 'x', (size_t)fill);
+    strcpy(body + fill, rest);
+}
+
+/* Text is passed by the block: whatever stands at whichever place of one. */
+static void usage_is_found_behind_any_block(void **state)
+{
+    static const char *const rests[] = {
+        /* brackets and quotes in strings, the last bracket anywhere */
+        "\",[1,2,{\"usage\":{\"prompt_tokens\":9}},\"]}\"],{\"a\":\"[[[{{{\"},"
+        "[],[],[],[],[]]],\"usage\":{\"prompt_tokens\":3,\"output_tokens\":4}}",
+        /* escaped quotes and backslashes before the end of a string */
+        "\\\"usage\\\":{\\\"prompt_tokens\\\":9\\\\\\\"\\\\\"]],\"usage\":"
+        "{\"prompt_tokens\":3,\"output_tokens\":4}}",
+        "\\\"\\\"\\\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\\\\\"]]"
+        ","
+        "\"usage\":{\"prompt_tokens\":3,\"output_tokens\":4}}",
+    };
+    for (int fill = 0; fill < 200; fill++)
+        for (size_t i = 0; i < OB_LEN(rests); i++) {
+            char body[1024];
+            write_body(body, "\"a\":[[\"\\\"", fill, rests[i]);
+            if (!is_told(watch_whole(body, false), "3 4 - - -") ||
+                !is_told(watch_cut(body, false, (uint32_t)fill, 90),
+                         "3 4 - - -"))
+                fail_msg("%zu behind %d bytes", i, fill);
+            write_body(body, "\"a\":[[\"", fill, rests[i]);
+            if (!is_told(watch_whole(body, false), "3 4 - - -"))
+                fail_msg("%zu behind %d bytes without a backslash", i, fill);
+        }
+}
+
+/* A line is left out only where no count is named, and read from its first
+ * byte. */
+static void usage_is_found_in_lines_of_any_length(void **state)
+{
+    static const char *const names[] = {
+        "prompt_tokens\":", "prompt_tokens\" :", "promptTokenCount\"\t:",
+        "inputTokens\":", "input_token_count\":"};
+    for (int fill = 0; fill < 100; fill++)
+        for (size_t i = 0; i < OB_LEN(names); i++)
+            for (int ends = 0; ends < 2; ends++) {
+                char body[512], rest[300];
+                const char *end = ends ? "\r" : "\n";
+                sprintf(rest,
+                        "%sdata: {\"text\":\"tokens\",\"usage\":{\"%s7}}%s",
+                        end, names[i], end);
+                write_body(body, "", fill, rest);
+                if (!is_told(watch_whole(body, true), "7 - - - -"))
+                    fail_msg("%s behind %d bytes", names[i], fill);
+            }
+}
+
 static void usage_survives_deep_nesting(void **state)
 {
     char body[4096];
@@ -438,6 +518,8 @@ int main(void)
         cmocka_unit_test(usage_keeps_the_highest),
         cmocka_unit_test(usage_takes_lines_of_any_end_and_a_mark),
         cmocka_unit_test(usage_is_found_behind_megabytes),
+        cmocka_unit_test(usage_is_found_behind_any_block),
+        cmocka_unit_test(usage_is_found_in_lines_of_any_length),
         cmocka_unit_test(usage_survives_deep_nesting),
         cmocka_unit_test(usage_watch_is_small),
     };
