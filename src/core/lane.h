@@ -55,6 +55,14 @@ typedef struct ob_circuit {
     int64_t gap_ms;  /* 0: closed */
 } ob_circuit;
 
+/* A key that answered, and when the request was sent that it answered: it
+ * served then, whatever it has met since. */
+#define OB_PROOFS 8
+typedef struct ob_proof {
+    int64_t key_id;
+    int64_t sent_ms;
+} ob_proof;
+
 typedef struct ob_lane_heap {
     uint32_t *places;
     uint32_t count;
@@ -75,7 +83,7 @@ typedef struct ob_lane {
     ob_ledger **ledgers; /* by place, owned; NULL: nothing is known */
     int64_t picked_ms;   /* unix; when the lane was last asked */
     ob_refusal_ring untold;
-    int64_t proven[8]; /* ids of keys that answered, the last one first */
+    ob_proof proven[OB_PROOFS]; /* the newest first */
     ob_queue queue;
     ob_circuit circuit;
     /* What most requests of this model do not exceed, for estimates: tokens of

@@ -173,14 +173,19 @@ void ob_pool_settle(ob_pool *pool, ob_claim *claim, ob_slice model,
     claim->open = false;
 }
 
-/* The newest first. */
-static void note_proven(ob_lane *lane, int64_t id)
+/* One a key. */
+static void note_proven(ob_lane *lane, const ob_claim *claim)
 {
-    size_t at = 0;
-    while (at + 1 < OB_LEN(lane->proven) && lane->proven[at] != id)
-        at++;
-    memmove(lane->proven + 1, lane->proven, at * sizeof(lane->proven[0]));
-    lane->proven[0] = id;
+    ob_proof *proven = lane->proven;
+    size_t old = 0, to = 0;
+    while (old + 1 < OB_PROOFS && proven[old].key_id != claim->key_id)
+        old++;
+    while (to < old && proven[to].sent_ms >= claim->at_ms)
+        to++;
+    if (proven[old].sent_ms >= claim->at_ms)
+        return;
+    memmove(proven + to + 1, proven + to, (old - to) * sizeof(*proven));
+    proven[to] = (ob_proof){claim->key_id, claim->at_ms};
 }
 
 static void prove(ob_pool *pool, ob_key *key)
@@ -222,7 +227,7 @@ void ob_pool_answered(ob_pool *pool, ob_claim *claim, ob_slice model,
     lane->untold = (ob_refusal_ring){0};
     lane->circuit = group->base->circuit = (ob_circuit){0};
     b.key->trouble = 0;
-    note_proven(lane, b.key->id);
+    note_proven(lane, claim);
     if (b.own)
         ob_ledger_answered(b.own, now_ms);
 }

@@ -306,8 +306,8 @@ static bool may_serve(const search *s, const ob_key *key)
 static ob_key *lane_take_proven(const search *s)
 {
     const ob_lane *lane = s->lane;
-    for (size_t i = 0; i < OB_LEN(lane->proven); i++) {
-        int64_t id = lane->proven[i];
+    for (size_t i = 0; i < OB_PROOFS; i++) {
+        int64_t id = lane->proven[i].key_id;
         ob_key *key = id ? ob_pool_find(s->pool, id) : NULL;
         if (key && !key->trouble && key->group == s->number &&
             may_serve(s, key))

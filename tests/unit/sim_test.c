@@ -43,7 +43,7 @@ static const target_row targets[] = {
     {"shared",   OB_SIM_OPENAI, OB_SIM_BUCKET,  0.97,   1.05,    0,    0,    0,      false},
     {"tokens",   OB_SIM_GEMINI, OB_SIM_ROLLING, 0.95,   1.05,    0,    0,    0,      false},
     {"tokens",   OB_SIM_OPENAI, OB_SIM_BUCKET,  0.95,   1.05,    0,    0,    0,      false},
-    {"trouble",  OB_SIM_GEMINI, OB_SIM_ROLLING, 0.999,  0,       0,    0,    0,      false},
+    {"trouble",  OB_SIM_GEMINI, OB_SIM_ROLLING, 1,      0,       0,    0,    0,      true},
     {"talk",     OB_SIM_GEMINI, OB_SIM_ROLLING, 0.99,   1.02,    0.95, 0,    0,      false},
     {"change",   OB_SIM_GEMINI, OB_SIM_ROLLING, 0.99,   1.02,    0,    0,    0,      false},
 };
