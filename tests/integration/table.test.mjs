@@ -4,7 +4,7 @@
  *
  * The figures are shares of counts. The one thing that a busy machine can do
  * to them is to keep callers and provider waiting, who are this process: a row
- * in which that happened is played once more, then skipped. */
+ * that falls short where that happened is played once more, then skipped. */
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import { setPriority } from 'node:os';
@@ -19,6 +19,9 @@ const MINUTES = 12;
 const ROWS_AT_A_TIME = 5;
 /* How late callers may be: a hundredth of them, and any; real milliseconds. */
 const LATE_MS = { hundredth: 20, most: 150 };
+/* What no lateness explains: a gateway that floods its provider keeps all of
+ * this process waiting. */
+const FAR_OFF = { share: 0.8, attempts: 1.15 };
 
 const SIMPLE = { keys: 50, rpm: [10, 10], tokens: [200, 2000] };
 
@@ -105,7 +108,7 @@ const ROWS = [
 
 /* It asks for little of the machine, but for that in time. */
 try {
-    setPriority(-5);
+    setPriority(-10);
 } catch {
     /* only some may ask */
 }
@@ -123,35 +126,35 @@ function told(f) {
     ];
 }
 
-function assertReached(row, figures) {
-    const atLeast = (what) =>
-        assert.ok(
-            figures[what] >= row[what],
-            `${what}: ${figures[what]}, not ${row[what]}`,
-        );
-    assert.ok(
-        figures.share >= row.served,
-        `served ${percent(figures.share)} of what was possible`,
-    );
-    if (row.attempts)
-        assert.ok(
-            figures.attempts <= row.attempts,
-            `${figures.attempts} attempts for each success`,
-        );
-    if (row.atOnce) atLeast('atOnce');
-    if (row.told) atLeast('told');
-    assert.equal(figures.undeserved, 0, 'long rests that were not deserved');
+/* What the row asks for and the figures do not have; undefined: nothing. */
+function shortOf(row, f) {
+    const found = [
+        [f.share >= row.served, `served ${percent(f.share)} of it`],
+        [
+            f.attempts <= (row.attempts ?? FAR_OFF.attempts),
+            `${f.attempts.toFixed(4)} attempts for each success`,
+        ],
+        [f.atOnce >= (row.atOnce ?? 0), `refused at once ${percent(f.atOnce)}`],
+        [f.told >= (row.told ?? 0), `Retry-After true ${percent(f.told)}`],
+        [f.undeserved === 0, `${f.undeserved} undeserved long rests`],
+    ];
+    return found.find(([met]) => !met)?.[1];
 }
 
-const tooLate = ({ late }) =>
+const isLate = ({ late }) =>
     late.hundredth > LATE_MS.hundredth || late.most > LATE_MS.most;
+
+const isFarOff = ({ share, attempts }) =>
+    share < FAR_OFF.share || attempts > FAR_OFF.attempts;
 
 async function playRow(row, room, t) {
     const spec = { ...row.world, seed: 1, minutes: MINUTES };
     for (let round = 0; round < 2; round++) {
         const figures = await play(room, spec, FACTOR);
         for (const line of told(figures)) t.diagnostic(line);
-        if (!tooLate(figures)) return assertReached(row, figures);
+        const short = shortOf(row, figures);
+        if (!short) return;
+        if (!isLate(figures) || isFarOff(figures)) assert.fail(short);
     }
     t.skip('the machine is too busy to send the load in time');
 }
