@@ -27,7 +27,8 @@ const SIMPLE = { keys: 50, rpm: [10, 10], tokens: [200, 2000] };
 
 /* `served` is the share of what was possible, `attempts` for each success;
  * `atOnce` and `told` are of the refusals: those at once, and those who were
- * served when they came back as told. */
+ * served when they came back as told. In an order that gives the same work to
+ * those that are played at a time. */
 const ROWS = [
     {
         name: '50 keys of 10 a minute, load 0.5',
@@ -36,25 +37,7 @@ const ROWS = [
         attempts: 1.01,
     },
     {
-        name: 'the same, load 0.9',
-        world: { ...SIMPLE, load: 0.9 },
-        served: 0.99,
-        attempts: 1.02,
-    },
-    {
-        name: 'the same, load 0.9, minute after minute',
-        world: { ...SIMPLE, load: 0.9, fixed: true },
-        served: 0.99,
-        attempts: 1.02,
-    },
-    {
-        name: 'the same, load 0.95',
-        world: { ...SIMPLE, load: 0.95 },
-        served: 0.99,
-        attempts: 1.02,
-    },
-    {
-        name: 'the same, load 1.2',
+        name: '50 keys of 10 a minute, load 1.2',
         world: { ...SIMPLE, load: 1.2 },
         served: 0.98,
         attempts: 1.05,
@@ -93,6 +76,24 @@ const ROWS = [
         },
         served: 0.95,
         attempts: 1.05,
+    },
+    {
+        name: '50 keys of 10 a minute, load 0.9',
+        world: { ...SIMPLE, load: 0.9 },
+        served: 0.99,
+        attempts: 1.02,
+    },
+    {
+        name: '50 keys of 10 a minute, load 0.9, fixed minutes',
+        world: { ...SIMPLE, load: 0.9, fixed: true },
+        served: 0.99,
+        attempts: 1.02,
+    },
+    {
+        name: '50 keys of 10 a minute, load 0.95',
+        world: { ...SIMPLE, load: 0.95 },
+        served: 0.99,
+        attempts: 1.02,
     },
     {
         name: 'a tenth revoked, 30 s of 503 from 30% every 3 minutes',
