@@ -24,6 +24,8 @@ const MORNING = 1782918000000;
 const MINUTE = 60000;
 const QUEUE_MS = 10000;
 const CALLERS = ['a', 'b', 'c'].map((name) => `auth-${name}-0123456789abcdef`);
+/* A refusal costs no work, but its way there and back. */
+const REFUSAL_MS = 100;
 /* A rest is long beyond a quarter of an hour; what is there is looked at once
  * a minute, so one of more than fourteen is seen. */
 const LONG_REST_MS = 14 * MINUTE;
@@ -115,8 +117,9 @@ class Provider {
         };
         this.attempts++;
         this.outcomes[status] = (this.outcomes[status] ?? 0) + 1;
-        if (outcome.status !== 200) return say();
-        setTimeout(say, this.clock.real(this.requests[number].service));
+        const { service } = this.requests[number];
+        const takes = outcome.status === 200 ? service : REFUSAL_MS;
+        setTimeout(say, this.clock.real(takes));
     }
 }
 
