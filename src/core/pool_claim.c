@@ -193,7 +193,7 @@ void ob_pool_answered(ob_pool *pool, ob_claim *claim, ob_slice model,
         claim_ledger(lane, b.key->place, claim);
         claim->counted = true;
     } else if (b.own) {
-        ob_ledger_answered(b.own, now_ms);
+        ob_ledger_answered(b.own, claim->at_ms, now_ms);
     }
 }
 

@@ -14,8 +14,9 @@
  * merged, the closest first.
  *
  * Minutes are taken to roll: a request counts for 60 s from when it was sent.
- * That is right for rolling windows and safe for fixed ones. Days end when the
- * provider's day does.
+ * That is right for rolling windows and safe for fixed ones. Where refusals or
+ * headers show that they are fixed, a request counts until its window ends
+ * (quota_window.c). Days end when the provider's day does.
  *
  * Pure; time is passed in (unix milliseconds). 144 bytes a ledger.
  */
@@ -40,8 +41,21 @@ typedef enum ob_quota {
 #define OB_LEDGER_INPUT   0x40 /* tokens are those of prompts alone */
 #define OB_LEDGER_PROBING 0x80 /* a request is out that may show more */
 
+/* How the provider's minutes are taken to follow each other. */
+typedef enum ob_minutes {
+    OB_MINUTES_ROLL,
+    OB_MINUTES_EVEN,  /* a header looks like a bucket that runs full evenly */
+    OB_MINUTES_HEARD, /* a header told when one may end; they roll */
+    OB_MINUTES_SUPPOSED, /* fixed, it seems: one request may go to test it */
+    OB_MINUTES_TESTED,   /* that request is under way; they roll meanwhile */
+    OB_MINUTES_FIXED,    /* it was answered */
+    OB_MINUTES_REFUTED,  /* they roll, and are not tested for a while */
+    OB_MINUTES_COUNT
+} ob_minutes;
+
 /* Ticks are 10 ms of unix time, cut to 32 bits: they wrap after 497 days, and
- * only distances are looked at. */
+ * only distances are looked at. (`phase_ticks` is off by then, and is learned
+ * anew.) */
 typedef struct ob_ledger {
     uint32_t limit[OB_QUOTA_COUNT]; /* 0: not known */
     uint32_t at[OB_LEDGER_MARKS];   /* ticks */
@@ -52,10 +66,13 @@ typedef struct ob_ledger {
     uint32_t day_tokens;
     uint32_t day_end_s;  /* unix seconds; 0: no day has begun */
     uint32_t probe_at_s; /* unix seconds; one request may go over a limit */
-    uint16_t gap_ticks;  /* a limit by the second: between two requests */
-    uint8_t count;       /* of marks */
-    uint8_t flags;       /* bits by ob_quota: the provider named this limit;
-                            and OB_LEDGER_* */
+    uint32_t minutes_at; /* tick: HEARD, TESTED: of that; REFUTED: until then */
+    uint16_t phase_ticks; /* where a window ends, modulo a minute */
+    uint16_t gap_ticks;   /* a limit by the second: between two requests */
+    uint8_t minutes;      /* ob_minutes */
+    uint8_t count;        /* of marks */
+    uint8_t flags;        /* bits by ob_quota: the provider named this limit;
+                             and OB_LEDGER_* */
     uint8_t probe_gap_min;
 } ob_ledger;
 
@@ -121,7 +138,8 @@ void ob_ledger_forget_guesses(ob_ledger *ledger);
 /* May a request go over a limit now, to see whether it still holds? */
 bool ob_ledger_may_probe(const ob_ledger *ledger, int64_t now_ms);
 void ob_ledger_probe(ob_ledger *ledger, int64_t now_ms);
-/* A request was answered: if it was a probe, the limit is higher. */
-void ob_ledger_answered(ob_ledger *ledger, int64_t now_ms);
+/* The request that was taken at `sent_ms` was answered: if it was a probe, the
+ * limit is higher; if it was a test of fixed minutes, they are. */
+void ob_ledger_answered(ob_ledger *ledger, int64_t sent_ms, int64_t now_ms);
 
 #endif

@@ -44,31 +44,35 @@ static void set_limit(ob_ledger *l, ob_quota quota, int64_t limit, bool told,
     plan_probe(l, told ? PROBE_TOLD_MIN : PROBE_LEARNED_MIN, now_ms);
 }
 
-/* Sent after the request whose answer tells what remains: the provider may not
- * have counted them then. */
-static uint64_t sent_after(const ob_ledger *l, uint32_t sent)
+/* What the provider had counted when the request came, and what has left a
+ * rolling minute while it was answered. */
+static uint64_t may_have_left(const ob_ledger *l, uint32_t sent, uint32_t now)
 {
-    uint64_t requests = 0;
-    for (size_t i = 0; i < l->count; i++)
-        if (ob_ticks_since(sent, l->at[i]) > 0)
-            requests += l->requests[i];
-    return requests;
+    uint64_t limit = l->limit[OB_QUOTA_MINUTE_REQUESTS];
+    int32_t took = ob_ticks_since(sent, now);
+    if (ob_minutes_fixed(l) || took <= 0)
+        return 0;
+    return (limit * (uint64_t)took + MINUTE_TICK - 1) / MINUTE_TICK;
 }
 
 /* Others use the quota too, or we forgot: what is missing counts as just
- * used. Or the window began anew: the oldest did not count any more. */
+ * used. Or the window began anew: the oldest did not count any more. What was
+ * sent at about the same time may have been counted or not. */
 static void correct_requests(ob_ledger *l, uint64_t used, uint32_t sent,
                              uint32_t now)
 {
     uint64_t counted = ob_marks_requests(l, now);
-    uint64_t keep = used + sent_after(l, sent);
-    if (keep > counted) {
-        ob_mark_add(l, now, ob_least_u32(keep - counted, UINT16_MAX), 0);
+    uint64_t left = may_have_left(l, sent, now);
+    uint64_t least = used + ob_marks_begun_after(l, sent + MARGIN_TICK);
+    least = least > left ? least - left : 0;
+    uint64_t most = used + ob_marks_after(l, sent - MARGIN_TICK);
+    if (least > counted) {
+        ob_mark_add(l, now, ob_least_u32(least - counted, UINT16_MAX), 0);
         return;
     }
-    while (l->count && counted > keep) {
-        if (counted - keep < l->requests[0]) {
-            l->requests[0] = (uint16_t)(l->requests[0] - (counted - keep));
+    while (l->count && counted > most) {
+        if (counted - most < l->requests[0]) {
+            l->requests[0] = (uint16_t)(l->requests[0] - (counted - most));
             return;
         }
         counted -= l->requests[0];
@@ -91,7 +95,7 @@ static bool is_bucket(const ob_limit_fact *fact, uint64_t used)
 static void correct_bucket(ob_ledger *l, const ob_limit_fact *fact,
                            uint64_t used, uint32_t sent, uint32_t now)
 {
-    uint64_t after = sent_after(l, sent);
+    uint64_t after = ob_marks_after(l, sent);
     uint64_t requests = used + after;
     uint64_t part = MINUTE_TICK / (uint64_t)fact->limit;
     uint64_t full = ob_tick_of(fact->reset_ms) + after * part;
@@ -103,6 +107,24 @@ static void correct_bucket(ob_ledger *l, const ob_limit_fact *fact,
     ob_mark_add(l, now - MINUTE_TICK + (uint32_t)full, (uint32_t)requests,
                 tokens);
     l->span[0] = (uint16_t)span;
+}
+
+static void correct_minute(ob_ledger *l, const ob_limit_fact *fact,
+                           uint64_t used, uint32_t sent, uint32_t now)
+{
+    bool even = is_bucket(fact, used);
+    bool again = l->minutes == OB_MINUTES_EVEN;
+    if (used)
+        ob_minutes_hear(l, fact->reset_ms, even, sent, now);
+    /* What an answer tells of a window that has ended says nothing of this
+     * one. */
+    if (ob_minutes_fixed(l) &&
+        ob_ticks_since(sent, now) > MINUTE_TICK - ob_minutes_left(l, now))
+        return;
+    if (even && again)
+        correct_bucket(l, fact, used, sent, now);
+    else
+        correct_requests(l, used, sent, now);
 }
 
 static void correct_tokens(ob_ledger *l, uint64_t used, uint32_t now)
@@ -125,10 +147,8 @@ static void correct(ob_ledger *l, ob_quota quota, const ob_limit_fact *fact,
     uint64_t used =
         limit > fact->remaining ? (uint64_t)(limit - fact->remaining) : 0;
     ob_marks_trim(l, now);
-    if (quota == OB_QUOTA_MINUTE_REQUESTS && is_bucket(fact, used))
-        correct_bucket(l, fact, used, ob_tick_of(sent_ms), now);
-    else if (quota == OB_QUOTA_MINUTE_REQUESTS)
-        correct_requests(l, used, ob_tick_of(sent_ms), now);
+    if (quota == OB_QUOTA_MINUTE_REQUESTS)
+        correct_minute(l, fact, used, ob_tick_of(sent_ms), now);
     else if (quota == OB_QUOTA_MINUTE_TOKENS)
         correct_tokens(l, used, now);
     else if (quota == OB_QUOTA_DAY_REQUESTS)
@@ -227,6 +247,7 @@ static bool is_by_minute(const ob_ledger *l, int64_t wait_ms, int64_t now_ms)
         ob_ledger_used(l, OB_QUOTA_MINUTE_REQUESTS, now_ms);
     full.limit[OB_QUOTA_MINUTE_TOKENS] = 0;
     full.gap_ticks = 0;
+    full.minutes = OB_MINUTES_ROLL;
     full.day_end_s = 0;
     int64_t room_ms = ob_ledger_room_at_ms(&full, (ob_tokens){0, 0}, now_ms);
     return wait_ms < 0 || wait_ms + WAIT_OFF_MS >= room_ms - now_ms;
@@ -251,6 +272,13 @@ static bool learn_from_use(ob_ledger *l, bool told, int64_t wait_ms,
     return limit != 0;
 }
 
+static bool is_at_limit(const ob_ledger *l, int64_t now_ms)
+{
+    uint32_t limit = l->limit[OB_QUOTA_MINUTE_REQUESTS];
+    return limit &&
+           ob_ledger_used(l, OB_QUOTA_MINUTE_REQUESTS, now_ms) >= limit;
+}
+
 bool ob_ledger_refused(ob_ledger *ledger, const ob_limit_fact *facts,
                        size_t count, bool by_day, int64_t wait_ms,
                        int64_t sent_ms, int64_t now_ms)
@@ -266,8 +294,12 @@ bool ob_ledger_refused(ob_ledger *ledger, const ob_limit_fact *facts,
     if (by_day || quota == OB_QUOTA_DAY_REQUESTS ||
         quota == OB_QUOTA_DAY_TOKENS)
         return false;
+    ob_minutes_word word = ob_minutes_refused(
+        ledger, quota, wait_ms, ob_tick_of(sent_ms), ob_tick_of(now_ms));
     if (quota == OB_QUOTA_MINUTE_TOKENS)
         return ledger->limit[quota] != 0;
+    if (word != OB_MINUTES_NOTHING)
+        return word == OB_MINUTES_CAME_EARLY || is_at_limit(ledger, now_ms);
     return learn_from_use(ledger, quota == OB_QUOTA_MINUTE_REQUESTS, wait_ms,
                           now_ms);
 }
@@ -305,8 +337,9 @@ static void raise(ob_ledger *l, ob_quota quota, int64_t now_ms)
         l->flags &= (uint8_t)~OB_LEDGER_LOWERED;
 }
 
-void ob_ledger_answered(ob_ledger *ledger, int64_t now_ms)
+void ob_ledger_answered(ob_ledger *ledger, int64_t sent_ms, int64_t now_ms)
 {
+    ob_minutes_answered(ledger, ob_tick_of(sent_ms));
     if (!(ledger->flags & OB_LEDGER_PROBING))
         return;
     ledger->flags &= (uint8_t)~OB_LEDGER_PROBING;

@@ -357,7 +357,7 @@ static void ledger_finds_a_raised_limit_again(void **state)
         ob_ledger_probe(&ledger, now);
         assert_false(ob_ledger_may_probe(&ledger, now));
         take(now);
-        ob_ledger_answered(&ledger, now);
+        ob_ledger_answered(&ledger, now, now);
         assert_int_equal(ledger.limit[OB_QUOTA_MINUTE_REQUESTS], limit + 1);
         now += 6 * SECOND;
     }
