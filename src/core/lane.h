@@ -72,6 +72,10 @@ typedef struct ob_lane {
     ob_ledger **ledgers; /* by place, owned; NULL: nothing is known */
     int64_t picked_ms;   /* unix; when the lane was last asked */
     ob_refusal_ring untold;
+    /* How many keys' minutes were found to be fixed, and to roll all the same:
+     * a provider counts alike for all of them. */
+    uint8_t fixed;
+    uint8_t rolling;
     int64_t proven[8]; /* ids of keys that answered, the last one first */
     ob_queue queue;
     ob_circuit circuit;

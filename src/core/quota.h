@@ -132,6 +132,11 @@ bool ob_ledger_refused(ob_ledger *ledger, const ob_limit_fact *facts,
                        size_t count, bool by_day, int64_t wait_ms,
                        int64_t sent_ms, int64_t now_ms);
 
+/* What other keys of the same provider show: their minutes are fixed, so that
+ * what was heard of this one's is worth a test; or they roll, so that it is
+ * not. */
+void ob_ledger_expect(ob_ledger *ledger, bool fixed, int64_t now_ms);
+
 /* Limits that no provider has told are forgotten. */
 void ob_ledger_forget_guesses(ob_ledger *ledger);
 

@@ -191,21 +191,38 @@ static ob_minutes_word check(ob_ledger *l, int32_t wait, uint32_t sent,
     return OB_MINUTES_CAME_EARLY;
 }
 
+/* A refusal under minutes of which nothing is believed yet. */
+static void look(ob_ledger *l, int32_t wait, uint32_t sent, uint32_t now)
+{
+    bool early = ends_too_early(l, wait, sent, now);
+    if (!early && l->minutes != OB_MINUTES_ROLL &&
+        l->minutes != OB_MINUTES_REFUTED)
+        return;
+    believe(l, early ? OB_MINUTES_SUPPOSED : OB_MINUTES_HEARD, now);
+    set_end(l, now + (uint32_t)wait + LATE_TICK);
+}
+
 ob_minutes_word ob_minutes_refused(ob_ledger *l, ob_quota quota,
                                    int64_t wait_ms, uint32_t sent, uint32_t now)
 {
     ob_minutes_word word = OB_MINUTES_NOTHING;
-    int32_t wait = wait_ms < 0 || wait_ms > 61 * 1000
-                       ? -1
-                       : (int32_t)((wait_ms + TICK_MS - 1) / TICK_MS);
+    bool told = wait_ms >= 0 && wait_ms <= 61 * 1000;
+    int32_t wait = told ? (int32_t)((wait_ms + TICK_MS - 1) / TICK_MS) : -1;
     if (is_supposed(l))
         word = check(l, wait, sent, now);
-    if (!is_supposed(l) && !is_refuted(l, now) && wait >= 0 &&
-        quota != OB_QUOTA_MINUTE_TOKENS && ends_too_early(l, wait, sent, now)) {
-        believe(l, OB_MINUTES_SUPPOSED, now);
-        set_end(l, now + (uint32_t)wait + LATE_TICK);
-    }
+    if (told && quota != OB_QUOTA_MINUTE_TOKENS && !is_supposed(l) &&
+        !is_refuted(l, now))
+        look(l, wait, sent, now);
     return word;
+}
+
+void ob_ledger_expect(ob_ledger *l, bool fixed, int64_t now_ms)
+{
+    uint32_t now = ob_tick_of(now_ms);
+    if (fixed && l->minutes == OB_MINUTES_HEARD)
+        believe(l, OB_MINUTES_SUPPOSED, now);
+    if (!fixed && is_supposed(l) && !ob_minutes_fixed(l))
+        (void)refute(l, now);
 }
 
 /* ---- the test ---- */
