@@ -423,7 +423,6 @@ void ob_ledger_take(ob_ledger *ledger, ob_tokens tokens, ob_zone zone,
 void ob_ledger_give_back(ob_ledger *ledger, ob_tokens tokens, int64_t at_ms)
 {
     size_t i = mark_of(ledger, ob_tick_of(at_ms));
-    ledger->flags &= (uint8_t)~OB_LEDGER_PROBING;
     ledger->day_requests = take_off(ledger->day_requests, 1);
     ledger->day_tokens = take_off(ledger->day_tokens, cost(ledger, tokens));
     if (i == ledger->count)
@@ -440,7 +439,6 @@ void ob_ledger_settle(ob_ledger *ledger, ob_tokens taken, ob_tokens used,
 {
     uint64_t before = cost(ledger, taken), after = cost(ledger, used);
     size_t i = mark_of(ledger, ob_tick_of(at_ms));
-    ledger->flags &= (uint8_t)~OB_LEDGER_PROBING;
     ledger->day_tokens =
         ob_add_u32(take_off(ledger->day_tokens, before), after);
     if (i == ledger->count)

@@ -44,6 +44,14 @@ static void set_limit(ob_ledger *l, ob_quota quota, int64_t limit, bool told,
     plan_probe(l, told ? PROBE_TOLD_MIN : PROBE_LEARNED_MIN, now_ms);
 }
 
+static uint8_t next_gap_min(uint8_t gap_min)
+{
+    if (!gap_min)
+        return PROBE_LEARNED_MIN;
+    return gap_min < PROBE_TOLD_MIN / 2 ? (uint8_t)(gap_min * 2)
+                                        : PROBE_TOLD_MIN;
+}
+
 /* What the provider had counted when the request came, and what has left a
  * rolling minute while it was answered. */
 static uint64_t may_have_left(const ob_ledger *l, uint32_t sent, uint32_t now)
@@ -218,10 +226,7 @@ static void probe_refused(ob_ledger *l, int64_t now_ms)
     if (!(l->flags & OB_LEDGER_PROBING))
         return;
     l->flags &= (uint8_t)~OB_LEDGER_PROBING;
-    uint8_t gap = l->probe_gap_min < PROBE_TOLD_MIN / 2
-                      ? (uint8_t)(l->probe_gap_min * 2)
-                      : PROBE_TOLD_MIN;
-    plan_probe(l, gap ? gap : 1, now_ms);
+    plan_probe(l, next_gap_min(l->probe_gap_min), now_ms);
 }
 
 /* Others use what is told to be the limit: half of it, or what was used. Where
@@ -268,7 +273,10 @@ static bool learn_from_use(ob_ledger *l, bool told, int64_t wait_ms,
     if (!used || (limit && used < limit / 4) ||
         !is_by_minute(l, wait_ms, now_ms))
         return false;
+    /* What a probe had raised, or was learned too high, was tried in vain. */
+    uint8_t gap = limit ? next_gap_min(l->probe_gap_min) : PROBE_LEARNED_MIN;
     set_limit(l, OB_QUOTA_MINUTE_REQUESTS, used, false, now_ms);
+    plan_probe(l, gap, now_ms);
     return limit != 0;
 }
 
@@ -316,14 +324,19 @@ void ob_ledger_forget_guesses(ob_ledger *ledger)
 
 bool ob_ledger_may_probe(const ob_ledger *ledger, int64_t now_ms)
 {
-    return !(ledger->flags & OB_LEDGER_PROBING) && ledger->probe_at_s &&
-           now_ms / 1000 >= (int64_t)ledger->probe_at_s;
+    return ledger->probe_at_s && now_ms / 1000 >= (int64_t)ledger->probe_at_s;
 }
 
 void ob_ledger_probe(ob_ledger *ledger, int64_t now_ms)
 {
     ledger->flags |= OB_LEDGER_PROBING;
     ledger->probe_at_s = (uint32_t)(now_ms / 1000 + ledger->probe_gap_min * 60);
+}
+
+/* Was the request sent before the probe that is out? */
+static bool is_before_probe(const ob_ledger *l, int64_t sent_ms)
+{
+    return sent_ms / 1000 + l->probe_gap_min * 60 < (int64_t)l->probe_at_s;
 }
 
 static void raise(ob_ledger *l, ob_quota quota, int64_t now_ms)
@@ -340,12 +353,12 @@ static void raise(ob_ledger *l, ob_quota quota, int64_t now_ms)
 void ob_ledger_answered(ob_ledger *ledger, int64_t sent_ms, int64_t now_ms)
 {
     ob_minutes_answered(ledger, ob_tick_of(sent_ms));
-    if (!(ledger->flags & OB_LEDGER_PROBING))
+    if (!(ledger->flags & OB_LEDGER_PROBING) ||
+        is_before_probe(ledger, sent_ms))
         return;
     ledger->flags &= (uint8_t)~OB_LEDGER_PROBING;
     for (ob_quota quota = 0; quota < OB_QUOTA_COUNT; quota++)
         raise(ledger, quota, now_ms);
     /* Where there is more, there may be much more: the next one soon. */
-    ledger->probe_gap_min = PROBE_LEARNED_MIN;
     ledger->probe_at_s = (uint32_t)(now_ms / 1000 + PROBE_SOON_S);
 }
