@@ -19,7 +19,8 @@
 #define HAS_MINUTES 0x8000
 #define MARKS_SHIFT 8
 
-#define FLAGS_KEPT (0x0f | OB_LEDGER_LOWERED | OB_LEDGER_INPUT)
+#define FLAGS_KEPT                                                             \
+    (0x0f | OB_LEDGER_TOKENS | OB_LEDGER_LOWERED | OB_LEDGER_INPUT)
 
 /* ---- writing ---- */
 

@@ -180,6 +180,7 @@ static void note_proven(ob_lane *lane, int64_t id)
 
 void ob_lane_expect(const ob_lane *lane, ob_ledger *ledger, int64_t now_ms)
 {
+    ob_ledger_hold(ledger, lane->by_tokens);
     int shows = lane->fixed - lane->rolling;
     if (shows >= ALIKE_MIN || shows <= -ALIKE_MIN)
         ob_ledger_expect(ledger, shows > 0, now_ms);

@@ -293,6 +293,23 @@ static bool is_shared(ob_refusal_ring *ring, int64_t key_id, int64_t now_ms)
     return keys >= SHARED_KEYS_MIN;
 }
 
+/* A provider has the same kinds of limits for all of its keys. A large request
+ * that is refused says more than one that is like the others. */
+#define VOTES_MAX     24
+#define VOTES_FOR     9
+#define VOTES_LARGE   3
+#define VOTES_AGAINST 2
+
+static void vote(ob_lane *lane, int large)
+{
+    int sum = lane->tokens;
+    if (large)
+        sum += large > 0 ? VOTES_LARGE : -VOTES_AGAINST;
+    sum = sum > VOTES_MAX ? VOTES_MAX : sum;
+    lane->tokens = (int8_t)(sum < -VOTES_MAX ? -VOTES_MAX : sum);
+    lane->by_tokens = lane->tokens >= (lane->by_tokens ? 1 : VOTES_FOR);
+}
+
 static bool refuse_in_ledger(ob_lane *lane, ob_ledger *ledger,
                              const ob_limit_fact *facts, size_t count,
                              const ob_verdict *verdict, const ob_cause *cause)
@@ -300,8 +317,11 @@ static bool refuse_in_ledger(ob_lane *lane, ob_ledger *ledger,
     bool by_day = verdict->reason == OB_REASON_DAY_QUOTA;
     int64_t wait_ms = verdict->told ? verdict->cool_ms : -1;
     uint8_t before = ledger->minutes;
-    bool explained = ob_ledger_refused(ledger, facts, count, by_day, wait_ms,
-                                       cause->sent_ms, cause->now_ms);
+    if (!count && !by_day)
+        vote(lane, ob_ledger_by_tokens(ledger, cause->tokens, cause->now_ms));
+    bool explained =
+        ob_ledger_refused(ledger, cause->tokens, facts, count, by_day, wait_ms,
+                          cause->sent_ms, cause->now_ms);
     bool refuted =
         ledger->minutes == OB_MINUTES_REFUTED && before != OB_MINUTES_REFUTED;
     lane->rolling = (uint8_t)(lane->rolling + (refuted && lane->rolling < 255));

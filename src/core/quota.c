@@ -14,12 +14,6 @@ uint16_t ob_tokens_pack(uint64_t tokens)
     return (uint16_t)(exponent << 11 | (uint32_t)tokens);
 }
 
-static uint64_t cost(const ob_ledger *ledger, ob_tokens tokens)
-{
-    uint64_t output = ledger->flags & OB_LEDGER_INPUT ? 0 : tokens.output;
-    return tokens.input + output;
-}
-
 /* ---- marks ---- */
 
 static uint32_t begin_of(const ob_ledger *l, size_t i)
@@ -282,7 +276,7 @@ int32_t ob_marks_leave(const ob_ledger *l, uint64_t requests, uint32_t now)
 
 static int32_t requests_wait(const ob_ledger *l, view at, bool fixed)
 {
-    uint64_t limit = l->limit[OB_QUOTA_MINUTE_REQUESTS];
+    uint64_t limit = ob_minute_limit(l, OB_QUOTA_MINUTE_REQUESTS);
     uint64_t used = limit ? requests_in(l, at) : 0;
     if (used < limit || !limit)
         return 0;
@@ -294,7 +288,7 @@ static int32_t requests_wait(const ob_ledger *l, view at, bool fixed)
 static int32_t tokens_wait(const ob_ledger *l, uint64_t tokens, view at,
                            bool fixed)
 {
-    uint64_t limit = l->limit[OB_QUOTA_MINUTE_TOKENS];
+    uint64_t limit = ob_minute_limit(l, OB_QUOTA_MINUTE_TOKENS);
     if (!limit)
         return 0;
     uint64_t used = tokens_in(l, at);
@@ -348,7 +342,7 @@ static bool day_is_full(const ob_ledger *l, uint64_t tokens, int64_t now_ms)
 int64_t ob_ledger_room_at_ms(const ob_ledger *ledger, ob_tokens tokens,
                              int64_t now_ms)
 {
-    uint64_t need = cost(ledger, tokens);
+    uint64_t need = ob_tokens_cost(ledger, tokens);
     int64_t at_ms = minute_room_ms(ledger, need, now_ms);
     if (day_is_full(ledger, need, now_ms)) {
         int64_t end_ms = (int64_t)ledger->day_end_s * 1000;
@@ -377,7 +371,7 @@ static uint64_t minute_slots(const ob_ledger *l, int64_t now_ms,
 uint32_t ob_ledger_slots(const ob_ledger *ledger, int64_t now_ms,
                          int64_t until_ms, uint32_t max)
 {
-    uint64_t limit = ledger->limit[OB_QUOTA_MINUTE_REQUESTS];
+    uint64_t limit = ob_minute_limit(ledger, OB_QUOTA_MINUTE_REQUESTS);
     uint64_t day = ledger->limit[OB_QUOTA_DAY_REQUESTS];
     if (limit)
         max = ob_least_u32(max, minute_slots(ledger, now_ms, until_ms));
@@ -415,20 +409,22 @@ void ob_ledger_take(ob_ledger *ledger, ob_tokens tokens, ob_zone zone,
     roll_day(ledger, zone, now_ms);
     ob_marks_trim(ledger, now);
     ob_minutes_take(ledger, now);
-    ob_mark_add(ledger, now, 1, cost(ledger, tokens));
+    ob_mark_add(ledger, now, 1, ob_tokens_cost(ledger, tokens));
     ledger->day_requests = ob_add_u32(ledger->day_requests, 1);
-    ledger->day_tokens = ob_add_u32(ledger->day_tokens, cost(ledger, tokens));
+    ledger->day_tokens =
+        ob_add_u32(ledger->day_tokens, ob_tokens_cost(ledger, tokens));
 }
 
 void ob_ledger_give_back(ob_ledger *ledger, ob_tokens tokens, int64_t at_ms)
 {
     size_t i = mark_of(ledger, ob_tick_of(at_ms));
     ledger->day_requests = take_off(ledger->day_requests, 1);
-    ledger->day_tokens = take_off(ledger->day_tokens, cost(ledger, tokens));
+    ledger->day_tokens =
+        take_off(ledger->day_tokens, ob_tokens_cost(ledger, tokens));
     if (i == ledger->count)
         return;
     uint64_t left = ob_tokens_unpack(ledger->tokens[i]);
-    uint64_t back = cost(ledger, tokens);
+    uint64_t back = ob_tokens_cost(ledger, tokens);
     ledger->tokens[i] = ob_tokens_pack(left > back ? left - back : 0);
     if (--ledger->requests[i] == 0)
         ob_mark_remove(ledger, i);
@@ -437,7 +433,8 @@ void ob_ledger_give_back(ob_ledger *ledger, ob_tokens tokens, int64_t at_ms)
 void ob_ledger_settle(ob_ledger *ledger, ob_tokens taken, ob_tokens used,
                       int64_t at_ms)
 {
-    uint64_t before = cost(ledger, taken), after = cost(ledger, used);
+    uint64_t before = ob_tokens_cost(ledger, taken),
+             after = ob_tokens_cost(ledger, used);
     size_t i = mark_of(ledger, ob_tick_of(at_ms));
     ledger->day_tokens =
         ob_add_u32(take_off(ledger->day_tokens, before), after);

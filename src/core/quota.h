@@ -37,6 +37,7 @@ typedef enum ob_quota {
     OB_QUOTA_COUNT
 } ob_quota;
 
+#define OB_LEDGER_TOKENS  0x10 /* what nobody told is a limit of tokens */
 #define OB_LEDGER_LOWERED 0x20 /* requests a minute: less than is told */
 #define OB_LEDGER_INPUT   0x40 /* tokens are those of prompts alone */
 #define OB_LEDGER_PROBING 0x80 /* a request is out that may show more */
@@ -121,21 +122,30 @@ void ob_ledger_learn(ob_ledger *ledger, const ob_limit_fact *facts,
                      size_t count, int64_t sent_ms, int64_t now_ms);
 
 /*
- * A 429 with these facts came, and its request has been given back. Where
- * nothing was told, or less has been used than was told, what was used in the
- * last minute is the limit, until probes show more. `by_day`: a day's quota is
- * used up. `wait_ms`: what it tells to wait; -1: nothing. Returns whether the
- * ledger explains the refusal: it stands at a limit by the minute that it knew,
- * and tells when there is room again.
+ * A 429 with these facts came, and its request, of so many tokens, has been
+ * given back. Where nothing was told, or less has been used than was told, what
+ * was used in the last minute is the limit, until probes show more: of
+ * requests, or of tokens where that explains the refusals better. `by_day`: a
+ * day's quota is used up. `wait_ms`: what it tells to wait; -1: nothing.
+ * Returns whether the ledger explains the refusal: it stands at a limit by the
+ * minute that it knew, and tells when there is room again.
  */
-bool ob_ledger_refused(ob_ledger *ledger, const ob_limit_fact *facts,
-                       size_t count, bool by_day, int64_t wait_ms,
-                       int64_t sent_ms, int64_t now_ms);
+bool ob_ledger_refused(ob_ledger *ledger, ob_tokens tokens,
+                       const ob_limit_fact *facts, size_t count, bool by_day,
+                       int64_t wait_ms, int64_t sent_ms, int64_t now_ms);
 
 /* What other keys of the same provider show: their minutes are fixed, so that
  * what was heard of this one's is worth a test; or they roll, so that it is
  * not. */
 void ob_ledger_expect(ob_ledger *ledger, bool fixed, int64_t now_ms);
+
+/* Of a limit of requests and one of tokens that are both guessed one holds:
+ * that of requests, unless told so here. How a refusal of a request of so many
+ * tokens speaks, before it is learned from: above 0 for tokens, below against
+ * them. */
+int ob_ledger_by_tokens(const ob_ledger *ledger, ob_tokens tokens,
+                        int64_t now_ms);
+void ob_ledger_hold(ob_ledger *ledger, bool by_tokens);
 
 /* Limits that no provider has told are forgotten. */
 void ob_ledger_forget_guesses(ob_ledger *ledger);

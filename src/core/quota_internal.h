@@ -40,6 +40,23 @@ static inline uint32_t ob_add_u32(uint32_t a, uint64_t b)
     return sum > UINT32_MAX ? UINT32_MAX : (uint32_t)sum;
 }
 
+/* The limit of the minute that holds; 0: none is known. Of two that are guessed
+ * one alone holds. */
+static inline uint32_t ob_minute_limit(const ob_ledger *ledger, ob_quota quota)
+{
+    bool by_tokens = (ledger->flags & OB_LEDGER_TOKENS) != 0;
+    bool told = (ledger->flags & 1u << quota) != 0;
+    bool holds = told || by_tokens == (quota == OB_QUOTA_MINUTE_TOKENS);
+    return holds ? ledger->limit[quota] : 0;
+}
+
+/* What a request takes of a quota of tokens. */
+static inline uint64_t ob_tokens_cost(const ob_ledger *ledger, ob_tokens tokens)
+{
+    bool prompt_alone = (ledger->flags & OB_LEDGER_INPUT) != 0;
+    return (uint64_t)tokens.input + (prompt_alone ? 0 : tokens.output);
+}
+
 /* Tokens as marks keep them: 11 bits, and 5 of exponent; rounded up. */
 uint16_t ob_tokens_pack(uint64_t tokens);
 

@@ -251,6 +251,7 @@ static bool is_by_minute(const ob_ledger *l, int64_t wait_ms, int64_t now_ms)
     full.limit[OB_QUOTA_MINUTE_REQUESTS] =
         ob_ledger_used(l, OB_QUOTA_MINUTE_REQUESTS, now_ms);
     full.limit[OB_QUOTA_MINUTE_TOKENS] = 0;
+    full.flags &= (uint8_t)~OB_LEDGER_TOKENS;
     full.gap_ticks = 0;
     full.minutes = OB_MINUTES_ROLL;
     full.day_end_s = 0;
@@ -258,13 +259,55 @@ static bool is_by_minute(const ob_ledger *l, int64_t wait_ms, int64_t now_ms)
     return wait_ms < 0 || wait_ms + WAIT_OFF_MS >= room_ms - now_ms;
 }
 
+/* Larger than the others by so much, a request was refused for its size. */
+#define LARGE_TIMES 2
+#define FEW         3
+
+/*
+ * Where requests are limited, those that are refused are like the others; where
+ * tokens are, the large ones meet the limit, since small ones still fit in.
+ */
+int ob_ledger_by_tokens(const ob_ledger *l, ob_tokens tokens, int64_t now_ms)
+{
+    uint64_t sum = ob_ledger_used(l, OB_QUOTA_MINUTE_TOKENS, now_ms);
+    uint64_t used = ob_ledger_used(l, OB_QUOTA_MINUTE_REQUESTS, now_ms);
+    uint32_t told =
+        1u << OB_QUOTA_MINUTE_TOKENS | 1u << OB_QUOTA_MINUTE_REQUESTS;
+    if (used < FEW || l->flags & told)
+        return 0;
+    return ob_tokens_cost(l, tokens) * used > sum * LARGE_TIMES ? 1 : -1;
+}
+
+void ob_ledger_hold(ob_ledger *ledger, bool by_tokens)
+{
+    ledger->flags = (uint8_t)(by_tokens ? ledger->flags | OB_LEDGER_TOKENS
+                                        : ledger->flags & ~OB_LEDGER_TOKENS);
+}
+
+/* Neither of the two has been told: both are kept, and one of them holds. */
+static void guess(ob_ledger *l, uint32_t used, uint32_t sum, int64_t now_ms)
+{
+    /* What a probe had raised, or was learned too high, was tried in vain. */
+    uint8_t gap = l->limit[OB_QUOTA_MINUTE_REQUESTS]
+                      ? next_gap_min(l->probe_gap_min)
+                      : PROBE_LEARNED_MIN;
+    set_limit(l, OB_QUOTA_MINUTE_REQUESTS, used, false, now_ms);
+    if (!(l->flags & 1u << OB_QUOTA_MINUTE_TOKENS))
+        set_limit(l, OB_QUOTA_MINUTE_TOKENS, sum, false, now_ms);
+    plan_probe(l, gap, now_ms);
+}
+
 /* Where nobody told a limit, what was used is it. */
-static bool learn_from_use(ob_ledger *l, bool told, int64_t wait_ms,
-                           int64_t now_ms)
+static bool learn_from_use(ob_ledger *l, ob_tokens tokens, bool told,
+                           int64_t wait_ms, int64_t now_ms)
 {
     uint32_t used = ob_ledger_used(l, OB_QUOTA_MINUTE_REQUESTS, now_ms);
-    uint32_t limit = l->limit[OB_QUOTA_MINUTE_REQUESTS];
-    if (limit && used >= limit)
+    uint32_t limit = ob_minute_limit(l, OB_QUOTA_MINUTE_REQUESTS);
+    uint32_t sum = ob_add_u32(ob_ledger_used(l, OB_QUOTA_MINUTE_TOKENS, now_ms),
+                              ob_tokens_cost(l, tokens));
+    uint32_t sum_max = ob_minute_limit(l, OB_QUOTA_MINUTE_TOKENS);
+    bool known = l->limit[OB_QUOTA_MINUTE_REQUESTS] != 0;
+    if ((limit && used >= limit) || (sum_max && sum > sum_max))
         return true;
     if (told && limit)
         return share_with_others(l, used, limit, now_ms);
@@ -273,23 +316,20 @@ static bool learn_from_use(ob_ledger *l, bool told, int64_t wait_ms,
     if (!used || (limit && used < limit / 4) ||
         !is_by_minute(l, wait_ms, now_ms))
         return false;
-    /* What a probe had raised, or was learned too high, was tried in vain. */
-    uint8_t gap = limit ? next_gap_min(l->probe_gap_min) : PROBE_LEARNED_MIN;
-    set_limit(l, OB_QUOTA_MINUTE_REQUESTS, used, false, now_ms);
-    plan_probe(l, gap, now_ms);
-    return limit != 0;
+    guess(l, used, sum, now_ms);
+    return known;
 }
 
 static bool is_at_limit(const ob_ledger *l, int64_t now_ms)
 {
-    uint32_t limit = l->limit[OB_QUOTA_MINUTE_REQUESTS];
+    uint32_t limit = ob_minute_limit(l, OB_QUOTA_MINUTE_REQUESTS);
     return limit &&
            ob_ledger_used(l, OB_QUOTA_MINUTE_REQUESTS, now_ms) >= limit;
 }
 
-bool ob_ledger_refused(ob_ledger *ledger, const ob_limit_fact *facts,
-                       size_t count, bool by_day, int64_t wait_ms,
-                       int64_t sent_ms, int64_t now_ms)
+bool ob_ledger_refused(ob_ledger *ledger, ob_tokens tokens,
+                       const ob_limit_fact *facts, size_t count, bool by_day,
+                       int64_t wait_ms, int64_t sent_ms, int64_t now_ms)
 {
     bool probing = (ledger->flags & OB_LEDGER_PROBING) != 0;
     uint8_t gap = ledger->probe_gap_min;
@@ -308,13 +348,13 @@ bool ob_ledger_refused(ob_ledger *ledger, const ob_limit_fact *facts,
         return ledger->limit[quota] != 0;
     if (word != OB_MINUTES_NOTHING)
         return word == OB_MINUTES_CAME_EARLY || is_at_limit(ledger, now_ms);
-    return learn_from_use(ledger, quota == OB_QUOTA_MINUTE_REQUESTS, wait_ms,
-                          now_ms);
+    return learn_from_use(ledger, tokens, quota == OB_QUOTA_MINUTE_REQUESTS,
+                          wait_ms, now_ms);
 }
 
 void ob_ledger_forget_guesses(ob_ledger *ledger)
 {
-    ledger->flags &= (uint8_t)~OB_LEDGER_LOWERED;
+    ledger->flags &= (uint8_t) ~(OB_LEDGER_LOWERED | OB_LEDGER_TOKENS);
     for (ob_quota quota = 0; quota < OB_QUOTA_COUNT; quota++)
         if (!(ledger->flags & 1u << quota))
             ledger->limit[quota] = 0;
