@@ -83,6 +83,13 @@ typedef struct ob_lane {
     ob_ledger **ledgers; /* by place, owned; NULL: nothing is known */
     int64_t picked_ms;   /* unix; when the lane was last asked */
     ob_refusal_ring untold;
+    /* How many keys' minutes were found to be fixed, and to roll all the same:
+     * a provider counts alike for all of them. */
+    uint8_t fixed;
+    uint8_t rolling;
+    int8_t
+        tokens; /* how refusals that told nothing speak for a limit of them */
+    bool by_tokens;             /* they do */
     ob_proof proven[OB_PROOFS]; /* the newest first */
     ob_queue queue;
     ob_circuit circuit;

@@ -286,7 +286,8 @@ typedef struct ob_cause {
     ob_slice request_id;
     const ob_limit_fact *facts; /* what the response told of limits */
     size_t fact_count;
-    int64_t sent_ms; /* when the request was sent */
+    ob_tokens tokens; /* of the request, as its claim estimates them */
+    int64_t sent_ms;  /* when the request was sent */
     int64_t now_ms;
 } ob_cause;
 

@@ -210,6 +210,28 @@ static ob_lane *count_in_lane(ob_pool *pool, const ob_key *key, ob_claim *claim,
     return lane;
 }
 
+/* So many keys must show how their minutes follow each other, more than show
+ * the contrary. */
+#define ALIKE_MIN 2
+
+void ob_lane_expect(const ob_lane *lane, ob_ledger *ledger, int64_t now_ms)
+{
+    ob_ledger_hold(ledger, lane->by_tokens);
+    int shows = lane->fixed - lane->rolling;
+    if (shows >= ALIKE_MIN || shows <= -ALIKE_MIN)
+        ob_ledger_expect(ledger, shows > 0, now_ms);
+}
+
+static void answered_in_ledger(ob_lane *lane, ob_ledger *ledger,
+                               const ob_claim *claim, int64_t now_ms)
+{
+    bool was_tested = ledger->minutes == OB_MINUTES_TESTED;
+    ob_ledger_answered(ledger, claim->at_ms, now_ms);
+    bool fixed = was_tested && ledger->minutes == OB_MINUTES_FIXED;
+    lane->fixed = (uint8_t)(lane->fixed + (fixed && lane->fixed < 255));
+    ob_lane_expect(lane, ledger, now_ms);
+}
+
 void ob_pool_answered(ob_pool *pool, ob_claim *claim, ob_slice model,
                       int64_t now_ms)
 {
@@ -229,7 +251,7 @@ void ob_pool_answered(ob_pool *pool, ob_claim *claim, ob_slice model,
     b.key->trouble = 0;
     note_proven(lane, claim);
     if (b.own)
-        ob_ledger_answered(b.own, now_ms);
+        answered_in_ledger(lane, b.own, claim, now_ms);
 }
 
 /* Limits of all models stand in the base lane's ledger, others in the

@@ -131,6 +131,9 @@ ob_tokens ob_lane_estimate(const ob_lane *lane, const ob_need *need);
 void ob_claim_make(ob_group *group, ob_lane *lane, const ob_need *need,
                    ob_key *key, int64_t now_ms, ob_claim *claim);
 
+/* Tells a ledger of the lane what those of other keys have shown. */
+void ob_lane_expect(const ob_lane *lane, ob_ledger *ledger, int64_t now_ms);
+
 /* ---- pool_trouble.c ---- */
 
 /* May a request go out? Through an open circuit single ones may. */

@@ -293,6 +293,42 @@ static bool is_shared(ob_refusal_ring *ring, int64_t key_id, int64_t now_ms)
     return keys >= SHARED_KEYS_MIN;
 }
 
+/* A provider has the same kinds of limits for all of its keys. A large request
+ * that is refused says more than one that is like the others. */
+#define VOTES_MAX     24
+#define VOTES_FOR     9
+#define VOTES_LARGE   3
+#define VOTES_AGAINST 2
+
+static void vote(ob_lane *lane, int large)
+{
+    int sum = lane->tokens;
+    if (large)
+        sum += large > 0 ? VOTES_LARGE : -VOTES_AGAINST;
+    sum = sum > VOTES_MAX ? VOTES_MAX : sum;
+    lane->tokens = (int8_t)(sum < -VOTES_MAX ? -VOTES_MAX : sum);
+    lane->by_tokens = lane->tokens >= (lane->by_tokens ? 1 : VOTES_FOR);
+}
+
+static bool refuse_in_ledger(ob_lane *lane, ob_ledger *ledger,
+                             const ob_limit_fact *facts, size_t count,
+                             const ob_verdict *verdict, const ob_cause *cause)
+{
+    bool by_day = verdict->reason == OB_REASON_DAY_QUOTA;
+    int64_t wait_ms = verdict->told ? verdict->cool_ms : -1;
+    uint8_t before = ledger->minutes;
+    if (!count && !by_day)
+        vote(lane, ob_ledger_by_tokens(ledger, cause->tokens, cause->now_ms));
+    bool explained =
+        ob_ledger_refused(ledger, cause->tokens, facts, count, by_day, wait_ms,
+                          cause->sent_ms, cause->now_ms);
+    bool refuted =
+        ledger->minutes == OB_MINUTES_REFUTED && before != OB_MINUTES_REFUTED;
+    lane->rolling = (uint8_t)(lane->rolling + (refuted && lane->rolling < 255));
+    ob_lane_expect(lane, ledger, cause->now_ms);
+    return explained;
+}
+
 /* The facts of one ledger: of all models, or of this one. */
 static bool note_in_ledger(ob_lane *lane, const ob_key *key, bool whole_key,
                            const ob_verdict *verdict, const ob_cause *cause)
@@ -311,10 +347,7 @@ static bool note_in_ledger(ob_lane *lane, const ob_key *key, bool whole_key,
     if (!ledger)
         return false;
     if (about)
-        return ob_ledger_refused(ledger, facts, count,
-                                 verdict->reason == OB_REASON_DAY_QUOTA,
-                                 verdict->told ? verdict->cool_ms : -1,
-                                 cause->sent_ms, cause->now_ms);
+        return refuse_in_ledger(lane, ledger, facts, count, verdict, cause);
     ob_ledger_learn(ledger, facts, count, cause->sent_ms, cause->now_ms);
     return false;
 }

@@ -130,6 +130,7 @@ ob_cause relay_cause(const ob_relay *relay, int status, ob_slice words,
                       .request_id = relay->request_id,
                       .facts = relay->facts,
                       .fact_count = relay->fact_count,
+                      .tokens = relay->claim.tokens,
                       .sent_ms = relay->claim.at_ms,
                       .now_ms = now_ms};
 }
