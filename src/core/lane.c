@@ -36,6 +36,7 @@ void ob_lane_free(ob_lane *lane)
     for (uint32_t i = 0; i < lane->capacity; i++)
         free(lane->ledgers[i]);
     free(lane->ledgers);
+    free(lane->queue.promises);
     free(lane);
 }
 

@@ -31,12 +31,22 @@ struct ob_waiter;
  * told to those that were sent away. */
 #define OB_PROMISE_SECONDS 128
 
+/* Who was sent away, and what it was told: unix milliseconds. */
+typedef struct ob_promise {
+    uint64_t who;
+    int64_t at_ms;
+} ob_promise;
+
 typedef struct ob_queue {
     struct ob_waiter *first;
     struct ob_waiter *last;
     uint32_t count;
     uint16_t promised[OB_PROMISE_SECONDS]; /* by unix second, a ring */
-    int64_t promised_s; /* the ring's entries before it are over */
+    int64_t promised_s;   /* the ring's entries before it are over */
+    ob_promise *promises; /* a ring; NULL: nobody was sent away */
+    uint32_t promise_next;
+    uint32_t promises_made; /* of late */
+    uint32_t promises_used; /* of those: by who came back */
 } ob_queue;
 
 /* The last refusals that told nothing, with no success since: where several

@@ -162,8 +162,9 @@ ob_pool_counts ob_pool_count(const ob_pool *pool, uint32_t group,
 typedef struct ob_waiter {
     struct ob_waiter *next;
     struct ob_waiter *prev;
-    ob_lane *lane;   /* in whose queue it stands; NULL: in none */
-    uint64_t caller; /* whose request it is */
+    ob_lane *lane;       /* in whose queue it stands; NULL: in none */
+    uint64_t caller;     /* whose request it is */
+    int64_t promised_ms; /* it comes back as it was told; 0: it does not */
 } ob_waiter;
 
 /* What a request needs. */
@@ -243,10 +244,16 @@ void ob_pool_unqueue(ob_waiter *waiter);
 /*
  * The request is sent away: when will there be room for it, if it comes again?
  * Unix milliseconds; later than `retry_at_ms` where others have been sent away
- * before it. At most OB_PROMISE_SECONDS from now.
+ * before it. At most OB_PROMISE_SECONDS from now. `who` stands for the request,
+ * whoever sends it again.
  */
 int64_t ob_pool_promise(ob_pool *pool, uint32_t group, const ob_need *need,
-                        int64_t retry_at_ms, int64_t now_ms);
+                        uint64_t who, int64_t retry_at_ms, int64_t now_ms);
+/* Was the request sent away, and told to come about now? Then it goes before
+ * those who come for the first time; once for each time that it was sent
+ * away. */
+bool ob_pool_comes_back(ob_pool *pool, uint32_t group, ob_slice model,
+                        uint64_t who, ob_waiter *waiter, int64_t now_ms);
 
 /* The provider never counted the request: no connection, or a refusal. */
 void ob_pool_give_back(ob_pool *pool, ob_claim *claim, ob_slice model);

@@ -466,6 +466,12 @@ static int64_t turn_at_ms(const search *s)
         return later(at_ms, s->now_ms);
     int64_t turn_ms =
         ob_queue_slot_at_ms(s->group, s->lane, before + 1, s->now_ms);
+    const ob_waiter *waiter = s->need->waiter;
+    bool is_new = waiter->lane != s->lane && !waiter->promised_ms;
+    size_t more = is_new ? ob_queue_expected(s->lane, s->now_ms, turn_ms) : 0;
+    if (more)
+        turn_ms = ob_queue_slot_at_ms(s->group, s->lane, before + more + 1,
+                                      s->now_ms);
     return later(at_ms, turn_ms);
 }
 
