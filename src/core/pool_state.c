@@ -307,7 +307,7 @@ static void vote(ob_lane *lane, int large)
     if (large)
         sum += large > 0 ? VOTES_LARGE : -VOTES_AGAINST;
     sum = sum > VOTES_MAX ? VOTES_MAX : sum;
-    lane->tokens = (int8_t)(sum < -VOTES_MAX ? -VOTES_MAX : sum);
+    lane->tokens = (int16_t)(sum < -VOTES_MAX ? -VOTES_MAX : sum);
     lane->by_tokens = lane->tokens >= (lane->by_tokens ? 1 : VOTES_FOR);
 }
 
