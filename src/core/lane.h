@@ -97,9 +97,8 @@ typedef struct ob_lane {
      * a provider counts alike for all of them. */
     uint8_t fixed;
     uint8_t rolling;
-    int8_t
-        tokens; /* how refusals that told nothing speak for a limit of them */
-    bool by_tokens;             /* they do */
+    bool by_tokens; /* what nobody tells is taken for a limit of tokens */
+    int16_t tokens; /* how refusals that told nothing speak for that */
     ob_proof proven[OB_PROOFS]; /* the newest first */
     ob_queue queue;
     ob_circuit circuit;

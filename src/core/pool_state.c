@@ -294,11 +294,12 @@ static bool is_shared(ob_refusal_ring *ring, int64_t key_id, int64_t now_ms)
 }
 
 /* A provider has the same kinds of limits for all of its keys. A large request
- * that is refused says more than one that is like the others. */
+ * that is refused says more than one that is like the others: where tokens are
+ * limited a third of the refused are large, where requests are, a tenth. */
 #define VOTES_MAX     24
 #define VOTES_FOR     9
 #define VOTES_LARGE   3
-#define VOTES_AGAINST 2
+#define VOTES_AGAINST 1
 
 static void vote(ob_lane *lane, int large)
 {
@@ -306,7 +307,7 @@ static void vote(ob_lane *lane, int large)
     if (large)
         sum += large > 0 ? VOTES_LARGE : -VOTES_AGAINST;
     sum = sum > VOTES_MAX ? VOTES_MAX : sum;
-    lane->tokens = (int8_t)(sum < -VOTES_MAX ? -VOTES_MAX : sum);
+    lane->tokens = (int16_t)(sum < -VOTES_MAX ? -VOTES_MAX : sum);
     lane->by_tokens = lane->tokens >= (lane->by_tokens ? 1 : VOTES_FOR);
 }
 
