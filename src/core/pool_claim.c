@@ -3,6 +3,7 @@
  * end, and what its answer tells of them.
  */
 #include "pool_internal.h"
+#include "share.h"
 
 /* ---- estimates ---- */
 
@@ -194,6 +195,7 @@ void ob_pool_answered(ob_pool *pool, ob_claim *claim, ob_slice model,
         claim->counted = true;
     } else if (b.own) {
         ob_ledger_answered(b.own, now_ms);
+        ob_share_answered(lane, b.key->place, b.key->id, claim->at_ms);
     }
 }
 
@@ -216,4 +218,13 @@ void ob_pool_learn(ob_pool *pool, const ob_claim *claim, ob_slice model,
     }
     ob_pool_place_model(pool, key, model);
     ob_pool_mark_used(pool, key);
+}
+
+uint32_t ob_pool_share_of(const ob_pool *pool, const ob_key *key,
+                          ob_slice model)
+{
+    const ob_lane *lane = ob_pool_lane(
+        pool->groups[key->group], ob_slice_head(model, OB_MODEL_BYTES_MAX));
+    const ob_ledger *ledger = lane ? lane->ledgers[key->place] : NULL;
+    return ledger ? ledger->share : 0;
 }
