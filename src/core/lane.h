@@ -25,6 +25,7 @@ typedef enum ob_lane_side {
     OB_LANE_RESTING,
 } ob_lane_side;
 
+struct ob_share;
 struct ob_waiter;
 
 /* Requests that wait for a key, in their order, and what has been
@@ -87,11 +88,13 @@ typedef struct ob_lane {
     ob_lane_heap fresh;
     ob_lane_heap resting;
     uint32_t capacity;
-    uint64_t *value;     /* by place */
-    uint32_t *index;     /* by place: where in its heap */
-    uint8_t *side;       /* by place: ob_lane_side */
-    ob_ledger **ledgers; /* by place, owned; NULL: nothing is known */
-    int64_t picked_ms;   /* unix; when the lane was last asked */
+    uint64_t *value;        /* by place */
+    uint32_t *index;        /* by place: where in its heap */
+    uint8_t *side;          /* by place: ob_lane_side */
+    ob_ledger **ledgers;    /* by place, owned; NULL: nothing is known; those of
+                               keys that count together are one (share.h) */
+    struct ob_share *share; /* owned; NULL: nothing was seen */
+    int64_t picked_ms;      /* unix; when the lane was last asked */
     ob_refusal_ring untold;
     /* How many keys' minutes were found to be fixed, and to roll all the same:
      * a provider counts alike for all of them. */

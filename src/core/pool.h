@@ -286,6 +286,11 @@ bool ob_pool_may_retry(ob_pool *pool, uint32_t group, int64_t now_ms);
 /* The key failed for a reason of its own; counted only. */
 void ob_pool_failed(ob_pool *pool, ob_key *key);
 
+/* The number of the set of keys that this one counts together with at its
+ * provider, as far as was seen, for that model; 0: it counts alone. */
+uint32_t ob_pool_share_of(const ob_pool *pool, const ob_key *key,
+                          ob_slice model);
+
 /* Where a change of state comes from. */
 typedef struct ob_cause {
     int status;

@@ -3,6 +3,7 @@
  * end, and what its answer tells of them.
  */
 #include "pool_internal.h"
+#include "share.h"
 
 /* ---- estimates ---- */
 
@@ -250,8 +251,10 @@ void ob_pool_answered(ob_pool *pool, ob_claim *claim, ob_slice model,
     lane->circuit = group->base->circuit = (ob_circuit){0};
     b.key->trouble = 0;
     note_proven(lane, claim);
-    if (b.own)
+    if (b.own) {
         answered_in_ledger(lane, b.own, claim, now_ms);
+        ob_share_answered(lane, b.key->place, b.key->id, claim->at_ms);
+    }
 }
 
 /* Limits of all models stand in the base lane's ledger, others in the
@@ -274,4 +277,13 @@ void ob_pool_learn(ob_pool *pool, ob_claim *claim, ob_slice model,
     }
     ob_pool_place_model(pool, key, model);
     ob_pool_mark_used(pool, key);
+}
+
+uint32_t ob_pool_share_of(const ob_pool *pool, const ob_key *key,
+                          ob_slice model)
+{
+    const ob_lane *lane = ob_pool_lane(
+        pool->groups[key->group], ob_slice_head(model, OB_MODEL_BYTES_MAX));
+    const ob_ledger *ledger = lane ? lane->ledgers[key->place] : NULL;
+    return ledger ? ledger->share : 0;
 }

@@ -120,9 +120,12 @@ size_t ob_queue_place(const ob_lane *lane, const ob_waiter *waiter)
 
 /* ---- forecasts ---- */
 
-/* How many requests the key may serve between now and then. */
-static size_t slots_of(const ob_group *group, const ob_lane *lane,
-                       uint32_t place, int64_t now_ms, int64_t until_ms)
+/* Of what keys share each has its part, so slots are summed in parts. */
+#define SLOT_PARTS 256
+
+/* How many requests the key may serve between now and then, in parts. */
+static uint64_t slots_of(const ob_group *group, const ob_lane *lane,
+                         uint32_t place, int64_t now_ms, int64_t until_ms)
 {
     const ob_ledger *own = lane->ledgers[place];
     const ob_ledger *all = group->base->ledgers[place];
@@ -133,19 +136,21 @@ static size_t slots_of(const ob_group *group, const ob_lane *lane,
         slots = ob_ledger_slots(own, now_ms, until_ms, slots);
     if (all && all != own)
         slots = ob_ledger_slots(all, now_ms, until_ms, slots);
-    return slots;
+    uint64_t members = own ? own->sharers + 1u : 1;
+    return ((uint64_t)slots * SLOT_PARTS + members - 1) / members;
 }
 
 size_t ob_queue_ready_slots(const ob_group *group, const ob_lane *lane,
                             size_t max, int64_t now_ms)
 {
     const ob_lane_heap *heaps[] = {&lane->ready, &lane->fresh};
-    size_t slots = 0;
+    uint64_t most = max * (uint64_t)SLOT_PARTS, parts = 0;
     for (size_t side = 0; side < OB_LEN(heaps); side++)
-        for (uint32_t i = 0; i < heaps[side]->count && slots < max; i++)
-            slots +=
+        for (uint32_t i = 0; i < heaps[side]->count && parts < most; i++)
+            parts +=
                 slots_of(group, lane, heaps[side]->places[i], now_ms, now_ms);
-    return slots < max ? slots : max;
+    uint64_t slots = parts / SLOT_PARTS;
+    return slots < max ? (size_t)slots : max;
 }
 
 /* Slots of one side's keys until then. The first places of a heap hold its
@@ -157,16 +162,19 @@ static size_t heap_slots(const ob_group *group, const ob_lane *lane,
 {
     uint32_t sample = heap->count < SAMPLE_MAX ? heap->count : SAMPLE_MAX;
     bool resting = heap == &lane->resting;
-    size_t slots = 0;
+    uint64_t parts = 0;
     uint32_t back = 0;
     for (uint32_t i = 0; i < sample; i++) {
         uint32_t place = heap->places[i];
         if (resting && (int64_t)lane->value[place] > until_ms)
             continue;
         back++;
-        slots += slots_of(group, lane, place, now_ms, until_ms);
+        parts += slots_of(group, lane, place, now_ms, until_ms);
     }
-    return back == sample && sample ? slots * heap->count / sample : slots;
+    if (back == sample && sample)
+        parts = parts / sample * heap->count +
+                parts % sample * heap->count / sample;
+    return (size_t)(parts / SLOT_PARTS);
 }
 
 static size_t slots_until(const ob_group *group, const ob_lane *lane,

@@ -1,5 +1,6 @@
 /* pool_state.c - what changes a key: verdicts, people, time. */
 #include "pool_internal.h"
+#include "share.h"
 
 /* ---- what the store is told ---- */
 
@@ -353,6 +354,51 @@ static bool note_in_ledger(ob_lane *lane, const ob_key *key, bool whole_key,
     return false;
 }
 
+/* The limit of requests by the minute that a refusal names; 0: another. */
+static uint32_t minute_limit(const ob_cause *cause)
+{
+    for (size_t i = 0; i < cause->fact_count; i++) {
+        const ob_limit_fact *fact = &cause->facts[i];
+        if (fact->exceeded && !fact->whole_key && fact->limit > 0 &&
+            fact->limit <= UINT32_MAX && fact->unit == OB_LIMIT_REQUESTS &&
+            fact->window == OB_WINDOW_MINUTE)
+            return (uint32_t)fact->limit;
+    }
+    return 0;
+}
+
+/* Before the ledger learns of it. */
+static ob_share_refusal share_refusal(const ob_lane *lane, const ob_key *key,
+                                      const ob_verdict *verdict,
+                                      const ob_cause *cause)
+{
+    const ob_ledger *ledger = lane->ledgers[key->place];
+    uint32_t used =
+        ledger ? ob_ledger_used(ledger, OB_QUOTA_MINUTE_REQUESTS, cause->now_ms)
+               : 0;
+    ob_share_refusal refusal = {.key_id = key->id,
+                                .place = key->place,
+                                .limit = minute_limit(cause),
+                                .gap_min = ledger ? ledger->probe_gap_min : 0,
+                                .sent_ms = cause->sent_ms,
+                                .wait_ms = verdict->told ? verdict->cool_ms : 0,
+                                .now_ms = cause->now_ms};
+    refusal.early = ob_share_is_early(used, refusal.limit);
+    return refusal;
+}
+
+typedef struct key_finder {
+    const ob_pool *pool;
+    uint32_t group;
+} key_finder;
+
+static uint32_t place_of(const void *context, int64_t id)
+{
+    const key_finder *finder = context;
+    const ob_key *key = ob_pool_find(finder->pool, id);
+    return key && key->group == finder->group ? key->place : UINT32_MAX;
+}
+
 static refusal_cause look_behind(ob_pool *pool, const ob_key *key,
                                  ob_slice model, const ob_verdict *verdict,
                                  const ob_cause *cause)
@@ -369,7 +415,11 @@ static refusal_cause look_behind(ob_pool *pool, const ob_key *key,
     if (!verdict->told)
         why.shared = is_shared(&lane->untold, key->id, cause->now_ms);
     (void)note_in_ledger(group->base, key, true, verdict, cause);
+    ob_share_refusal refusal = share_refusal(lane, key, verdict, cause);
     why.explained = note_in_ledger(lane, key, false, verdict, cause);
+    if (refusal.limit && lane->ledgers[key->place])
+        ob_share_refused(lane, &refusal, place_of,
+                         &(key_finder){pool, key->group});
     if (lane->ledgers[key->place])
         why.room_at_ms = ob_ledger_room_at_ms(lane->ledgers[key->place], none,
                                               cause->now_ms);

@@ -75,6 +75,8 @@ typedef struct ob_ledger {
     uint8_t flags;        /* bits by ob_quota: the provider named this limit;
                              and OB_LEDGER_* */
     uint8_t probe_gap_min;
+    uint16_t sharers; /* how many further keys it stands for (share.h) */
+    uint32_t share;   /* the number of that set of keys; 0: it is of one */
 } ob_ledger;
 
 /* What a request takes of a quota of tokens: an estimate before it is sent,
@@ -160,5 +162,25 @@ void ob_ledger_probe(ob_ledger *ledger, int64_t now_ms);
 /* The request that was taken at `sent_ms` was answered: if it was a probe, the
  * limit is higher; if it was a test of fixed minutes, they are. */
 void ob_ledger_answered(ob_ledger *ledger, int64_t sent_ms, int64_t now_ms);
+
+/* ---- keys that count together ---- */
+
+/*
+ * Both are of one account, whose limit by the minute is `limit`: what `from`
+ * has used is used in `into` too, which stands for the keys of both. The caller
+ * frees `from`.
+ */
+void ob_ledger_join(ob_ledger *into, const ob_ledger *from, uint32_t limit,
+                    int64_t now_ms);
+/* One of its keys is not of the account after all and gets `into`, in which
+ * all that was used in the last minute counts on. */
+void ob_ledger_part(ob_ledger *from, ob_ledger *into);
+/* One of its keys has gone. */
+void ob_ledger_leave(ob_ledger *ledger);
+/* One of its keys was refused. `passed`: another one just before, so that the
+ * next test is put off twice as long as `gap_min`; else another key is to
+ * show now that it is refused, too. */
+void ob_ledger_test(ob_ledger *ledger, uint8_t gap_min, bool passed,
+                    int64_t now_ms);
 
 #endif
