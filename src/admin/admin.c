@@ -28,50 +28,49 @@ struct operation {
     void (*handle)(const ob_admin_call *call);
 };
 
+/* What {id} is. */
+enum id_kind {
+    NO_ID,
+    KEY_ID,
+    AUTH_KEY_ID,
+};
+
 struct resource {
     ob_slice before; /* the path, or what stands before {id} */
     ob_slice after;  /* what stands behind {id} */
-    bool has_id;
+    enum id_kind id;
     const char *allow;
     struct operation operations[3];
 };
 
+/* clang-format off */
 static const struct resource resources[] = {
-    {OB_S_INIT("/session"), {NULL, 0}, false, "GET", {{"GET", show_session}}},
-    {OB_S_INIT("/providers"),
-     {NULL, 0},
-     false,
-     "GET",
+    {OB_S_INIT("/session"), {NULL, 0}, NO_ID, "GET",
+     {{"GET", show_session}}},
+    {OB_S_INIT("/providers"), {NULL, 0}, NO_ID, "GET",
      {{"GET", ob_admin_list_providers}}},
-    {OB_S_INIT("/keys"),
-     {NULL, 0},
-     false,
-     "GET, POST, DELETE",
-     {{"GET", ob_admin_list_keys},
-      {"POST", ob_admin_add_keys},
+    {OB_S_INIT("/keys"), {NULL, 0}, NO_ID, "GET, POST, DELETE",
+     {{"GET", ob_admin_list_keys}, {"POST", ob_admin_add_keys},
       {"DELETE", ob_admin_delete_keys}}},
-    {OB_S_INIT("/keys/"),
-     {NULL, 0},
-     true,
-     "PATCH",
+    {OB_S_INIT("/keys/"), {NULL, 0}, KEY_ID, "PATCH",
      {{"PATCH", ob_admin_patch_key}}},
-    {OB_S_INIT("/keys/"),
-     OB_S_INIT("/test"),
-     true,
-     "POST",
+    {OB_S_INIT("/keys/"), OB_S_INIT("/test"), KEY_ID, "POST",
      {{"POST", ob_admin_test_key}}},
-    {OB_S_INIT("/keys/"),
-     OB_S_INIT("/secret"),
-     true,
-     "GET",
+    {OB_S_INIT("/keys/"), OB_S_INIT("/secret"), KEY_ID, "GET",
      {{"GET", ob_admin_reveal_key}}},
+    {OB_S_INIT("/auth-keys"), {NULL, 0}, NO_ID, "GET, POST",
+     {{"GET", ob_admin_list_auth_keys}, {"POST", ob_admin_add_auth_key}}},
+    {OB_S_INIT("/auth-keys/"), {NULL, 0}, AUTH_KEY_ID, "PATCH, DELETE",
+     {{"PATCH", ob_admin_patch_auth_key},
+      {"DELETE", ob_admin_revoke_auth_key}}},
 };
+/* clang-format on */
 
 /* Does the path have the resource's form? *id is what stands for {id}. */
 static bool matches(const struct resource *resource, ob_slice path,
                     ob_slice *id)
 {
-    if (!resource->has_id)
+    if (resource->id == NO_ID)
         return ob_slice_eq(path, resource->before);
     if (!ob_slice_starts(path, resource->before) ||
         !ob_slice_ends(path, resource->after) ||
@@ -82,16 +81,46 @@ static bool matches(const struct resource *resource, ob_slice path,
     return ob_slice_index(*id, '/') == OB_NOWHERE;
 }
 
-static ob_status read_id(ob_slice text, int64_t *id, ob_admin_error *error)
+static bool read_number(ob_slice text, int64_t *number)
 {
     uint64_t read;
     if (ob_slice_u64(text, &read) || !read || read > INT64_MAX)
-        return ob_admin_fail(error, 400,
-                             "'%.*s' is no id of a key, which is a whole "
-                             "number above 0",
-                             OB_QUOTED(text));
-    *id = (int64_t)read;
-    return OB_OK;
+        return false;
+    *number = (int64_t)read;
+    return true;
+}
+
+/* Those that are not in the store are named by their name. */
+static ob_status read_auth_key_id(ob_admin_call *call, ob_slice text,
+                                  ob_admin_error *error)
+{
+    const ob_authkeys *keys = call->snapshot->authkeys;
+    if (read_number(text, &call->key_id))
+        return OB_OK;
+    for (size_t i = 0; i < keys->count; i++)
+        if (!keys->keys[i].id &&
+            ob_slice_eq(text, ob_slice_str(keys->keys[i].name)))
+            return ob_admin_fail(error, 409,
+                                 "'%.*s' comes from AUTH_KEY or the first "
+                                 "start, and is changed there alone",
+                                 OB_QUOTED(text));
+    return ob_admin_fail(error, 400, "'%.*s' is no id of an auth key",
+                         OB_QUOTED(text));
+}
+
+static ob_status read_id(ob_admin_call *call, enum id_kind kind, ob_slice text,
+                         ob_admin_error *error)
+{
+    if (kind == NO_ID)
+        return OB_OK;
+    if (kind == AUTH_KEY_ID)
+        return read_auth_key_id(call, text, error);
+    if (read_number(text, &call->key_id))
+        return OB_OK;
+    return ob_admin_fail(error, 400,
+                         "'%.*s' is no id of a key, which is a whole number "
+                         "above 0",
+                         OB_QUOTED(text));
 }
 
 /* What is to be done; fills the key's id into the call. */
@@ -106,7 +135,8 @@ static ob_status find_operation(ob_admin_call *call, ob_slice path,
     if (at == OB_LEN(resources))
         return ob_admin_fail(error, 404,
                              "the admin API has no route '%.*s'; there are "
-                             "/admin/api/session, /providers and /keys",
+                             "/admin/api/session, /providers, /keys and what "
+                             "docs/openapi.yaml tells of",
                              OB_QUOTED(call->request->path));
     const struct resource *resource = &resources[at];
     for (size_t i = 0; i < OB_LEN(resource->operations); i++) {
@@ -115,7 +145,7 @@ static ob_status find_operation(ob_admin_call *call, ob_slice path,
                                                ob_slice_str(operation->method)))
             continue;
         *found = operation;
-        return resource->has_id ? read_id(id, &call->key_id, error) : OB_OK;
+        return read_id(call, resource->id, id, error);
     }
     (void)ob_admin_fail(error, 405, "this route takes %s, not %.*s",
                         resource->allow, OB_QUOTED(call->request->method));
