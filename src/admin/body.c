@@ -6,19 +6,25 @@
 /* The last second of the year 9999. */
 #define UNTIL_MAX 253402300799LL
 
-static ob_status read_remark(yyjson_val *value, ob_arena *arena,
-                             ob_slice *remark, ob_admin_error *error)
+ob_status ob_remark_read(ob_slice text, const char *name, ob_arena *arena,
+                         ob_slice *remark, ob_admin_error *error)
 {
-    ob_slice text = ob_member_text(value);
     if (text.len > OB_REMARK_BYTES_MAX)
-        return ob_admin_fail(error, 400, "'remark' is longer than %d bytes",
+        return ob_admin_fail(error, 400, "'%s' is longer than %d bytes", name,
                              OB_REMARK_BYTES_MAX);
     for (size_t i = 0; i < text.len; i++)
         if ((uint8_t)text.ptr[i] < 0x20 || text.ptr[i] == 0x7f)
-            return ob_admin_fail(error, 400,
-                                 "'remark' holds a control character");
+            return ob_admin_fail(error, 400, "'%s' holds a control character",
+                                 name);
     *remark = ob_arena_dup(arena, text);
     return remark->ptr ? OB_OK : OB_NO_MEMORY;
+}
+
+static ob_status read_remark(yyjson_val *value, ob_arena *arena,
+                             ob_slice *remark, ob_admin_error *error)
+{
+    return ob_remark_read(ob_member_text(value), "remark", arena, remark,
+                          error);
 }
 
 static ob_status read_small(const ob_member *of, uint64_t min, uint64_t max,
@@ -353,17 +359,18 @@ ob_status ob_patch_request_parse(ob_slice body, int64_t now_ms, ob_arena *arena,
 
 /* ---- delete ---- */
 
-static ob_status read_ids(yyjson_val *array, ob_arena *arena,
-                          ob_delete_request *request, ob_admin_error *error)
+ob_status ob_ids_read(yyjson_val *array, ob_arena *arena, int64_t **ids,
+                      size_t *id_count, ob_admin_error *error)
 {
     size_t count = yyjson_arr_size(array);
+    size_t at = 0;
     yyjson_arr_iter iter = yyjson_arr_iter_with(array);
     yyjson_val *value;
     if (!count || count > OB_IDS_MAX)
         return ob_admin_fail(error, 400, "'ids' must hold 1 to %d ids",
                              OB_IDS_MAX);
-    request->ids = ob_arena_alloc(arena, count * sizeof(*request->ids));
-    if (!request->ids)
+    *ids = ob_arena_alloc(arena, count * sizeof(**ids));
+    if (!*ids)
         return OB_NO_MEMORY;
     while ((value = yyjson_arr_iter_next(&iter))) {
         uint64_t id = yyjson_get_uint(value);
@@ -371,9 +378,10 @@ static ob_status read_ids(yyjson_val *array, ob_arena *arena,
             return ob_admin_fail(error, 400,
                                  "ids[%zu] must be the id of a key, a whole "
                                  "number above 0",
-                                 request->id_count);
-        request->ids[request->id_count++] = (int64_t)id;
+                                 at);
+        (*ids)[at++] = (int64_t)id;
     }
+    *id_count = count;
     return OB_OK;
 }
 
@@ -392,7 +400,8 @@ static ob_status read_delete(yyjson_val *root, const ob_config *config,
         return status;
     bool by_kind = members[1].value && members[2].value;
     if (members[0].value && !members[1].value && !members[2].value)
-        return read_ids(members[0].value, arena, request, error);
+        return ob_ids_read(members[0].value, arena, &request->ids,
+                           &request->id_count, error);
     /* One of the two alone would take far more than was meant. */
     if (members[0].value || !by_kind)
         return ob_admin_fail(error, 400,

@@ -27,6 +27,12 @@ void ob_admin_patch_key(const ob_admin_call *call);
 void ob_admin_test_key(const ob_admin_call *call);
 void ob_admin_reveal_key(const ob_admin_call *call);
 
+void ob_admin_show_key(const ob_admin_call *call);
+void ob_admin_bulk_keys(const ob_admin_call *call);
+void ob_admin_preview_keys(const ob_admin_call *call);
+void ob_admin_list_changes(const ob_admin_call *call);
+void ob_admin_rewind(const ob_admin_call *call);
+void ob_admin_list_audit(const ob_admin_call *call);
 void ob_admin_list_auth_keys(const ob_admin_call *call);
 void ob_admin_add_auth_key(const ob_admin_call *call);
 void ob_admin_patch_auth_key(const ob_admin_call *call);
@@ -34,6 +40,10 @@ void ob_admin_revoke_auth_key(const ob_admin_call *call);
 
 /* /metrics, for anybody. */
 void ob_admin_show_metrics(ob_gateway *gateway, ob_exchange *exchange);
+
+/* Appends ',"refused":[{"key","why"}…]'. */
+void ob_refused_write(ob_buffer *out, const ob_refused_key *refused,
+                      size_t count);
 
 static inline ob_shared_pool ob_shared_pool_of(ob_gateway *gateway)
 {

@@ -89,8 +89,8 @@ static ob_status add_job(ob_task *task, ob_store *store, ob_store_error *error)
     return status ? status : note_addition(add, store, error);
 }
 
-static void write_refused(ob_buffer *out, const ob_refused_key *refused,
-                          size_t count)
+void ob_refused_write(ob_buffer *out, const ob_refused_key *refused,
+                      size_t count)
 {
     ob_buffer_append_str(out, ",\"refused\":[");
     for (size_t i = 0; i < count; i++) {
@@ -114,7 +114,7 @@ static void add_answer(ob_task *task)
     shown += add->request.refused_shown;
     write_count(&task->out, "{\"added\":", result->added);
     write_count(&task->out, ",\"known\":", result->known);
-    write_refused(&task->out, add->request.refused, shown);
+    ob_refused_write(&task->out, add->request.refused, shown);
     if (refused > shown)
         write_count(&task->out, ",\"refused_total\":", refused);
     ob_buffer_append_char(&task->out, '}');
@@ -152,18 +152,9 @@ static ob_status find_ids(ob_task *task, ob_delete_request *request)
 {
     ob_key_query query = {.provider = request->provider,
                           .status = request->status};
-    ob_key_entries entries = {NULL, 0, 0};
-    ob_status status = ob_keylist_collect(ob_shared_pool_of(task->gateway),
-                                          &query, task->now_ms, &entries);
-    if (!status) {
-        request->ids =
-            ob_arena_alloc(&task->arena, (entries.count + 1) * sizeof(int64_t));
-        status = request->ids ? OB_OK : OB_NO_MEMORY;
-    }
-    for (size_t i = 0; !status && i < entries.count; i++)
-        request->ids[request->id_count++] = entries.items[i].id;
-    ob_key_entries_deinit(&entries);
-    return status;
+    return ob_keylist_ids(ob_shared_pool_of(task->gateway), &query,
+                          task->now_ms, &task->arena, &request->ids,
+                          &request->id_count);
 }
 
 static ob_status delete_work(ob_task *task)

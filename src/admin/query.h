@@ -28,6 +28,7 @@ typedef struct ob_key_query {
     ob_slice q; /* literal; empty: all */
     ob_key_sort sort;
     bool descending;
+    bool detail;   /* with quotas */
     uint32_t page; /* from 1 */
     uint32_t page_size;
 } ob_key_query;

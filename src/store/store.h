@@ -167,6 +167,27 @@ OB_MUST_USE ob_status ob_store_patch_key(ob_store *store, int64_t id,
                                          const ob_key_patch *patch,
                                          int64_t now_ms, ob_store_error *error);
 
+/* The same for many, in one transaction. Ids that are not there are passed
+ * over; *changed counts the others. */
+OB_MUST_USE ob_status ob_store_patch_keys(ob_store *store, const int64_t *ids,
+                                          size_t count,
+                                          const ob_key_patch *patch,
+                                          int64_t now_ms, size_t *changed,
+                                          ob_store_error *error);
+
+/* What ob_store_add_keys() would make of a text. */
+typedef struct ob_preview {
+    size_t fresh; /* would be added */
+    size_t known;
+    size_t twice; /* named again in the text */
+} ob_preview;
+
+/* Changes nothing. Of *refusals the refused ones are filled. */
+OB_MUST_USE ob_status ob_store_preview_keys(ob_store *store, ob_slice provider,
+                                            ob_slice text, ob_preview *preview,
+                                            ob_add_result *refusals,
+                                            ob_store_error *error);
+
 /* What the gateway learned of a key: cool-downs and status. */
 typedef struct ob_key_state {
     int64_t id;

@@ -13,6 +13,7 @@
 #include "../../src/admin/keylist.h"
 #include "../../src/admin/page.h"
 #include "../../src/admin/session.h"
+#include "../../src/store/evidence.h"
 
 #define NOW_S  1700000000LL
 #define NOW_MS (NOW_S * 1000)
@@ -254,6 +255,18 @@ PLAYED(ob_store_add_auth_key, ob_store *store, const ob_auth_record *record,
 PLAYED(ob_store_patch_auth_key, ob_store *store, int64_t id,
        const ob_auth_patch *patch, ob_store_error *error)
 PLAYED(ob_store_revoke_auth_key, ob_store *store, int64_t id, int64_t now_ms,
+       ob_store_error *error)
+PLAYED(ob_store_patch_keys, ob_store *store, const int64_t *ids, size_t count,
+       const ob_key_patch *patch, int64_t now_ms, size_t *changed,
+       ob_store_error *error)
+PLAYED(ob_store_preview_keys, ob_store *store, ob_slice provider, ob_slice text,
+       ob_preview *preview, ob_add_result *refusals, ob_store_error *error)
+PLAYED(ob_store_visit_changes, ob_store *store, const ob_change_query *query,
+       ob_change_visit visit, void *context, ob_store_error *error)
+PLAYED(ob_store_visit_audit, ob_store *store, int64_t before, size_t limit,
+       ob_audit_visit visit, void *context, ob_store_error *error)
+PLAYED(ob_store_rewind, ob_store *store, int64_t since_ms, ob_slice provider,
+       bool dry_run, int64_t now_ms, ob_rewind_result *result,
        ob_store_error *error)
 PLAYED(ob_store_visit_auth_keys, ob_store *store, bool revoked,
        ob_auth_visit visit, void *context, ob_store_error *error)
@@ -856,7 +869,8 @@ static void routes_that_are_not_there_say_what_is(void **state)
         {"PATCH", "/admin/api/keys/-1", 400, "is no id of a key", ""},
         {"PUT", "/admin/api/keys", 405, "takes GET, POST, DELETE, not PUT",
          "allow: GET, POST, DELETE\n"},
-        {"GET", "/admin/api/keys/1", 405, "takes PATCH", "allow: PATCH\n"},
+        {"PUT", "/admin/api/keys/1", 405, "takes GET, PATCH",
+         "allow: GET, PATCH\n"},
         {"GET", "/admin", 404, "no page", ""},
         {"POST", "/", 405, "takes GET", "allow: GET\n"},
         {"GET", "/login", 405, "takes POST", "allow: POST\n"},

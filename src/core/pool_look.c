@@ -1,0 +1,94 @@
+#include "pool_look.h"
+
+#include "pool_internal.h"
+
+static ob_slice model_of(const ob_lane *lane)
+{
+    return ob_slice_make(lane->model, lane->model_len);
+}
+
+static const ob_ledger *ledger_of(const ob_lane *lane, uint32_t place)
+{
+    if (!lane->ledgers || place >= lane->capacity)
+        return NULL;
+    return lane->ledgers[place];
+}
+
+/* False: nothing is known. */
+static bool look_at(const ob_ledger *ledger, int64_t now_ms, ob_key_look *look)
+{
+    bool known = false;
+    for (unsigned i = 0; i < OB_QUOTA_COUNT; i++) {
+        look->quotas[i] = (ob_quota_look){
+            .used = ob_ledger_used(ledger, (ob_quota)i, now_ms),
+            .limit = ledger->limit[i],
+            .told = ledger->limit[i] && (ledger->flags & 1u << i)};
+        known |= look->quotas[i].used || look->quotas[i].limit;
+    }
+    int64_t room_at_ms =
+        ob_ledger_room_at_ms(ledger, (ob_tokens){0, 0}, now_ms);
+    look->room_at_ms = room_at_ms > now_ms ? room_at_ms : 0;
+    return known;
+}
+
+static void visit_lane(const ob_lane *lane, const ob_key *key, int64_t now_ms,
+                       ob_key_look_visit visit, void *context)
+{
+    ob_key_look look = {.model = model_of(lane)};
+    const ob_ledger *ledger = ledger_of(lane, key->place);
+    if (ledger && look_at(ledger, now_ms, &look))
+        visit(context, &look);
+}
+
+void ob_pool_look_at_key(const ob_pool *pool, const ob_key *key, int64_t now_ms,
+                         ob_key_look_visit visit, void *context)
+{
+    const ob_group *group = pool->groups[key->group];
+    visit_lane(group->base, key, now_ms, visit, context);
+    for (const ob_lane *lane = group->lanes; lane; lane = lane->next)
+        visit_lane(lane, key, now_ms, visit, context);
+}
+
+static const ob_lane *lane_at(const ob_group *group, size_t index)
+{
+    const ob_lane *lane = group->lanes;
+    if (index == 0)
+        return group->base;
+    while (lane && --index)
+        lane = lane->next;
+    return lane;
+}
+
+bool ob_pool_look_at_model(const ob_pool *pool, uint32_t group, size_t index,
+                           ob_model_look *look)
+{
+    OB_ASSERT(group < pool->group_count);
+    const ob_lane *lane = lane_at(pool->groups[group], index);
+    if (!lane)
+        return false;
+    ob_slice model = ob_slice_head(model_of(lane), OB_MODEL_BYTES_MAX);
+    *look = (ob_model_look){.ready = lane->ready.count + lane->fresh.count,
+                            .fresh = lane->fresh.count,
+                            .resting = lane->resting.count,
+                            .waiting = lane->queue.count,
+                            .open = lane->circuit.gap_ms != 0,
+                            .open_next_ms = lane->circuit.next_ms};
+    memcpy(look->model, model.ptr, model.len);
+    return true;
+}
+
+uint64_t ob_pool_day_requests(const ob_pool *pool, uint32_t group,
+                              ob_slice model, size_t from, size_t count,
+                              int64_t now_ms)
+{
+    uint64_t sum = 0;
+    OB_ASSERT(group < pool->group_count);
+    const ob_group *of = pool->groups[group];
+    const ob_lane *lane = model.len ? ob_pool_lane(of, model) : of->base;
+    for (size_t i = from; lane && i < of->count && i - from < count; i++) {
+        const ob_ledger *ledger = ledger_of(lane, (uint32_t)i);
+        if (ledger)
+            sum += ob_ledger_used(ledger, OB_QUOTA_DAY_REQUESTS, now_ms);
+    }
+    return sum;
+}
