@@ -3,29 +3,13 @@
 #include "auth.h"
 #include "call.h"
 #include "page.h"
-#include "session.h"
 
 /* ---- /admin/api ---- */
-
-static void show_session(const ob_admin_call *call)
-{
-    char token[OB_SESSION_ID_LEN + 1];
-    if (!call->session.len) {
-        ob_reply_json(call->exchange, 200, OB_S("{\"csrf\":null}"));
-        return;
-    }
-    ob_buffer out = {0};
-    ob_session_csrf(call->session, token);
-    ob_buffer_append_str(&out, "{\"csrf\":");
-    ob_buffer_append_json(&out, ob_slice_str(token));
-    ob_buffer_append_char(&out, '}');
-    ob_reply_json(call->exchange, 200, ob_buffer_slice(&out));
-    ob_buffer_deinit(&out);
-}
 
 struct operation {
     const char *method;
     void (*handle)(const ob_admin_call *call);
+    bool takes_query;
 };
 
 /* What {id} is. */
@@ -33,6 +17,7 @@ enum id_kind {
     NO_ID,
     KEY_ID,
     AUTH_KEY_ID,
+    SESSION_ID,
 };
 
 struct resource {
@@ -44,35 +29,45 @@ struct resource {
 };
 
 /* clang-format off */
+#define PLAIN(method, handle) {method, handle, false}
+#define QUERY(method, handle) {method, handle, true}
 static const struct resource resources[] = {
     {OB_S_INIT("/session"), {NULL, 0}, NO_ID, "GET",
-     {{"GET", show_session}}},
+     {PLAIN("GET", ob_admin_show_session)}},
+    {OB_S_INIT("/sessions"), {NULL, 0}, NO_ID, "GET",
+     {PLAIN("GET", ob_admin_list_sessions)}},
+    {OB_S_INIT("/sessions/"), {NULL, 0}, SESSION_ID, "DELETE",
+     {PLAIN("DELETE", ob_admin_revoke_session)}},
+    {OB_S_INIT("/settings"), {NULL, 0}, NO_ID, "GET",
+     {PLAIN("GET", ob_admin_show_settings)}},
+    {OB_S_INIT("/models"), {NULL, 0}, NO_ID, "GET",
+     {PLAIN("GET", ob_admin_list_models)}},
     {OB_S_INIT("/providers"), {NULL, 0}, NO_ID, "GET",
-     {{"GET", ob_admin_list_providers}}},
+     {PLAIN("GET", ob_admin_list_providers)}},
     {OB_S_INIT("/keys"), {NULL, 0}, NO_ID, "GET, POST, DELETE",
-     {{"GET", ob_admin_list_keys}, {"POST", ob_admin_add_keys},
-      {"DELETE", ob_admin_delete_keys}}},
+     {QUERY("GET", ob_admin_list_keys), PLAIN("POST", ob_admin_add_keys),
+      PLAIN("DELETE", ob_admin_delete_keys)}},
     {OB_S_INIT("/keys/bulk"), {NULL, 0}, NO_ID, "POST",
-     {{"POST", ob_admin_bulk_keys}}},
+     {PLAIN("POST", ob_admin_bulk_keys)}},
     {OB_S_INIT("/keys/preview"), {NULL, 0}, NO_ID, "POST",
-     {{"POST", ob_admin_preview_keys}}},
+     {PLAIN("POST", ob_admin_preview_keys)}},
     {OB_S_INIT("/keys/"), {NULL, 0}, KEY_ID, "GET, PATCH",
-     {{"GET", ob_admin_show_key}, {"PATCH", ob_admin_patch_key}}},
+     {PLAIN("GET", ob_admin_show_key), PLAIN("PATCH", ob_admin_patch_key)}},
     {OB_S_INIT("/keys/"), OB_S_INIT("/test"), KEY_ID, "POST",
-     {{"POST", ob_admin_test_key}}},
+     {PLAIN("POST", ob_admin_test_key)}},
     {OB_S_INIT("/keys/"), OB_S_INIT("/secret"), KEY_ID, "GET",
-     {{"GET", ob_admin_reveal_key}}},
+     {PLAIN("GET", ob_admin_reveal_key)}},
     {OB_S_INIT("/changes"), {NULL, 0}, NO_ID, "GET",
-     {{"GET", ob_admin_list_changes}}},
+     {QUERY("GET", ob_admin_list_changes)}},
     {OB_S_INIT("/rewind"), {NULL, 0}, NO_ID, "POST",
-     {{"POST", ob_admin_rewind}}},
+     {PLAIN("POST", ob_admin_rewind)}},
     {OB_S_INIT("/audit"), {NULL, 0}, NO_ID, "GET",
-     {{"GET", ob_admin_list_audit}}},
+     {QUERY("GET", ob_admin_list_audit)}},
     {OB_S_INIT("/auth-keys"), {NULL, 0}, NO_ID, "GET, POST",
-     {{"GET", ob_admin_list_auth_keys}, {"POST", ob_admin_add_auth_key}}},
+     {QUERY("GET", ob_admin_list_auth_keys), PLAIN("POST", ob_admin_add_auth_key)}},
     {OB_S_INIT("/auth-keys/"), {NULL, 0}, AUTH_KEY_ID, "PATCH, DELETE",
-     {{"PATCH", ob_admin_patch_auth_key},
-      {"DELETE", ob_admin_revoke_auth_key}}},
+     {PLAIN("PATCH", ob_admin_patch_auth_key),
+      PLAIN("DELETE", ob_admin_revoke_auth_key)}},
 };
 /* clang-format on */
 
@@ -128,9 +123,10 @@ static ob_status read_id(ob_admin_call *call, enum id_kind kind, ob_slice text,
     if (read_number(text, &call->key_id))
         return OB_OK;
     return ob_admin_fail(error, 400,
-                         "'%.*s' is no id of a key, which is a whole number "
+                         "'%.*s' is no id of a %s, which is a whole number "
                          "above 0",
-                         OB_QUOTED(text));
+                         OB_QUOTED(text),
+                         kind == SESSION_ID ? "session" : "key");
 }
 
 /* What is to be done; fills the key's id into the call. */
@@ -154,6 +150,10 @@ static ob_status find_operation(ob_admin_call *call, ob_slice path,
         if (!operation->method || !ob_slice_eq(call->request->method,
                                                ob_slice_str(operation->method)))
             continue;
+        if (call->request->query.len && !operation->takes_query)
+            return ob_admin_fail(
+                error, 400, "this route takes no parameters, so no '?%.*s'",
+                OB_QUOTED(call->request->query));
         *found = operation;
         return read_id(call, resource->id, id, error);
     }
@@ -185,6 +185,8 @@ static void handle_api(ob_gateway *gateway, const ob_snapshot *snapshot,
     }
     call.key = identity.key;
     call.session = identity.session;
+    call.session_number = identity.session_number;
+    call.session_expires_at = identity.session_expires_at;
     operation->handle(&call);
 }
 

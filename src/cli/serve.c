@@ -198,6 +198,11 @@ static ob_status start_server(ob_serve *serve, unsigned threads, char *error,
     ob_snapshot *snapshot = ob_gateway_acquire(&serve->gateway);
     const ob_config *config = snapshot->config;
     const char *why = "";
+    uv_timeval64_t clock = {0};
+    (void)uv_gettimeofday(&clock);
+    serve->gateway.about.version = OB_VERSION;
+    serve->gateway.about.started_ms = clock.tv_sec * 1000;
+    serve->gateway.about.threads = threads;
     ob_server_options options = {.threads = threads,
                                  .limits = config->limits,
                                  .timeouts = config->timeouts,

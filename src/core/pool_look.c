@@ -49,32 +49,28 @@ void ob_pool_look_at_key(const ob_pool *pool, const ob_key *key, int64_t now_ms,
         visit_lane(lane, key, now_ms, visit, context);
 }
 
-static const ob_lane *lane_at(const ob_group *group, size_t index)
+static void visit_model(const ob_lane *lane, ob_model_look_visit visit,
+                        void *context)
 {
-    const ob_lane *lane = group->lanes;
-    if (index == 0)
-        return group->base;
-    while (lane && --index)
-        lane = lane->next;
-    return lane;
+    ob_slice model = ob_slice_head(model_of(lane), OB_MODEL_BYTES_MAX);
+    ob_model_look look = {.ready = lane->ready.count + lane->fresh.count,
+                          .fresh = lane->fresh.count,
+                          .resting = lane->resting.count,
+                          .waiting = lane->queue.count,
+                          .open = lane->circuit.gap_ms != 0,
+                          .open_next_ms = lane->circuit.next_ms};
+    memcpy(look.model, model.ptr, model.len);
+    visit(context, &look);
 }
 
-bool ob_pool_look_at_model(const ob_pool *pool, uint32_t group, size_t index,
-                           ob_model_look *look)
+void ob_pool_look_at_models(const ob_pool *pool, uint32_t group,
+                            ob_model_look_visit visit, void *context)
 {
     OB_ASSERT(group < pool->group_count);
-    const ob_lane *lane = lane_at(pool->groups[group], index);
-    if (!lane)
-        return false;
-    ob_slice model = ob_slice_head(model_of(lane), OB_MODEL_BYTES_MAX);
-    *look = (ob_model_look){.ready = lane->ready.count + lane->fresh.count,
-                            .fresh = lane->fresh.count,
-                            .resting = lane->resting.count,
-                            .waiting = lane->queue.count,
-                            .open = lane->circuit.gap_ms != 0,
-                            .open_next_ms = lane->circuit.next_ms};
-    memcpy(look->model, model.ptr, model.len);
-    return true;
+    visit_model(pool->groups[group]->base, visit, context);
+    for (const ob_lane *lane = pool->groups[group]->lanes; lane;
+         lane = lane->next)
+        visit_model(lane, visit, context);
 }
 
 uint64_t ob_pool_day_requests(const ob_pool *pool, uint32_t group,

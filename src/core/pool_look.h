@@ -38,10 +38,10 @@ typedef struct ob_model_look {
     int64_t open_next_ms; /* then: when the next request may go out */
 } ob_model_look;
 
-/* The group's models number `index` from 0, of all models together first.
- * False: there are no more. */
-bool ob_pool_look_at_model(const ob_pool *pool, uint32_t group, size_t index,
-                           ob_model_look *look);
+/* Visits the group's models, first what stands for all of them together. */
+typedef void (*ob_model_look_visit)(void *context, const ob_model_look *look);
+void ob_pool_look_at_models(const ob_pool *pool, uint32_t group,
+                            ob_model_look_visit visit, void *context);
 
 /* How many requests of the model the keys with places from `from` on, `count`
  * at most, have sent since their day began. */

@@ -64,6 +64,12 @@ struct ob_gateway {
     atomic_ullong attempts_total[8]; /* by ob_action */
     atomic_ullong revived_total;     /* keys that a probe set free */
     atomic_bool draining;
+    /* For administrators to read; set before the first request. */
+    struct {
+        const char *version; /* static; NULL: not told */
+        int64_t started_ms;  /* unix */
+        unsigned threads;
+    } about;
     /* A line for the operator; NULL: nobody reads. From any thread. */
     void (*log)(void *context, const char *message);
     struct {

@@ -985,22 +985,24 @@ static void sessions_end_after_their_time(void **state)
     static ob_sessions sessions;
     uint8_t bytes[OB_SESSION_BYTES] = {0xab};
     uint8_t key[OB_AUTHKEY_HASH_SIZE] = {1};
-    uint8_t found_key[OB_AUTHKEY_HASH_SIZE];
+    ob_session found_session;
     char id[OB_SESSION_ID_LEN + 1];
     memset(&sessions, 0, sizeof(sessions));
     ob_session_id(bytes, id);
     assert_int_equal(strlen(id), OB_SESSION_ID_LEN);
-    ob_sessions_open(&sessions, ob_slice_str(id), key, NOW_S);
+    ob_sessions_open(&sessions, ob_slice_str(id), key, OB_S("::1"), NOW_S);
     int64_t last = NOW_S + OB_SESSION_SECONDS - 1;
     assert_int_equal(
-        ob_sessions_find(&sessions, ob_slice_str(id), last, found_key), OB_OK);
-    assert_memory_equal(found_key, key, sizeof(key));
+        ob_sessions_find(&sessions, ob_slice_str(id), last, &found_session),
+        OB_OK);
+    assert_memory_equal(found_session.key_hash, key, sizeof(key));
+    assert_string_equal(found_session.address, "::1");
     assert_int_equal(
-        ob_sessions_find(&sessions, ob_slice_str(id), last + 1, found_key),
+        ob_sessions_find(&sessions, ob_slice_str(id), last + 1, &found_session),
         OB_NOT_FOUND);
     ob_sessions_close(&sessions, ob_slice_str(id));
     assert_int_equal(
-        ob_sessions_find(&sessions, ob_slice_str(id), NOW_S, found_key),
+        ob_sessions_find(&sessions, ob_slice_str(id), NOW_S, &found_session),
         OB_NOT_FOUND);
 }
 
@@ -1008,23 +1010,29 @@ static void newest_session_takes_the_oldest_place(void **state)
 {
     static ob_sessions sessions;
     uint8_t key[OB_AUTHKEY_HASH_SIZE] = {1};
+    ob_session found_session;
     char ids[OB_SESSIONS_MAX + 1][OB_SESSION_ID_LEN + 1];
     memset(&sessions, 0, sizeof(sessions));
     for (size_t i = 0; i <= OB_SESSIONS_MAX; i++) {
         uint8_t bytes[OB_SESSION_BYTES] = {(uint8_t)i, (uint8_t)(i >> 8)};
         ob_session_id(bytes, ids[i]);
-        ob_sessions_open(&sessions, ob_slice_str(ids[i]), key,
+        ob_sessions_open(&sessions, ob_slice_str(ids[i]), key, OB_S("::1"),
                          NOW_S + (int64_t)i);
     }
-    assert_int_equal(
-        ob_sessions_find(&sessions, ob_slice_str(ids[0]), NOW_S, key),
-        OB_NOT_FOUND);
-    assert_int_equal(
-        ob_sessions_find(&sessions, ob_slice_str(ids[1]), NOW_S, key), OB_OK);
+    assert_int_equal(ob_sessions_find(&sessions, ob_slice_str(ids[0]), NOW_S,
+                                      &found_session),
+                     OB_NOT_FOUND);
+    assert_int_equal(ob_sessions_find(&sessions, ob_slice_str(ids[1]), NOW_S,
+                                      &found_session),
+                     OB_OK);
     assert_int_equal(ob_sessions_find(&sessions,
                                       ob_slice_str(ids[OB_SESSIONS_MAX]), NOW_S,
-                                      key),
+                                      &found_session),
                      OB_OK);
+    int64_t number = found_session.number;
+    assert_false(ob_sessions_revoke(&sessions, number + 1, NOW_S));
+    assert_true(ob_sessions_revoke(&sessions, number, NOW_S));
+    assert_false(ob_sessions_revoke(&sessions, number, NOW_S));
 }
 
 static void cookie_is_found_among_others(void **state)

@@ -62,21 +62,35 @@ static void used_and_told_quotas_are_shown(void **state)
     assert_true(seen.last.room_at_ms > NOON + 3 * SECOND);
 }
 
+typedef struct models {
+    size_t count;
+    ob_model_look looks[4];
+} models;
+
+static void keep_model(void *context, const ob_model_look *look)
+{
+    models *seen = context;
+    assert_true(seen->count < OB_LEN(seen->looks));
+    seen->looks[seen->count++] = *look;
+}
+
 static void models_in_use_are_counted(void **state)
 {
-    ob_model_look look;
+    models seen = {0};
     add_keys(1, 3);
-    assert_true(ob_pool_look_at_model(pool, group, 0, &look));
-    assert_string_equal(look.model, "");
-    assert_int_equal(look.ready, 3);
-    assert_false(ob_pool_look_at_model(pool, group, 1, &look));
+    ob_pool_look_at_models(pool, group, keep_model, &seen);
+    assert_int_equal(seen.count, 1);
+    assert_string_equal(seen.looks[0].model, "");
+    assert_int_equal(seen.looks[0].ready, 3);
     answer("m", NOON);
     cool(2, "m", HOUR, NOON);
-    assert_true(ob_pool_look_at_model(pool, group, 1, &look));
-    assert_string_equal(look.model, "m");
-    assert_int_equal(look.ready, 2);
-    assert_int_equal(look.resting, 1);
-    assert_false(look.open);
+    seen.count = 0;
+    ob_pool_look_at_models(pool, group, keep_model, &seen);
+    assert_int_equal(seen.count, 2);
+    assert_string_equal(seen.looks[1].model, "m");
+    assert_int_equal(seen.looks[1].ready, 2);
+    assert_int_equal(seen.looks[1].resting, 1);
+    assert_false(seen.looks[1].open);
     assert_int_equal(ob_pool_day_requests(pool, group, OB_S("m"), 0, 3, NOON),
                      1);
     assert_int_equal(ob_pool_day_requests(pool, group, OB_S("m"), 3, 100, NOON),
