@@ -35,6 +35,8 @@ void ob_admin_revoke_session(const ob_admin_call *call);
 void ob_admin_show_settings(const ob_admin_call *call);
 void ob_admin_list_models(const ob_admin_call *call);
 void ob_admin_show_key(const ob_admin_call *call);
+void ob_admin_export_keys(const ob_admin_call *call);
+void ob_admin_import_keys(const ob_admin_call *call);
 void ob_admin_bulk_keys(const ob_admin_call *call);
 void ob_admin_preview_keys(const ob_admin_call *call);
 void ob_admin_list_changes(const ob_admin_call *call);

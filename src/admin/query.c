@@ -62,17 +62,22 @@ ob_status ob_key_status_parse(ob_slice text, ob_key_status *status,
         OB_QUOTED(text));
 }
 
+ob_slice ob_provider_nearest(const ob_config *config, ob_slice name)
+{
+    ob_slice slugs[PROVIDERS_NAMED_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < config->provider_count && count < OB_LEN(slugs); i++)
+        slugs[count++] = config->providers[i].slug;
+    return ob_nearest(name, slugs, count);
+}
+
 ob_status ob_provider_named(const ob_config *config, ob_slice name,
                             const ob_provider **provider, ob_admin_error *error)
 {
     *provider = ob_config_provider_or_alias(config, name);
     if (*provider)
         return OB_OK;
-    ob_slice slugs[PROVIDERS_NAMED_MAX];
-    size_t count = 0;
-    for (size_t i = 0; i < config->provider_count && count < OB_LEN(slugs); i++)
-        slugs[count++] = config->providers[i].slug;
-    ob_slice near = ob_nearest(name, slugs, count);
+    ob_slice near = ob_provider_nearest(config, name);
     if (!near.len)
         return ob_admin_fail(error, 400,
                              "no provider is named '%.*s'; GET "

@@ -51,6 +51,9 @@ OB_MUST_USE ob_status ob_provider_named(const ob_config *config, ob_slice name,
                                         const ob_provider **provider,
                                         ob_admin_error *error);
 
+/* The slug nearest to a name that no provider has; empty where none is. */
+ob_slice ob_provider_nearest(const ob_config *config, ob_slice name);
+
 /* Reads the query of a list. OB_INVALID: *error says what is wrong. */
 OB_MUST_USE ob_status ob_key_query_parse(ob_slice text, const ob_config *config,
                                          ob_arena *arena, ob_key_query *query,

@@ -14,6 +14,8 @@
 #include "../../src/admin/page.h"
 #include "../../src/admin/session.h"
 #include "../../src/store/evidence.h"
+#include "../../src/store/import.h"
+#include "../../src/store/key_output.h"
 
 #define NOW_S  1700000000LL
 #define NOW_MS (NOW_S * 1000)
@@ -268,6 +270,30 @@ PLAYED(ob_store_visit_audit, ob_store *store, int64_t before, size_t limit,
 PLAYED(ob_store_rewind, ob_store *store, int64_t since_ms, ob_slice provider,
        bool dry_run, int64_t now_ms, ob_rewind_result *result,
        ob_store_error *error)
+PLAYED(ob_store_load, ob_store *store, int64_t *revision, ob_store_visit visit,
+       void *context, ob_store_error *error)
+PLAYED(ob_import_text, ob_store *store, ob_slice text,
+       const ob_import_options *options, ob_import_result *result,
+       ob_store_error *error)
+
+void ob_key_write_json(ob_buffer *out, const ob_stored_key *key, int64_t now_ms,
+                       bool clear)
+{
+}
+
+void ob_key_write_csv_head(ob_buffer *out)
+{
+}
+
+void ob_key_write_csv(ob_buffer *out, const ob_stored_key *key, int64_t now_ms,
+                      bool clear)
+{
+}
+
+void ob_key_write_line(ob_buffer *out, const ob_stored_key *key, bool clear)
+{
+}
+
 PLAYED(ob_store_visit_auth_keys, ob_store *store, bool revoked,
        ob_auth_visit visit, void *context, ob_store_error *error)
 
