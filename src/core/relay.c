@@ -91,8 +91,9 @@ ob_status ob_relay_init(ob_relay *relay, const ob_config *config,
                         .call = *call,
                         .request_id = request_id,
                         .arena = arena,
-                        .begun_ms = now_ms,
-                        .waiter = {.caller = (uint64_t)(uintptr_t)authkey}};
+                        .begun_ms = now_ms};
+    /* The same in every snapshot of the auth keys. */
+    memcpy(&relay->waiter.caller, authkey->hash, sizeof(relay->waiter.caller));
     relay->call.trusted = ob_authkey_unrestricted(authkey);
     ob_status status =
         ob_route_find(config, &relay->call, arena, &relay->route, error);
