@@ -256,7 +256,7 @@ static ob_status write_open_key(ob_task *task, int64_t id)
         return status;
     task->out.end--;
     ob_buffer_append_str(&task->out, ",\"quotas\":");
-    return ob_quotas_write(shared, id, task->now_ms, &task->out);
+    return ob_quotas_write(shared, id, true, task->now_ms, &task->out);
 }
 
 static ob_status detail_job(ob_task *task, ob_store *store,

@@ -424,7 +424,7 @@ ob_status ob_keylist_write(ob_shared_pool shared, const ob_key_query *query,
         if (query->detail) {
             out->end -= !out->failed;
             ob_buffer_append_str(out, ",\"quotas\":");
-            if (ob_quotas_write(shared, view->id, now_ms, out))
+            if (ob_quotas_write(shared, view->id, false, now_ms, out))
                 break;
             ob_buffer_append_char(out, '}');
         }

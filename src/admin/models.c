@@ -57,7 +57,7 @@ static uint64_t requests_today(ob_shared_pool shared, uint32_t group,
                                     now_ms);
         uv_mutex_unlock(shared.lock);
     }
-    return sum;
+    return (sum + (1u << (OB_LOOK_BITS - 1))) >> OB_LOOK_BITS;
 }
 
 static void write_look(ob_task *task, const ob_provider *provider,

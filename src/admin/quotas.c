@@ -3,7 +3,9 @@
 #include "keylist.h"
 
 /* More models than that are in use of no key; the pool has as many lanes. */
-#define LOOKS_MAX 257
+#define LOOKS_MAX   257
+#define SHARERS_MAX 100
+#define SLICE_KEYS  4096
 
 /* Copied under the lock, written without it. */
 struct looks {
@@ -43,6 +45,40 @@ static void write_quota(ob_buffer *out, const char *name,
                          quota->told ? ",\"told\":true}" : ",\"told\":false}");
 }
 
+/* A slice of keys under the lock at a time. */
+static size_t find_sharers(ob_shared_pool shared, int64_t id, ob_slice model,
+                           int64_t ids[SHARERS_MAX])
+{
+    size_t found = 0;
+    size_t keys = 1;
+    for (size_t from = 0; from < keys && found < SHARERS_MAX;
+         from += SLICE_KEYS) {
+        uv_mutex_lock(shared.lock);
+        const ob_key *key = ob_pool_find(shared.pool, id);
+        keys = key ? ob_pool_key_count(shared.pool, key->group) : 0;
+        if (key)
+            found += ob_pool_sharers(shared.pool, key, model, from, SLICE_KEYS,
+                                     ids + found, SHARERS_MAX - found);
+        uv_mutex_unlock(shared.lock);
+    }
+    return found;
+}
+
+static void write_sharers(ob_buffer *out, ob_shared_pool shared, int64_t id,
+                          ob_slice model)
+{
+    int64_t ids[SHARERS_MAX];
+    size_t count = find_sharers(shared, id, model, ids);
+    ob_buffer_append_str(out, ",\"shares_with\":[");
+    for (size_t i = 0; i < count; i++) {
+        if (i)
+            ob_buffer_append_char(out, ',');
+        ob_buffer_append_i64(out, ids[i]);
+    }
+    ob_buffer_append_char(out, ']');
+}
+
+/* All but the closing brace. */
 static void write_look(ob_buffer *out, const ob_key_look *look, ob_slice model)
 {
     ob_buffer_append_str(out, "{\"model\":");
@@ -62,11 +98,10 @@ static void write_look(ob_buffer *out, const ob_key_look *look, ob_slice model)
         ob_buffer_append_i64(out, look->room_at_ms);
     else
         ob_buffer_append_str(out, "null");
-    ob_buffer_append_char(out, '}');
 }
 
-ob_status ob_quotas_write(ob_shared_pool shared, int64_t id, int64_t now_ms,
-                          ob_buffer *out)
+ob_status ob_quotas_write(ob_shared_pool shared, int64_t id, bool sharers,
+                          int64_t now_ms, ob_buffer *out)
 {
     struct looks *looks = malloc(sizeof(*looks));
     if (!looks)
@@ -81,9 +116,12 @@ ob_status ob_quotas_write(ob_shared_pool shared, int64_t id, int64_t now_ms,
     for (size_t i = 0; i < looks->count; i++) {
         if (i)
             ob_buffer_append_char(out, ',');
-        write_look(
-            out, &looks->items[i].look,
-            ob_slice_make(looks->items[i].model, looks->items[i].model_len));
+        ob_slice model =
+            ob_slice_make(looks->items[i].model, looks->items[i].model_len);
+        write_look(out, &looks->items[i].look, model);
+        if (sharers && looks->items[i].look.shared)
+            write_sharers(out, shared, id, model);
+        ob_buffer_append_char(out, '}');
     }
     ob_buffer_append_char(out, ']');
     free(looks);

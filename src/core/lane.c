@@ -22,6 +22,17 @@ ob_status ob_lane_new(ob_slice model, uint32_t capacity, ob_lane **lane)
     return OB_OK;
 }
 
+static void ledger_drop(ob_lane *lane, uint32_t place)
+{
+    ob_ledger *ledger = lane->ledgers[place];
+    lane->ledgers[place] = NULL;
+    if (ledger && ledger->sharers) {
+        ob_ledger_leave(ledger);
+        return;
+    }
+    free(ledger);
+}
+
 void ob_lane_free(ob_lane *lane)
 {
     if (!lane)
@@ -33,9 +44,11 @@ void ob_lane_free(ob_lane *lane)
     free(lane->value);
     free(lane->index);
     free(lane->side);
+    free(lane->share);
     for (uint32_t i = 0; i < lane->capacity; i++)
-        free(lane->ledgers[i]);
+        ledger_drop(lane, i);
     free(lane->ledgers);
+    free(lane->queue.promises);
     free(lane);
 }
 
@@ -155,8 +168,7 @@ void ob_lane_remove(ob_lane *lane, uint32_t place)
     ob_lane_drop(lane, place);
     if (place >= lane->capacity)
         return;
-    free(lane->ledgers[place]);
-    lane->ledgers[place] = NULL;
+    ledger_drop(lane, place);
 }
 
 ob_ledger *ob_lane_ledger(ob_lane *lane, uint32_t place)

@@ -25,18 +25,29 @@ typedef enum ob_lane_side {
     OB_LANE_RESTING,
 } ob_lane_side;
 
+struct ob_share;
 struct ob_waiter;
 
 /* Requests that wait for a key, in their order, and what has been
  * told to those that were sent away. */
 #define OB_PROMISE_SECONDS 128
 
+/* Who was sent away, and what it was told: unix milliseconds. */
+typedef struct ob_promise {
+    uint64_t who;
+    int64_t at_ms;
+} ob_promise;
+
 typedef struct ob_queue {
     struct ob_waiter *first;
     struct ob_waiter *last;
     uint32_t count;
     uint16_t promised[OB_PROMISE_SECONDS]; /* by unix second, a ring */
-    int64_t promised_s; /* the ring's entries before it are over */
+    int64_t promised_s;   /* the ring's entries before it are over */
+    ob_promise *promises; /* a ring; NULL: nobody was sent away */
+    uint32_t promise_next;
+    uint32_t promises_made; /* of late */
+    uint32_t promises_used; /* of those: by who came back */
 } ob_queue;
 
 /* The last refusals that told nothing, with no success since: where several
@@ -55,6 +66,14 @@ typedef struct ob_circuit {
     int64_t gap_ms;  /* 0: closed */
 } ob_circuit;
 
+/* A key that answered, and when the request was sent that it answered: it
+ * served then, whatever it has met since. */
+#define OB_PROOFS 8
+typedef struct ob_proof {
+    int64_t key_id;
+    int64_t sent_ms;
+} ob_proof;
+
 typedef struct ob_lane_heap {
     uint32_t *places;
     uint32_t count;
@@ -69,13 +88,21 @@ typedef struct ob_lane {
     ob_lane_heap fresh;
     ob_lane_heap resting;
     uint32_t capacity;
-    uint64_t *value;     /* by place */
-    uint32_t *index;     /* by place: where in its heap */
-    uint8_t *side;       /* by place: ob_lane_side */
-    ob_ledger **ledgers; /* by place, owned; NULL: nothing is known */
-    int64_t picked_ms;   /* unix; when the lane was last asked */
+    uint64_t *value;        /* by place */
+    uint32_t *index;        /* by place: where in its heap */
+    uint8_t *side;          /* by place: ob_lane_side */
+    ob_ledger **ledgers;    /* by place, owned; NULL: nothing is known; those of
+                               keys that count together are one (share.h) */
+    struct ob_share *share; /* owned; NULL: nothing was seen */
+    int64_t picked_ms;      /* unix; when the lane was last asked */
     ob_refusal_ring untold;
-    int64_t proven[8]; /* ids of keys that answered, the last one first */
+    /* How many keys' minutes were found to be fixed, and to roll all the same:
+     * a provider counts alike for all of them. */
+    uint8_t fixed;
+    uint8_t rolling;
+    bool by_tokens; /* what nobody tells is taken for a limit of tokens */
+    int16_t tokens; /* how refusals that told nothing speak for that */
+    ob_proof proven[OB_PROOFS]; /* the newest first */
     ob_queue queue;
     ob_circuit circuit;
     /* What most requests of this model do not exceed, for estimates: tokens of

@@ -1,6 +1,7 @@
 #include "ledger_bytes.h"
 
-#define TICK_MS 10
+#define TICK_MS     10
+#define MINUTE_TICK 6000
 /* A mark is looked at for a minute and a bit; see quota.c. */
 #define WINDOW_TICK 6100
 #define AHEAD_TICK  500
@@ -11,12 +12,15 @@
 #define PROBE_FAR_S 3600
 #define DAY_FAR_S   (48 * 3600)
 
-#define HAS_DAY   0x10
-#define HAS_PROBE 0x20
-#define HAS_GAP   0x40
-#define HAS_FLAGS 0x80
+#define HAS_DAY     0x10
+#define HAS_PROBE   0x20
+#define HAS_GAP     0x40
+#define HAS_FLAGS   0x80
+#define HAS_MINUTES 0x8000
+#define MARKS_SHIFT 8
 
-#define FLAGS_KEPT (0x0f | OB_LEDGER_LOWERED | OB_LEDGER_INPUT)
+#define FLAGS_KEPT                                                             \
+    (0x0f | OB_LEDGER_TOKENS | OB_LEDGER_LOWERED | OB_LEDGER_INPUT)
 
 /* ---- writing ---- */
 
@@ -64,6 +68,7 @@ static uint32_t members_of(const ob_ledger *l, int64_t now_ms)
     members |= has_day(l, now_ms) ? HAS_DAY : 0;
     members |= l->gap_ticks ? HAS_GAP : 0;
     members |= l->flags & FLAGS_KEPT ? HAS_FLAGS : 0;
+    members |= l->minutes ? HAS_MINUTES : 0;
     return members | (l->probe_at_s ? HAS_PROBE : 0);
 }
 
@@ -89,10 +94,16 @@ size_t ob_ledger_write(const ob_ledger *l, int64_t now_ms,
         end = put(end, l->gap_ticks, 2);
     if (members & HAS_FLAGS)
         end = put(end, l->flags & FLAGS_KEPT, 1);
+    if (members & HAS_MINUTES) {
+        end = put(end, l->minutes, 1);
+        end = put(end, l->phase_ticks, 2);
+        end = put(end, l->minutes_at, 4);
+    }
     end = put_marks(end, l, now_ms, &count);
-    put(out, members | count << 8, 2);
-    /* A probe and flags are about a limit: alone they say nothing. */
-    bool worth = (members & ~(uint32_t)(HAS_PROBE | HAS_FLAGS)) || count;
+    put(out, members | count << MARKS_SHIFT, 2);
+    /* A probe, flags and minutes are about a limit: alone they say nothing. */
+    uint32_t about = HAS_PROBE | HAS_FLAGS | HAS_MINUTES;
+    bool worth = (members & ~about) || count;
     return worth ? (size_t)(end - out) : 0;
 }
 
@@ -147,6 +158,17 @@ static bool take_probe(ob_slice *rest, int64_t now_ms, ob_ledger *l)
     return true;
 }
 
+/* A test that was out has no answer in another process. */
+static bool take_minutes(ob_slice *rest, ob_ledger *l)
+{
+    if (!take8(rest, &l->minutes) || !take16(rest, &l->phase_ticks) ||
+        !take(rest, &l->minutes_at, 4))
+        return false;
+    if (l->minutes == OB_MINUTES_TESTED)
+        l->minutes = OB_MINUTES_SUPPOSED;
+    return l->minutes < OB_MINUTES_COUNT && l->phase_ticks < MINUTE_TICK;
+}
+
 /* The oldest first, as the ledger needs them. */
 static bool is_ordered(const ob_ledger *l, size_t last)
 {
@@ -193,8 +215,11 @@ bool ob_ledger_read(ob_slice *rest, int64_t saved_ms, int64_t now_ms,
         return false;
     if (members & HAS_FLAGS && !take8(rest, &l->flags))
         return false;
+    if (members & HAS_MINUTES && !take_minutes(rest, l))
+        return false;
     l->flags &= FLAGS_KEPT;
     bool kept =
         now_ms - saved_ms < MARKS_KEPT_MS && saved_ms - now_ms < MARKS_KEPT_MS;
-    return take_marks(rest, members >> 8, kept, now_ms, l);
+    return take_marks(rest, (members & ~(uint32_t)HAS_MINUTES) >> MARKS_SHIFT,
+                      kept, now_ms, l);
 }

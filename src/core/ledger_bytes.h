@@ -1,11 +1,13 @@
 /*
  * ledger_bytes.h - a ledger as bytes for a store, little-endian:
  *
- *   members 2 │ limits 4 each │ day 12 │ probe 5 │ gap 2 │ flags 1 │ marks 10
+ *   members 2 │ limits 4 each │ day 12 │ probe 5 │ gap 2 │ flags 1
+ *             │ minutes 7 │ marks 10 each
  *
  * `members` tells by bits what follows: 0-3 the limits by ob_quota, 4 the day
  * (requests, tokens, end), 5 the probe (time, distance), 6 the gap, 7 the
- * flags; its upper byte is the number of marks (time, span, requests, tokens).
+ * flags, 8-11 the number of marks (time, span, requests, tokens), 15 how its
+ * minutes follow each other (kind, phase, tick).
  *
  * Times are absolute, so what is read later has aged as it should. Pure.
  */
@@ -14,7 +16,7 @@
 
 #include "quota.h"
 
-#define OB_LEDGER_BYTES_MAX (2 + 16 + 12 + 5 + 2 + 1 + 10 * OB_LEDGER_MARKS)
+#define OB_LEDGER_BYTES_MAX (2 + 16 + 12 + 5 + 2 + 1 + 7 + 10 * OB_LEDGER_MARKS)
 
 /* Writes what will still count after `now_ms`; returns the size. 0: nothing
  * is worth keeping, no limit is known and nothing was used of late. */

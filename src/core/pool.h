@@ -162,8 +162,9 @@ ob_pool_counts ob_pool_count(const ob_pool *pool, uint32_t group,
 typedef struct ob_waiter {
     struct ob_waiter *next;
     struct ob_waiter *prev;
-    ob_lane *lane;   /* in whose queue it stands; NULL: in none */
-    uint64_t caller; /* whose request it is */
+    ob_lane *lane;       /* in whose queue it stands; NULL: in none */
+    uint64_t caller;     /* whose request it is */
+    int64_t promised_ms; /* it comes back as it was told; 0: it does not */
 } ob_waiter;
 
 /* What a request needs. */
@@ -243,10 +244,16 @@ void ob_pool_unqueue(ob_waiter *waiter);
 /*
  * The request is sent away: when will there be room for it, if it comes again?
  * Unix milliseconds; later than `retry_at_ms` where others have been sent away
- * before it. At most OB_PROMISE_SECONDS from now.
+ * before it. At most OB_PROMISE_SECONDS from now. `who` stands for the request,
+ * whoever sends it again.
  */
 int64_t ob_pool_promise(ob_pool *pool, uint32_t group, const ob_need *need,
-                        int64_t retry_at_ms, int64_t now_ms);
+                        uint64_t who, int64_t retry_at_ms, int64_t now_ms);
+/* Was the request sent away, and told to come about now? Then it goes before
+ * those who come for the first time; once for each time that it was sent
+ * away. */
+bool ob_pool_comes_back(ob_pool *pool, uint32_t group, ob_slice model,
+                        uint64_t who, ob_waiter *waiter, int64_t now_ms);
 
 /* The provider never counted the request: no connection, or a refusal. */
 void ob_pool_give_back(ob_pool *pool, ob_claim *claim, ob_slice model);
@@ -279,6 +286,11 @@ bool ob_pool_may_retry(ob_pool *pool, uint32_t group, int64_t now_ms);
 /* The key failed for a reason of its own; counted only. */
 void ob_pool_failed(ob_pool *pool, ob_key *key);
 
+/* The number of the set of keys that this one counts together with at its
+ * provider, as far as was seen, for that model; 0: it counts alone. */
+uint32_t ob_pool_share_of(const ob_pool *pool, const ob_key *key,
+                          ob_slice model);
+
 /* Where a change of state comes from. */
 typedef struct ob_cause {
     int status;
@@ -286,7 +298,8 @@ typedef struct ob_cause {
     ob_slice request_id;
     const ob_limit_fact *facts; /* what the response told of limits */
     size_t fact_count;
-    int64_t sent_ms; /* when the request was sent */
+    ob_tokens tokens; /* of the request, as its claim estimates them */
+    int64_t sent_ms;  /* when the request was sent */
     int64_t now_ms;
 } ob_cause;
 

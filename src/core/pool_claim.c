@@ -3,6 +3,7 @@
  * end, and what its answer tells of them.
  */
 #include "pool_internal.h"
+#include "share.h"
 
 /* ---- estimates ---- */
 
@@ -173,14 +174,19 @@ void ob_pool_settle(ob_pool *pool, ob_claim *claim, ob_slice model,
     claim->open = false;
 }
 
-/* The newest first. */
-static void note_proven(ob_lane *lane, int64_t id)
+/* One a key. */
+static void note_proven(ob_lane *lane, const ob_claim *claim)
 {
-    size_t at = 0;
-    while (at + 1 < OB_LEN(lane->proven) && lane->proven[at] != id)
-        at++;
-    memmove(lane->proven + 1, lane->proven, at * sizeof(lane->proven[0]));
-    lane->proven[0] = id;
+    ob_proof *proven = lane->proven;
+    size_t old = 0, to = 0;
+    while (old + 1 < OB_PROOFS && proven[old].key_id != claim->key_id)
+        old++;
+    while (to < old && proven[to].sent_ms >= claim->at_ms)
+        to++;
+    if (proven[old].sent_ms >= claim->at_ms)
+        return;
+    memmove(proven + to + 1, proven + to, (old - to) * sizeof(*proven));
+    proven[to] = (ob_proof){claim->key_id, claim->at_ms};
 }
 
 static void prove(ob_pool *pool, ob_key *key)
@@ -205,6 +211,28 @@ static ob_lane *count_in_lane(ob_pool *pool, const ob_key *key, ob_claim *claim,
     return lane;
 }
 
+/* So many keys must show how their minutes follow each other, more than show
+ * the contrary. */
+#define ALIKE_MIN 2
+
+void ob_lane_expect(const ob_lane *lane, ob_ledger *ledger, int64_t now_ms)
+{
+    ob_ledger_hold(ledger, lane->by_tokens);
+    int shows = lane->fixed - lane->rolling;
+    if (shows >= ALIKE_MIN || shows <= -ALIKE_MIN)
+        ob_ledger_expect(ledger, shows > 0, now_ms);
+}
+
+static void answered_in_ledger(ob_lane *lane, ob_ledger *ledger,
+                               const ob_claim *claim, int64_t now_ms)
+{
+    bool was_tested = ledger->minutes == OB_MINUTES_TESTED;
+    ob_ledger_answered(ledger, claim->at_ms, now_ms);
+    bool fixed = was_tested && ledger->minutes == OB_MINUTES_FIXED;
+    lane->fixed = (uint8_t)(lane->fixed + (fixed && lane->fixed < 255));
+    ob_lane_expect(lane, ledger, now_ms);
+}
+
 void ob_pool_answered(ob_pool *pool, ob_claim *claim, ob_slice model,
                       int64_t now_ms)
 {
@@ -222,9 +250,11 @@ void ob_pool_answered(ob_pool *pool, ob_claim *claim, ob_slice model,
     lane->untold = (ob_refusal_ring){0};
     lane->circuit = group->base->circuit = (ob_circuit){0};
     b.key->trouble = 0;
-    note_proven(lane, b.key->id);
-    if (b.own)
-        ob_ledger_answered(b.own, now_ms);
+    note_proven(lane, claim);
+    if (b.own) {
+        answered_in_ledger(lane, b.own, claim, now_ms);
+        ob_share_answered(lane, b.key->place, b.key->id, claim->at_ms);
+    }
 }
 
 /* Limits of all models stand in the base lane's ledger, others in the
@@ -247,4 +277,13 @@ void ob_pool_learn(ob_pool *pool, ob_claim *claim, ob_slice model,
     }
     ob_pool_place_model(pool, key, model);
     ob_pool_mark_used(pool, key);
+}
+
+uint32_t ob_pool_share_of(const ob_pool *pool, const ob_key *key,
+                          ob_slice model)
+{
+    const ob_lane *lane = ob_pool_lane(
+        pool->groups[key->group], ob_slice_head(model, OB_MODEL_BYTES_MAX));
+    const ob_ledger *ledger = lane ? lane->ledgers[key->place] : NULL;
+    return ledger ? ledger->share : 0;
 }

@@ -131,6 +131,9 @@ ob_tokens ob_lane_estimate(const ob_lane *lane, const ob_need *need);
 void ob_claim_make(ob_group *group, ob_lane *lane, const ob_need *need,
                    ob_key *key, int64_t now_ms, ob_claim *claim);
 
+/* Tells a ledger of the lane what those of other keys have shown. */
+void ob_lane_expect(const ob_lane *lane, ob_ledger *ledger, int64_t now_ms);
+
 /* ---- pool_trouble.c ---- */
 
 /* May a request go out? Through an open circuit single ones may. */
@@ -139,6 +142,9 @@ bool ob_circuit_lets(ob_circuit *circuit, int64_t now_ms);
 void ob_group_count_request(ob_group *group, int64_t now_ms);
 
 /* ---- pool_queue.c ---- */
+
+/* How far forecasts look. */
+#define OB_FORECAST_MS (OB_PROMISE_SECONDS * 1000LL)
 
 /* How many waiters of the lane come before this request now: all of them,
  * where it does not wait itself. */
@@ -152,6 +158,8 @@ size_t ob_queue_ready_slots(const ob_group *group, const ob_lane *lane,
 /* When the lane's keys have room for request number `slot`, from 1. */
 int64_t ob_queue_slot_at_ms(const ob_group *group, const ob_lane *lane,
                             size_t slot, int64_t now_ms);
+/* How many of those who were sent away will have come back until then. */
+size_t ob_queue_expected(const ob_lane *lane, int64_t now_ms, int64_t until_ms);
 /* The lane of the model, or the group's base lane. */
 ob_lane *ob_pool_lane_or_base(const ob_group *group, ob_slice model);
 

@@ -28,6 +28,7 @@ static bool look_at(const ob_ledger *ledger, int64_t now_ms, ob_key_look *look)
     int64_t room_at_ms =
         ob_ledger_room_at_ms(ledger, (ob_tokens){0, 0}, now_ms);
     look->room_at_ms = room_at_ms > now_ms ? room_at_ms : 0;
+    look->shared = ledger->sharers > 0;
     return known;
 }
 
@@ -73,6 +74,11 @@ void ob_pool_look_at_models(const ob_pool *pool, uint32_t group,
         visit_model(lane, visit, context);
 }
 
+static const ob_lane *lane_of(const ob_group *group, ob_slice model)
+{
+    return model.len ? ob_pool_lane(group, model) : group->base;
+}
+
 uint64_t ob_pool_day_requests(const ob_pool *pool, uint32_t group,
                               ob_slice model, size_t from, size_t count,
                               int64_t now_ms)
@@ -80,11 +86,30 @@ uint64_t ob_pool_day_requests(const ob_pool *pool, uint32_t group,
     uint64_t sum = 0;
     OB_ASSERT(group < pool->group_count);
     const ob_group *of = pool->groups[group];
-    const ob_lane *lane = model.len ? ob_pool_lane(of, model) : of->base;
+    const ob_lane *lane = lane_of(of, model);
     for (size_t i = from; lane && i < of->count && i - from < count; i++) {
         const ob_ledger *ledger = ledger_of(lane, (uint32_t)i);
         if (ledger)
-            sum += ob_ledger_used(ledger, OB_QUOTA_DAY_REQUESTS, now_ms);
+            sum +=
+                ((uint64_t)ob_ledger_used(ledger, OB_QUOTA_DAY_REQUESTS, now_ms)
+                 << OB_LOOK_BITS) /
+                (1u + ledger->sharers);
     }
     return sum;
+}
+
+size_t ob_pool_sharers(const ob_pool *pool, const ob_key *key, ob_slice model,
+                       size_t from, size_t count, int64_t *ids, size_t max)
+{
+    const ob_group *group = pool->groups[key->group];
+    const ob_lane *lane = lane_of(group, model);
+    const ob_ledger *ledger = lane ? ledger_of(lane, key->place) : NULL;
+    size_t found = 0;
+    if (!ledger || !ledger->sharers)
+        return 0;
+    for (size_t i = from; i < group->count && i - from < count; i++)
+        if (i != key->place && ledger_of(lane, (uint32_t)i) == ledger &&
+            found < max)
+            ids[found++] = group->keys[i]->id;
+    return found;
 }

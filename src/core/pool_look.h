@@ -20,6 +20,7 @@ typedef struct ob_key_look {
     ob_slice model; /* the pool's; empty: all models together */
     ob_quota_look quotas[OB_QUOTA_COUNT];
     int64_t room_at_ms; /* unix; 0: there is room now */
+    bool shared;        /* other keys count with it (ob_pool_sharers()) */
 } ob_key_look;
 
 /* Visits every model of which something is known, the pool's order. */
@@ -44,9 +45,16 @@ void ob_pool_look_at_models(const ob_pool *pool, uint32_t group,
                             ob_model_look_visit visit, void *context);
 
 /* How many requests of the model the keys with places from `from` on, `count`
- * at most, have sent since their day began. */
+ * at most, have sent since their day began. Keys that count together have one
+ * ledger, and a part of it each: so in 2^-OB_LOOK_BITS of a request. */
+#define OB_LOOK_BITS 20
 uint64_t ob_pool_day_requests(const ob_pool *pool, uint32_t group,
                               ob_slice model, size_t from, size_t count,
                               int64_t now_ms);
+
+/* Which keys with places from `from` on, `count` at most, count together with
+ * this one for the model: their ids, `max` at most. Returns how many. */
+size_t ob_pool_sharers(const ob_pool *pool, const ob_key *key, ob_slice model,
+                       size_t from, size_t count, int64_t *ids, size_t max);
 
 #endif

@@ -306,8 +306,8 @@ static bool may_serve(const search *s, const ob_key *key)
 static ob_key *lane_take_proven(const search *s)
 {
     const ob_lane *lane = s->lane;
-    for (size_t i = 0; i < OB_LEN(lane->proven); i++) {
-        int64_t id = lane->proven[i];
+    for (size_t i = 0; i < OB_PROOFS; i++) {
+        int64_t id = lane->proven[i].key_id;
         ob_key *key = id ? ob_pool_find(s->pool, id) : NULL;
         if (key && !key->trouble && key->group == s->number &&
             may_serve(s, key))
@@ -466,6 +466,12 @@ static int64_t turn_at_ms(const search *s)
         return later(at_ms, s->now_ms);
     int64_t turn_ms =
         ob_queue_slot_at_ms(s->group, s->lane, before + 1, s->now_ms);
+    const ob_waiter *waiter = s->need->waiter;
+    bool is_new = waiter->lane != s->lane && !waiter->promised_ms;
+    size_t more = is_new ? ob_queue_expected(s->lane, s->now_ms, turn_ms) : 0;
+    if (more)
+        turn_ms = ob_queue_slot_at_ms(s->group, s->lane, before + more + 1,
+                                      s->now_ms);
     return later(at_ms, turn_ms);
 }
 

@@ -13,7 +13,6 @@
 /* A key whose limit is not known is taken to serve so many, and as many again
  * with each second. */
 #define SLOTS_UNKNOWN 8
-#define FORECAST_MS   (OB_PROMISE_SECONDS * 1000LL)
 #define FORECAST_STEP 20
 
 ob_lane *ob_pool_lane_or_base(const ob_group *group, ob_slice model)
@@ -37,15 +36,31 @@ static size_t callers_of(const ob_queue *queue, uint64_t caller)
 /* A caller with less than this part of a fair share goes before others. */
 #define MODEST_PART 4
 
+/* Those who come back as they were told stand in front, in the order of what
+ * they were told. How many stay before one who was told `promised_ms`? */
+static size_t count_promised(const ob_queue *queue, int64_t promised_ms)
+{
+    size_t before = 0;
+    for (const ob_waiter *at = queue->first;
+         at && at->promised_ms && at->promised_ms <= promised_ms; at = at->next)
+        before++;
+    return before;
+}
+
 /* How many stay before a request that comes now. */
-static size_t place_of_new(const ob_queue *queue, uint64_t caller)
+static size_t place_of_new(const ob_queue *queue, const ob_waiter *waiter)
 {
     size_t own = 0;
+    if (waiter->promised_ms)
+        return count_promised(queue, waiter->promised_ms);
     for (const ob_waiter *at = queue->first; at; at = at->next)
-        own += at->caller == caller;
-    size_t callers = callers_of(queue, caller);
+        own += at->caller == waiter->caller;
+    size_t callers = callers_of(queue, waiter->caller);
     bool is_modest = callers > 1 && own * callers * MODEST_PART < queue->count;
-    return is_modest ? own * callers : queue->count;
+    size_t promised = count_promised(queue, INT64_MAX);
+    if (!is_modest)
+        return queue->count;
+    return own * callers > promised ? own * callers : promised;
 }
 
 static ob_waiter *waiter_at(const ob_queue *queue, size_t place)
@@ -66,7 +81,7 @@ ob_status ob_pool_queue(ob_pool *pool, uint32_t group, ob_slice model,
     ob_queue *queue = &lane->queue;
     if (queue->count == OB_QUEUE_MAX)
         return OB_LIMIT;
-    size_t place = place_of_new(queue, waiter->caller);
+    size_t place = place_of_new(queue, waiter);
     waiter->next = place < queue->count ? waiter_at(queue, place) : NULL;
     waiter->prev = waiter->next ? waiter->next->prev : queue->last;
     *(waiter->prev ? &waiter->prev->next : &queue->first) = waiter;
@@ -100,14 +115,17 @@ size_t ob_queue_ahead(const ob_lane *lane, const ob_waiter *waiter)
 size_t ob_queue_place(const ob_lane *lane, const ob_waiter *waiter)
 {
     return waiter->lane == lane ? ob_queue_ahead(lane, waiter)
-                                : place_of_new(&lane->queue, waiter->caller);
+                                : place_of_new(&lane->queue, waiter);
 }
 
 /* ---- forecasts ---- */
 
-/* How many requests the key may serve between now and then. */
-static size_t slots_of(const ob_group *group, const ob_lane *lane,
-                       uint32_t place, int64_t now_ms, int64_t until_ms)
+/* Of what keys share each has its part, so slots are summed in parts. */
+#define SLOT_PARTS 256
+
+/* How many requests the key may serve between now and then, in parts. */
+static uint64_t slots_of(const ob_group *group, const ob_lane *lane,
+                         uint32_t place, int64_t now_ms, int64_t until_ms)
 {
     const ob_ledger *own = lane->ledgers[place];
     const ob_ledger *all = group->base->ledgers[place];
@@ -118,19 +136,21 @@ static size_t slots_of(const ob_group *group, const ob_lane *lane,
         slots = ob_ledger_slots(own, now_ms, until_ms, slots);
     if (all && all != own)
         slots = ob_ledger_slots(all, now_ms, until_ms, slots);
-    return slots;
+    uint64_t members = own ? own->sharers + 1u : 1;
+    return ((uint64_t)slots * SLOT_PARTS + members - 1) / members;
 }
 
 size_t ob_queue_ready_slots(const ob_group *group, const ob_lane *lane,
                             size_t max, int64_t now_ms)
 {
     const ob_lane_heap *heaps[] = {&lane->ready, &lane->fresh};
-    size_t slots = 0;
+    uint64_t most = max * (uint64_t)SLOT_PARTS, parts = 0;
     for (size_t side = 0; side < OB_LEN(heaps); side++)
-        for (uint32_t i = 0; i < heaps[side]->count && slots < max; i++)
-            slots +=
+        for (uint32_t i = 0; i < heaps[side]->count && parts < most; i++)
+            parts +=
                 slots_of(group, lane, heaps[side]->places[i], now_ms, now_ms);
-    return slots < max ? slots : max;
+    uint64_t slots = parts / SLOT_PARTS;
+    return slots < max ? (size_t)slots : max;
 }
 
 /* Slots of one side's keys until then. The first places of a heap hold its
@@ -142,16 +162,19 @@ static size_t heap_slots(const ob_group *group, const ob_lane *lane,
 {
     uint32_t sample = heap->count < SAMPLE_MAX ? heap->count : SAMPLE_MAX;
     bool resting = heap == &lane->resting;
-    size_t slots = 0;
+    uint64_t parts = 0;
     uint32_t back = 0;
     for (uint32_t i = 0; i < sample; i++) {
         uint32_t place = heap->places[i];
         if (resting && (int64_t)lane->value[place] > until_ms)
             continue;
         back++;
-        slots += slots_of(group, lane, place, now_ms, until_ms);
+        parts += slots_of(group, lane, place, now_ms, until_ms);
     }
-    return back == sample && sample ? slots * heap->count / sample : slots;
+    if (back == sample && sample)
+        parts = parts / sample * heap->count +
+                parts % sample * heap->count / sample;
+    return (size_t)(parts / SLOT_PARTS);
 }
 
 static size_t slots_until(const ob_group *group, const ob_lane *lane,
@@ -165,7 +188,7 @@ static size_t slots_until(const ob_group *group, const ob_lane *lane,
 int64_t ob_queue_slot_at_ms(const ob_group *group, const ob_lane *lane,
                             size_t slot, int64_t now_ms)
 {
-    int64_t low_ms = now_ms, high_ms = now_ms + FORECAST_MS;
+    int64_t low_ms = now_ms, high_ms = now_ms + OB_FORECAST_MS;
     if (slots_until(group, lane, now_ms, high_ms) < slot)
         return high_ms;
     while (high_ms - low_ms > FORECAST_STEP) {
@@ -176,46 +199,4 @@ int64_t ob_queue_slot_at_ms(const ob_group *group, const ob_lane *lane,
             high_ms = middle_ms;
     }
     return high_ms;
-}
-
-/* ---- promises ---- */
-
-static void forget_promises(ob_queue *queue, int64_t now_s)
-{
-    if (queue->promised_s < now_s - OB_PROMISE_SECONDS ||
-        queue->promised_s > now_s + OB_PROMISE_SECONDS) {
-        memset(queue->promised, 0, sizeof(queue->promised));
-        queue->promised_s = now_s;
-    }
-    for (; queue->promised_s < now_s; queue->promised_s++)
-        queue->promised[queue->promised_s % OB_PROMISE_SECONDS] = 0;
-}
-
-static size_t promises(const ob_queue *queue)
-{
-    size_t sum = 0;
-    for (size_t i = 0; i < OB_PROMISE_SECONDS; i++)
-        sum += queue->promised[i];
-    return sum;
-}
-
-int64_t ob_pool_promise(ob_pool *pool, uint32_t group, const ob_need *need,
-                        int64_t retry_at_ms, int64_t now_ms)
-{
-    const ob_group *of = pool->groups[group];
-    ob_lane *lane = ob_pool_lane_or_base(of, need->model);
-    ob_queue *queue = &lane->queue;
-    forget_promises(queue, now_ms / 1000);
-    size_t own = need->waiter->lane == lane; /* it does not wait for itself */
-    size_t slot = queue->count - own + promises(queue) + 1;
-    int64_t at_ms = ob_queue_slot_at_ms(of, lane, slot, now_ms);
-    int64_t last_ms = now_ms + FORECAST_MS - 1000;
-    if (retry_at_ms > last_ms)
-        return retry_at_ms;
-    at_ms = at_ms < retry_at_ms ? retry_at_ms : at_ms;
-    at_ms = at_ms > last_ms ? last_ms : at_ms;
-    uint16_t *promised = &queue->promised[at_ms / 1000 % OB_PROMISE_SECONDS];
-    if (*promised < UINT16_MAX)
-        (*promised)++;
-    return at_ms;
 }

@@ -271,7 +271,7 @@ static void load_row(ob_pool *pool, const ob_saved_ledgers *row, ob_lane *lane,
     while (rest.len && read_one(row, &rest, now_ms, &index, &ledger)) {
         const ob_key *key = key_of(pool, row, index);
         ob_ledger *place = key ? ob_lane_ledger(lane, key->place) : NULL;
-        if (place)
+        if (place && !place->sharers)
             *place = ledger;
     }
 }

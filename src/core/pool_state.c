@@ -1,5 +1,6 @@
 /* pool_state.c - what changes a key: verdicts, people, time. */
 #include "pool_internal.h"
+#include "share.h"
 
 /* ---- what the store is told ---- */
 
@@ -293,6 +294,43 @@ static bool is_shared(ob_refusal_ring *ring, int64_t key_id, int64_t now_ms)
     return keys >= SHARED_KEYS_MIN;
 }
 
+/* A provider has the same kinds of limits for all of its keys. A large request
+ * that is refused says more than one that is like the others: where tokens are
+ * limited a third of the refused are large, where requests are, a tenth. */
+#define VOTES_MAX     24
+#define VOTES_FOR     9
+#define VOTES_LARGE   3
+#define VOTES_AGAINST 1
+
+static void vote(ob_lane *lane, int large)
+{
+    int sum = lane->tokens;
+    if (large)
+        sum += large > 0 ? VOTES_LARGE : -VOTES_AGAINST;
+    sum = sum > VOTES_MAX ? VOTES_MAX : sum;
+    lane->tokens = (int16_t)(sum < -VOTES_MAX ? -VOTES_MAX : sum);
+    lane->by_tokens = lane->tokens >= (lane->by_tokens ? 1 : VOTES_FOR);
+}
+
+static bool refuse_in_ledger(ob_lane *lane, ob_ledger *ledger,
+                             const ob_limit_fact *facts, size_t count,
+                             const ob_verdict *verdict, const ob_cause *cause)
+{
+    bool by_day = verdict->reason == OB_REASON_DAY_QUOTA;
+    int64_t wait_ms = verdict->told ? verdict->cool_ms : -1;
+    uint8_t before = ledger->minutes;
+    if (!count && !by_day)
+        vote(lane, ob_ledger_by_tokens(ledger, cause->tokens, cause->now_ms));
+    bool explained =
+        ob_ledger_refused(ledger, cause->tokens, facts, count, by_day, wait_ms,
+                          cause->sent_ms, cause->now_ms);
+    bool refuted =
+        ledger->minutes == OB_MINUTES_REFUTED && before != OB_MINUTES_REFUTED;
+    lane->rolling = (uint8_t)(lane->rolling + (refuted && lane->rolling < 255));
+    ob_lane_expect(lane, ledger, cause->now_ms);
+    return explained;
+}
+
 /* The facts of one ledger: of all models, or of this one. */
 static bool note_in_ledger(ob_lane *lane, const ob_key *key, bool whole_key,
                            const ob_verdict *verdict, const ob_cause *cause)
@@ -311,12 +349,54 @@ static bool note_in_ledger(ob_lane *lane, const ob_key *key, bool whole_key,
     if (!ledger)
         return false;
     if (about)
-        return ob_ledger_refused(ledger, facts, count,
-                                 verdict->reason == OB_REASON_DAY_QUOTA,
-                                 verdict->told ? verdict->cool_ms : -1,
-                                 cause->sent_ms, cause->now_ms);
+        return refuse_in_ledger(lane, ledger, facts, count, verdict, cause);
     ob_ledger_learn(ledger, facts, count, cause->sent_ms, cause->now_ms);
     return false;
+}
+
+/* The limit of requests by the minute that a refusal names; 0: another. */
+static uint32_t minute_limit(const ob_cause *cause)
+{
+    for (size_t i = 0; i < cause->fact_count; i++) {
+        const ob_limit_fact *fact = &cause->facts[i];
+        if (fact->exceeded && !fact->whole_key && fact->limit > 0 &&
+            fact->limit <= UINT32_MAX && fact->unit == OB_LIMIT_REQUESTS &&
+            fact->window == OB_WINDOW_MINUTE)
+            return (uint32_t)fact->limit;
+    }
+    return 0;
+}
+
+/* Before the ledger learns of it. */
+static ob_share_refusal share_refusal(const ob_lane *lane, const ob_key *key,
+                                      const ob_verdict *verdict,
+                                      const ob_cause *cause)
+{
+    const ob_ledger *ledger = lane->ledgers[key->place];
+    uint32_t used =
+        ledger ? ob_ledger_used(ledger, OB_QUOTA_MINUTE_REQUESTS, cause->now_ms)
+               : 0;
+    ob_share_refusal refusal = {.key_id = key->id,
+                                .place = key->place,
+                                .limit = minute_limit(cause),
+                                .gap_min = ledger ? ledger->probe_gap_min : 0,
+                                .sent_ms = cause->sent_ms,
+                                .wait_ms = verdict->told ? verdict->cool_ms : 0,
+                                .now_ms = cause->now_ms};
+    refusal.early = ob_share_is_early(used, refusal.limit);
+    return refusal;
+}
+
+typedef struct key_finder {
+    const ob_pool *pool;
+    uint32_t group;
+} key_finder;
+
+static uint32_t place_of(const void *context, int64_t id)
+{
+    const key_finder *finder = context;
+    const ob_key *key = ob_pool_find(finder->pool, id);
+    return key && key->group == finder->group ? key->place : UINT32_MAX;
 }
 
 static refusal_cause look_behind(ob_pool *pool, const ob_key *key,
@@ -335,7 +415,11 @@ static refusal_cause look_behind(ob_pool *pool, const ob_key *key,
     if (!verdict->told)
         why.shared = is_shared(&lane->untold, key->id, cause->now_ms);
     (void)note_in_ledger(group->base, key, true, verdict, cause);
+    ob_share_refusal refusal = share_refusal(lane, key, verdict, cause);
     why.explained = note_in_ledger(lane, key, false, verdict, cause);
+    if (refusal.limit && lane->ledgers[key->place])
+        ob_share_refused(lane, &refusal, place_of,
+                         &(key_finder){pool, key->group});
     if (lane->ledgers[key->place])
         why.room_at_ms = ob_ledger_room_at_ms(lane->ledgers[key->place], none,
                                               cause->now_ms);

@@ -14,12 +14,6 @@ uint16_t ob_tokens_pack(uint64_t tokens)
     return (uint16_t)(exponent << 11 | (uint32_t)tokens);
 }
 
-static uint64_t cost(const ob_ledger *ledger, ob_tokens tokens)
-{
-    uint64_t output = ledger->flags & OB_LEDGER_INPUT ? 0 : tokens.output;
-    return tokens.input + output;
-}
-
 /* ---- marks ---- */
 
 static uint32_t begin_of(const ob_ledger *l, size_t i)
@@ -35,16 +29,27 @@ static uint32_t place_of(const ob_ledger *l, size_t i, uint32_t k)
            (uint32_t)((uint64_t)l->span[i] * (k < steps ? k : steps) / steps);
 }
 
-/* How many requests of a mark have left the window. */
-static uint32_t gone_of(const ob_ledger *l, size_t i, uint32_t now)
+/* A window as it stands at a moment: what was sent so long ago has left it. */
+typedef struct view {
+    uint32_t now;
+    int32_t reach;
+} view;
+
+static view view_at(const ob_ledger *l, uint32_t now, bool fixed)
 {
-    int32_t age = ob_ticks_since(begin_of(l, i), now);
+    return (view){now, fixed ? ob_minutes_reach(l, now) : WINDOW_TICK};
+}
+
+/* How many requests of a mark have left the window. */
+static uint32_t gone_of(const ob_ledger *l, size_t i, view at)
+{
+    int32_t age = ob_ticks_since(begin_of(l, i), at.now);
     uint32_t requests = l->requests[i];
-    if (age < -AHEAD_TICK || ob_ticks_since(l->at[i], now) >= WINDOW_TICK)
+    if (age < -AHEAD_TICK || ob_ticks_since(l->at[i], at.now) >= at.reach)
         return requests;
-    if (age < WINDOW_TICK)
+    if (age < at.reach)
         return 0;
-    uint64_t over = (uint64_t)(age - WINDOW_TICK);
+    uint64_t over = (uint64_t)(age - at.reach);
     uint64_t gone =
         l->span[i] ? 1 + over * (requests - 1u) / l->span[i] : requests;
     return gone < requests ? (uint32_t)gone : requests;
@@ -71,8 +76,9 @@ void ob_mark_remove(ob_ledger *l, size_t i)
 /* Takes out what has left the window. */
 void ob_marks_trim(ob_ledger *l, uint32_t now)
 {
+    view at = view_at(l, now, ob_minutes_fixed(l));
     for (size_t i = 0; i < l->count;) {
-        uint32_t gone = gone_of(l, i, now);
+        uint32_t gone = gone_of(l, i, at);
         if (gone == l->requests[i]) {
             ob_mark_remove(l, i);
             continue;
@@ -153,20 +159,48 @@ static size_t mark_of(const ob_ledger *l, uint32_t tick)
 
 /* ---- what is used ---- */
 
-uint64_t ob_marks_requests(const ob_ledger *l, uint32_t now)
+static uint64_t requests_in(const ob_ledger *l, view at)
 {
     uint64_t used = 0;
     for (size_t i = 0; i < l->count; i++)
-        used += l->requests[i] - gone_of(l, i, now);
+        used += l->requests[i] - gone_of(l, i, at);
     return used;
+}
+
+static uint64_t tokens_in(const ob_ledger *l, view at)
+{
+    uint64_t used = 0;
+    for (size_t i = 0; i < l->count; i++)
+        used += tokens_left(l, i, gone_of(l, i, at));
+    return used;
+}
+
+uint64_t ob_marks_requests(const ob_ledger *l, uint32_t now)
+{
+    return requests_in(l, view_at(l, now, ob_minutes_fixed(l)));
 }
 
 uint64_t ob_marks_tokens(const ob_ledger *l, uint32_t now)
 {
-    uint64_t used = 0;
+    return tokens_in(l, view_at(l, now, ob_minutes_fixed(l)));
+}
+
+uint64_t ob_marks_after(const ob_ledger *l, uint32_t sent)
+{
+    uint64_t requests = 0;
     for (size_t i = 0; i < l->count; i++)
-        used += tokens_left(l, i, gone_of(l, i, now));
-    return used;
+        if (ob_ticks_since(sent, l->at[i]) > 0)
+            requests += l->requests[i];
+    return requests;
+}
+
+uint64_t ob_marks_begun_after(const ob_ledger *l, uint32_t sent)
+{
+    uint64_t requests = 0;
+    for (size_t i = 0; i < l->count; i++)
+        if (ob_ticks_since(sent, begin_of(l, i)) > 0)
+            requests += l->requests[i];
+    return requests;
 }
 
 static bool day_is_over(const ob_ledger *l, int64_t now_ms)
@@ -211,25 +245,24 @@ uint64_t ob_ledger_burden(const ob_ledger *ledger, int64_t now_ms)
 
 /* ---- when there is room ---- */
 
-/* The tick at which so many requests of the window have left it. */
+/* The tick at which so many requests of a rolling window have left it. */
 static uint32_t when_requests_left(const ob_ledger *l, uint64_t requests,
-                                   uint32_t now)
+                                   view at)
 {
     for (size_t i = 0; i < l->count; i++) {
-        uint32_t gone = gone_of(l, i, now);
+        uint32_t gone = gone_of(l, i, at);
         uint32_t left = l->requests[i] - gone;
         if (requests <= left)
             return place_of(l, i, gone + (uint32_t)requests - 1) + WINDOW_TICK;
         requests -= left;
     }
-    return now;
+    return at.now;
 }
 
-static uint32_t when_tokens_left(const ob_ledger *l, uint64_t tokens,
-                                 uint32_t now)
+static uint32_t when_tokens_left(const ob_ledger *l, uint64_t tokens, view at)
 {
     for (size_t i = 0; i < l->count; i++) {
-        uint32_t gone = gone_of(l, i, now);
+        uint32_t gone = gone_of(l, i, at);
         uint32_t count = l->requests[i] - gone;
         uint64_t left = tokens_left(l, i, gone);
         if (tokens <= left && left) {
@@ -239,31 +272,65 @@ static uint32_t when_tokens_left(const ob_ledger *l, uint64_t tokens,
         }
         tokens -= left;
     }
-    return now;
+    return at.now;
+}
+
+int32_t ob_marks_leave(const ob_ledger *l, uint64_t requests, uint32_t now)
+{
+    view at = view_at(l, now, false);
+    for (size_t i = 0; i < l->count; i++) {
+        uint32_t left = l->requests[i] - gone_of(l, i, at);
+        if (requests <= left)
+            return MINUTE_TICK - ob_ticks_since(begin_of(l, i), now);
+        requests -= left;
+    }
+    return 0;
+}
+
+static int32_t requests_wait(const ob_ledger *l, view at, bool fixed)
+{
+    uint64_t limit = ob_minute_limit(l, OB_QUOTA_MINUTE_REQUESTS);
+    uint64_t used = limit ? requests_in(l, at) : 0;
+    if (used < limit || !limit)
+        return 0;
+    return fixed ? ob_minutes_left(l, at.now)
+                 : ob_ticks_since(at.now,
+                                  when_requests_left(l, used - limit + 1, at));
+}
+
+static int32_t tokens_wait(const ob_ledger *l, uint64_t tokens, view at,
+                           bool fixed)
+{
+    uint64_t limit = ob_minute_limit(l, OB_QUOTA_MINUTE_TOKENS);
+    if (!limit)
+        return 0;
+    uint64_t used = tokens_in(l, at);
+    uint64_t need = tokens < limit ? tokens : limit;
+    need = need ? need : 1;
+    if (used + need <= limit)
+        return 0;
+    return fixed ? ob_minutes_left(l, at.now)
+                 : ob_ticks_since(at.now,
+                                  when_tokens_left(l, used + need - limit, at));
+}
+
+int32_t ob_minute_wait(const ob_ledger *l, uint64_t tokens, uint32_t now,
+                       bool fixed)
+{
+    view at = view_at(l, now, fixed);
+    int32_t wait = requests_wait(l, at, fixed);
+    int32_t other = tokens_wait(l, tokens, at, fixed);
+    return other > wait ? other : wait;
 }
 
 static int64_t minute_room_ms(const ob_ledger *l, uint64_t tokens,
                               int64_t now_ms)
 {
     uint32_t now = ob_tick_of(now_ms);
-    uint64_t limit = l->limit[OB_QUOTA_MINUTE_REQUESTS];
-    int32_t wait = 0;
-    if (limit) {
-        uint64_t used = ob_marks_requests(l, now);
-        if (used >= limit)
-            wait = ob_ticks_since(now,
-                                  when_requests_left(l, used - limit + 1, now));
-    }
-    limit = l->limit[OB_QUOTA_MINUTE_TOKENS];
-    if (limit) {
-        uint64_t used = ob_marks_tokens(l, now);
-        uint64_t need = tokens < limit ? tokens : limit;
-        need = need ? need : 1;
-        int32_t later = 0;
-        if (used + need > limit)
-            later = ob_ticks_since(
-                now, when_tokens_left(l, used + need - limit, now));
-        wait = later > wait ? later : wait;
+    int32_t wait = ob_minute_wait(l, tokens, now, ob_minutes_fixed(l));
+    if (wait > 0 && l->minutes == OB_MINUTES_SUPPOSED) {
+        int32_t sooner = ob_minute_wait(l, tokens, now, true);
+        wait = sooner < wait ? sooner : wait;
     }
     if (l->gap_ticks && l->count) {
         int32_t gap = l->gap_ticks - ob_ticks_since(l->at[l->count - 1], now);
@@ -288,7 +355,7 @@ static bool day_is_full(const ob_ledger *l, uint64_t tokens, int64_t now_ms)
 int64_t ob_ledger_room_at_ms(const ob_ledger *ledger, ob_tokens tokens,
                              int64_t now_ms)
 {
-    uint64_t need = cost(ledger, tokens);
+    uint64_t need = ob_tokens_cost(ledger, tokens);
     int64_t at_ms = minute_room_ms(ledger, need, now_ms);
     if (day_is_full(ledger, need, now_ms)) {
         int64_t end_ms = (int64_t)ledger->day_end_s * 1000;
@@ -297,17 +364,30 @@ int64_t ob_ledger_room_at_ms(const ob_ledger *ledger, ob_tokens tokens,
     return at_ms;
 }
 
+static uint64_t minute_slots(const ob_ledger *l, int64_t now_ms,
+                             int64_t until_ms)
+{
+    uint64_t limit = l->limit[OB_QUOTA_MINUTE_REQUESTS];
+    uint64_t minutes = (uint64_t)(until_ms - now_ms) / (60 * 1000);
+    uint32_t until = ob_tick_of(until_ms);
+    if (ob_minutes_fixed(l)) {
+        uint32_t now = ob_tick_of(now_ms);
+        int32_t left = ob_minutes_left(l, now);
+        int32_t ahead = ob_ticks_since(now, until);
+        minutes = ahead < left ? 0 : 1 + (uint64_t)(ahead - left) / MINUTE_TICK;
+        until = now;
+    }
+    uint64_t used = ob_marks_requests(l, until);
+    return limit * minutes + (limit > used ? limit - used : 0);
+}
+
 uint32_t ob_ledger_slots(const ob_ledger *ledger, int64_t now_ms,
                          int64_t until_ms, uint32_t max)
 {
-    uint64_t limit = ledger->limit[OB_QUOTA_MINUTE_REQUESTS];
+    uint64_t limit = ob_minute_limit(ledger, OB_QUOTA_MINUTE_REQUESTS);
     uint64_t day = ledger->limit[OB_QUOTA_DAY_REQUESTS];
-    if (limit) {
-        uint64_t used = ob_marks_requests(ledger, ob_tick_of(until_ms));
-        uint64_t minutes = (uint64_t)(until_ms - now_ms) / (60 * 1000);
-        max = ob_least_u32(max,
-                           limit * minutes + (limit > used ? limit - used : 0));
-    }
+    if (limit)
+        max = ob_least_u32(max, minute_slots(ledger, now_ms, until_ms));
     if (day && !day_is_over(ledger, until_ms))
         max = ob_least_u32(
             max, day > ledger->day_requests ? day - ledger->day_requests : 0);
@@ -341,21 +421,23 @@ void ob_ledger_take(ob_ledger *ledger, ob_tokens tokens, ob_zone zone,
     uint32_t now = ob_tick_of(now_ms);
     roll_day(ledger, zone, now_ms);
     ob_marks_trim(ledger, now);
-    ob_mark_add(ledger, now, 1, cost(ledger, tokens));
+    ob_minutes_take(ledger, now);
+    ob_mark_add(ledger, now, 1, ob_tokens_cost(ledger, tokens));
     ledger->day_requests = ob_add_u32(ledger->day_requests, 1);
-    ledger->day_tokens = ob_add_u32(ledger->day_tokens, cost(ledger, tokens));
+    ledger->day_tokens =
+        ob_add_u32(ledger->day_tokens, ob_tokens_cost(ledger, tokens));
 }
 
 void ob_ledger_give_back(ob_ledger *ledger, ob_tokens tokens, int64_t at_ms)
 {
     size_t i = mark_of(ledger, ob_tick_of(at_ms));
-    ledger->flags &= (uint8_t)~OB_LEDGER_PROBING;
     ledger->day_requests = take_off(ledger->day_requests, 1);
-    ledger->day_tokens = take_off(ledger->day_tokens, cost(ledger, tokens));
+    ledger->day_tokens =
+        take_off(ledger->day_tokens, ob_tokens_cost(ledger, tokens));
     if (i == ledger->count)
         return;
     uint64_t left = ob_tokens_unpack(ledger->tokens[i]);
-    uint64_t back = cost(ledger, tokens);
+    uint64_t back = ob_tokens_cost(ledger, tokens);
     ledger->tokens[i] = ob_tokens_pack(left > back ? left - back : 0);
     if (--ledger->requests[i] == 0)
         ob_mark_remove(ledger, i);
@@ -364,9 +446,9 @@ void ob_ledger_give_back(ob_ledger *ledger, ob_tokens tokens, int64_t at_ms)
 void ob_ledger_settle(ob_ledger *ledger, ob_tokens taken, ob_tokens used,
                       int64_t at_ms)
 {
-    uint64_t before = cost(ledger, taken), after = cost(ledger, used);
+    uint64_t before = ob_tokens_cost(ledger, taken),
+             after = ob_tokens_cost(ledger, used);
     size_t i = mark_of(ledger, ob_tick_of(at_ms));
-    ledger->flags &= (uint8_t)~OB_LEDGER_PROBING;
     ledger->day_tokens =
         ob_add_u32(take_off(ledger->day_tokens, before), after);
     if (i == ledger->count)

@@ -14,8 +14,9 @@
  * merged, the closest first.
  *
  * Minutes are taken to roll: a request counts for 60 s from when it was sent.
- * That is right for rolling windows and safe for fixed ones. Days end when the
- * provider's day does.
+ * That is right for rolling windows and safe for fixed ones. Where refusals or
+ * headers show that they are fixed, a request counts until its window ends
+ * (quota_window.c). Days end when the provider's day does.
  *
  * Pure; time is passed in (unix milliseconds). 144 bytes a ledger.
  */
@@ -36,12 +37,26 @@ typedef enum ob_quota {
     OB_QUOTA_COUNT
 } ob_quota;
 
+#define OB_LEDGER_TOKENS  0x10 /* what nobody told is a limit of tokens */
 #define OB_LEDGER_LOWERED 0x20 /* requests a minute: less than is told */
 #define OB_LEDGER_INPUT   0x40 /* tokens are those of prompts alone */
 #define OB_LEDGER_PROBING 0x80 /* a request is out that may show more */
 
+/* How the provider's minutes are taken to follow each other. */
+typedef enum ob_minutes {
+    OB_MINUTES_ROLL,
+    OB_MINUTES_EVEN,  /* a header looks like a bucket that runs full evenly */
+    OB_MINUTES_HEARD, /* a header told when one may end; they roll */
+    OB_MINUTES_SUPPOSED, /* fixed, it seems: one request may go to test it */
+    OB_MINUTES_TESTED,   /* that request is under way; they roll meanwhile */
+    OB_MINUTES_FIXED,    /* it was answered */
+    OB_MINUTES_REFUTED,  /* they roll, and are not tested for a while */
+    OB_MINUTES_COUNT
+} ob_minutes;
+
 /* Ticks are 10 ms of unix time, cut to 32 bits: they wrap after 497 days, and
- * only distances are looked at. */
+ * only distances are looked at. (`phase_ticks` is off by then, and is learned
+ * anew.) */
 typedef struct ob_ledger {
     uint32_t limit[OB_QUOTA_COUNT]; /* 0: not known */
     uint32_t at[OB_LEDGER_MARKS];   /* ticks */
@@ -52,11 +67,16 @@ typedef struct ob_ledger {
     uint32_t day_tokens;
     uint32_t day_end_s;  /* unix seconds; 0: no day has begun */
     uint32_t probe_at_s; /* unix seconds; one request may go over a limit */
-    uint16_t gap_ticks;  /* a limit by the second: between two requests */
-    uint8_t count;       /* of marks */
-    uint8_t flags;       /* bits by ob_quota: the provider named this limit;
-                            and OB_LEDGER_* */
+    uint32_t minutes_at; /* tick: HEARD, TESTED: of that; REFUTED: until then */
+    uint16_t phase_ticks; /* where a window ends, modulo a minute */
+    uint16_t gap_ticks;   /* a limit by the second: between two requests */
+    uint8_t minutes;      /* ob_minutes */
+    uint8_t count;        /* of marks */
+    uint8_t flags;        /* bits by ob_quota: the provider named this limit;
+                             and OB_LEDGER_* */
     uint8_t probe_gap_min;
+    uint16_t sharers; /* how many further keys it stands for (share.h) */
+    uint32_t share;   /* the number of that set of keys; 0: it is of one */
 } ob_ledger;
 
 /* What a request takes of a quota of tokens: an estimate before it is sent,
@@ -108,16 +128,30 @@ void ob_ledger_learn(ob_ledger *ledger, const ob_limit_fact *facts,
                      size_t count, int64_t sent_ms, int64_t now_ms);
 
 /*
- * A 429 with these facts came, and its request has been given back. Where
- * nothing was told, or less has been used than was told, what was used in the
- * last minute is the limit, until probes show more. `by_day`: a day's quota is
- * used up. `wait_ms`: what it tells to wait; -1: nothing. Returns whether the
- * ledger explains the refusal: it stands at a limit by the minute that it knew,
- * and tells when there is room again.
+ * A 429 with these facts came, and its request, of so many tokens, has been
+ * given back. Where nothing was told, or less has been used than was told, what
+ * was used in the last minute is the limit, until probes show more: of
+ * requests, or of tokens where that explains the refusals better. `by_day`: a
+ * day's quota is used up. `wait_ms`: what it tells to wait; -1: nothing.
+ * Returns whether the ledger explains the refusal: it stands at a limit by the
+ * minute that it knew, and tells when there is room again.
  */
-bool ob_ledger_refused(ob_ledger *ledger, const ob_limit_fact *facts,
-                       size_t count, bool by_day, int64_t wait_ms,
-                       int64_t sent_ms, int64_t now_ms);
+bool ob_ledger_refused(ob_ledger *ledger, ob_tokens tokens,
+                       const ob_limit_fact *facts, size_t count, bool by_day,
+                       int64_t wait_ms, int64_t sent_ms, int64_t now_ms);
+
+/* What other keys of the same provider show: their minutes are fixed, so that
+ * what was heard of this one's is worth a test; or they roll, so that it is
+ * not. */
+void ob_ledger_expect(ob_ledger *ledger, bool fixed, int64_t now_ms);
+
+/* Of a limit of requests and one of tokens that are both guessed one holds:
+ * that of requests, unless told so here. How a refusal of a request of so many
+ * tokens speaks, before it is learned from: above 0 for tokens, below against
+ * them. */
+int ob_ledger_by_tokens(const ob_ledger *ledger, ob_tokens tokens,
+                        int64_t now_ms);
+void ob_ledger_hold(ob_ledger *ledger, bool by_tokens);
 
 /* Limits that no provider has told are forgotten. */
 void ob_ledger_forget_guesses(ob_ledger *ledger);
@@ -125,7 +159,28 @@ void ob_ledger_forget_guesses(ob_ledger *ledger);
 /* May a request go over a limit now, to see whether it still holds? */
 bool ob_ledger_may_probe(const ob_ledger *ledger, int64_t now_ms);
 void ob_ledger_probe(ob_ledger *ledger, int64_t now_ms);
-/* A request was answered: if it was a probe, the limit is higher. */
-void ob_ledger_answered(ob_ledger *ledger, int64_t now_ms);
+/* The request that was taken at `sent_ms` was answered: if it was a probe, the
+ * limit is higher; if it was a test of fixed minutes, they are. */
+void ob_ledger_answered(ob_ledger *ledger, int64_t sent_ms, int64_t now_ms);
+
+/* ---- keys that count together ---- */
+
+/*
+ * Both are of one account, whose limit by the minute is `limit`: what `from`
+ * has used is used in `into` too, which stands for the keys of both. The caller
+ * frees `from`.
+ */
+void ob_ledger_join(ob_ledger *into, const ob_ledger *from, uint32_t limit,
+                    int64_t now_ms);
+/* One of its keys is not of the account after all and gets `into`, in which
+ * all that was used in the last minute counts on. */
+void ob_ledger_part(ob_ledger *from, ob_ledger *into);
+/* One of its keys has gone. */
+void ob_ledger_leave(ob_ledger *ledger);
+/* One of its keys was refused. `passed`: another one just before, so that the
+ * next test is put off twice as long as `gap_min`; else another key is to
+ * show now that it is refused, too. */
+void ob_ledger_test(ob_ledger *ledger, uint8_t gap_min, bool passed,
+                    int64_t now_ms);
 
 #endif

@@ -44,31 +44,43 @@ static void set_limit(ob_ledger *l, ob_quota quota, int64_t limit, bool told,
     plan_probe(l, told ? PROBE_TOLD_MIN : PROBE_LEARNED_MIN, now_ms);
 }
 
-/* Sent after the request whose answer tells what remains: the provider may not
- * have counted them then. */
-static uint64_t sent_after(const ob_ledger *l, uint32_t sent)
+static uint8_t next_gap_min(uint8_t gap_min)
 {
-    uint64_t requests = 0;
-    for (size_t i = 0; i < l->count; i++)
-        if (ob_ticks_since(sent, l->at[i]) > 0)
-            requests += l->requests[i];
-    return requests;
+    if (!gap_min)
+        return PROBE_LEARNED_MIN;
+    return gap_min < PROBE_TOLD_MIN / 2 ? (uint8_t)(gap_min * 2)
+                                        : PROBE_TOLD_MIN;
+}
+
+/* What the provider had counted when the request came, and what has left a
+ * rolling minute while it was answered. */
+static uint64_t may_have_left(const ob_ledger *l, uint32_t sent, uint32_t now)
+{
+    uint64_t limit = l->limit[OB_QUOTA_MINUTE_REQUESTS];
+    int32_t took = ob_ticks_since(sent, now);
+    if (ob_minutes_fixed(l) || took <= 0)
+        return 0;
+    return (limit * (uint64_t)took + MINUTE_TICK - 1) / MINUTE_TICK;
 }
 
 /* Others use the quota too, or we forgot: what is missing counts as just
- * used. Or the window began anew: the oldest did not count any more. */
+ * used. Or the window began anew: the oldest did not count any more. What was
+ * sent at about the same time may have been counted or not. */
 static void correct_requests(ob_ledger *l, uint64_t used, uint32_t sent,
                              uint32_t now)
 {
     uint64_t counted = ob_marks_requests(l, now);
-    uint64_t keep = used + sent_after(l, sent);
-    if (keep > counted) {
-        ob_mark_add(l, now, ob_least_u32(keep - counted, UINT16_MAX), 0);
+    uint64_t left = may_have_left(l, sent, now);
+    uint64_t least = used + ob_marks_begun_after(l, sent + MARGIN_TICK);
+    least = least > left ? least - left : 0;
+    uint64_t most = used + ob_marks_after(l, sent - MARGIN_TICK);
+    if (least > counted) {
+        ob_mark_add(l, now, ob_least_u32(least - counted, UINT16_MAX), 0);
         return;
     }
-    while (l->count && counted > keep) {
-        if (counted - keep < l->requests[0]) {
-            l->requests[0] = (uint16_t)(l->requests[0] - (counted - keep));
+    while (l->count && counted > most) {
+        if (counted - most < l->requests[0]) {
+            l->requests[0] = (uint16_t)(l->requests[0] - (counted - most));
             return;
         }
         counted -= l->requests[0];
@@ -91,7 +103,7 @@ static bool is_bucket(const ob_limit_fact *fact, uint64_t used)
 static void correct_bucket(ob_ledger *l, const ob_limit_fact *fact,
                            uint64_t used, uint32_t sent, uint32_t now)
 {
-    uint64_t after = sent_after(l, sent);
+    uint64_t after = ob_marks_after(l, sent);
     uint64_t requests = used + after;
     uint64_t part = MINUTE_TICK / (uint64_t)fact->limit;
     uint64_t full = ob_tick_of(fact->reset_ms) + after * part;
@@ -103,6 +115,24 @@ static void correct_bucket(ob_ledger *l, const ob_limit_fact *fact,
     ob_mark_add(l, now - MINUTE_TICK + (uint32_t)full, (uint32_t)requests,
                 tokens);
     l->span[0] = (uint16_t)span;
+}
+
+static void correct_minute(ob_ledger *l, const ob_limit_fact *fact,
+                           uint64_t used, uint32_t sent, uint32_t now)
+{
+    bool even = is_bucket(fact, used);
+    bool again = l->minutes == OB_MINUTES_EVEN;
+    if (used)
+        ob_minutes_hear(l, fact->reset_ms, even, sent, now);
+    /* What an answer tells of a window that has ended says nothing of this
+     * one. */
+    if (ob_minutes_fixed(l) &&
+        ob_ticks_since(sent, now) > MINUTE_TICK - ob_minutes_left(l, now))
+        return;
+    if (even && again)
+        correct_bucket(l, fact, used, sent, now);
+    else
+        correct_requests(l, used, sent, now);
 }
 
 static void correct_tokens(ob_ledger *l, uint64_t used, uint32_t now)
@@ -125,10 +155,8 @@ static void correct(ob_ledger *l, ob_quota quota, const ob_limit_fact *fact,
     uint64_t used =
         limit > fact->remaining ? (uint64_t)(limit - fact->remaining) : 0;
     ob_marks_trim(l, now);
-    if (quota == OB_QUOTA_MINUTE_REQUESTS && is_bucket(fact, used))
-        correct_bucket(l, fact, used, ob_tick_of(sent_ms), now);
-    else if (quota == OB_QUOTA_MINUTE_REQUESTS)
-        correct_requests(l, used, ob_tick_of(sent_ms), now);
+    if (quota == OB_QUOTA_MINUTE_REQUESTS)
+        correct_minute(l, fact, used, ob_tick_of(sent_ms), now);
     else if (quota == OB_QUOTA_MINUTE_TOKENS)
         correct_tokens(l, used, now);
     else if (quota == OB_QUOTA_DAY_REQUESTS)
@@ -198,10 +226,7 @@ static void probe_refused(ob_ledger *l, int64_t now_ms)
     if (!(l->flags & OB_LEDGER_PROBING))
         return;
     l->flags &= (uint8_t)~OB_LEDGER_PROBING;
-    uint8_t gap = l->probe_gap_min < PROBE_TOLD_MIN / 2
-                      ? (uint8_t)(l->probe_gap_min * 2)
-                      : PROBE_TOLD_MIN;
-    plan_probe(l, gap ? gap : 1, now_ms);
+    plan_probe(l, next_gap_min(l->probe_gap_min), now_ms);
 }
 
 /* Others use what is told to be the limit: half of it, or what was used. Where
@@ -226,19 +251,63 @@ static bool is_by_minute(const ob_ledger *l, int64_t wait_ms, int64_t now_ms)
     full.limit[OB_QUOTA_MINUTE_REQUESTS] =
         ob_ledger_used(l, OB_QUOTA_MINUTE_REQUESTS, now_ms);
     full.limit[OB_QUOTA_MINUTE_TOKENS] = 0;
+    full.flags &= (uint8_t)~OB_LEDGER_TOKENS;
     full.gap_ticks = 0;
+    full.minutes = OB_MINUTES_ROLL;
     full.day_end_s = 0;
     int64_t room_ms = ob_ledger_room_at_ms(&full, (ob_tokens){0, 0}, now_ms);
     return wait_ms < 0 || wait_ms + WAIT_OFF_MS >= room_ms - now_ms;
 }
 
+/* Larger than the others by so much, a request was refused for its size. */
+#define LARGE_TIMES 2
+#define FEW         3
+
+/*
+ * Where requests are limited, those that are refused are like the others; where
+ * tokens are, the large ones meet the limit, since small ones still fit in.
+ */
+int ob_ledger_by_tokens(const ob_ledger *l, ob_tokens tokens, int64_t now_ms)
+{
+    uint64_t sum = ob_ledger_used(l, OB_QUOTA_MINUTE_TOKENS, now_ms);
+    uint64_t used = ob_ledger_used(l, OB_QUOTA_MINUTE_REQUESTS, now_ms);
+    uint32_t told =
+        1u << OB_QUOTA_MINUTE_TOKENS | 1u << OB_QUOTA_MINUTE_REQUESTS;
+    if (used < FEW || l->flags & told)
+        return 0;
+    return ob_tokens_cost(l, tokens) * used > sum * LARGE_TIMES ? 1 : -1;
+}
+
+void ob_ledger_hold(ob_ledger *ledger, bool by_tokens)
+{
+    ledger->flags = (uint8_t)(by_tokens ? ledger->flags | OB_LEDGER_TOKENS
+                                        : ledger->flags & ~OB_LEDGER_TOKENS);
+}
+
+/* Neither of the two has been told: both are kept, and one of them holds. */
+static void guess(ob_ledger *l, uint32_t used, uint32_t sum, int64_t now_ms)
+{
+    /* What a probe had raised, or was learned too high, was tried in vain. */
+    uint8_t gap = l->limit[OB_QUOTA_MINUTE_REQUESTS]
+                      ? next_gap_min(l->probe_gap_min)
+                      : PROBE_LEARNED_MIN;
+    set_limit(l, OB_QUOTA_MINUTE_REQUESTS, used, false, now_ms);
+    if (!(l->flags & 1u << OB_QUOTA_MINUTE_TOKENS))
+        set_limit(l, OB_QUOTA_MINUTE_TOKENS, sum, false, now_ms);
+    plan_probe(l, gap, now_ms);
+}
+
 /* Where nobody told a limit, what was used is it. */
-static bool learn_from_use(ob_ledger *l, bool told, int64_t wait_ms,
-                           int64_t now_ms)
+static bool learn_from_use(ob_ledger *l, ob_tokens tokens, bool told,
+                           int64_t wait_ms, int64_t now_ms)
 {
     uint32_t used = ob_ledger_used(l, OB_QUOTA_MINUTE_REQUESTS, now_ms);
-    uint32_t limit = l->limit[OB_QUOTA_MINUTE_REQUESTS];
-    if (limit && used >= limit)
+    uint32_t limit = ob_minute_limit(l, OB_QUOTA_MINUTE_REQUESTS);
+    uint32_t sum = ob_add_u32(ob_ledger_used(l, OB_QUOTA_MINUTE_TOKENS, now_ms),
+                              ob_tokens_cost(l, tokens));
+    uint32_t sum_max = ob_minute_limit(l, OB_QUOTA_MINUTE_TOKENS);
+    bool known = l->limit[OB_QUOTA_MINUTE_REQUESTS] != 0;
+    if ((limit && used >= limit) || (sum_max && sum > sum_max))
         return true;
     if (told && limit)
         return share_with_others(l, used, limit, now_ms);
@@ -247,13 +316,20 @@ static bool learn_from_use(ob_ledger *l, bool told, int64_t wait_ms,
     if (!used || (limit && used < limit / 4) ||
         !is_by_minute(l, wait_ms, now_ms))
         return false;
-    set_limit(l, OB_QUOTA_MINUTE_REQUESTS, used, false, now_ms);
-    return limit != 0;
+    guess(l, used, sum, now_ms);
+    return known;
 }
 
-bool ob_ledger_refused(ob_ledger *ledger, const ob_limit_fact *facts,
-                       size_t count, bool by_day, int64_t wait_ms,
-                       int64_t sent_ms, int64_t now_ms)
+static bool is_at_limit(const ob_ledger *l, int64_t now_ms)
+{
+    uint32_t limit = ob_minute_limit(l, OB_QUOTA_MINUTE_REQUESTS);
+    return limit &&
+           ob_ledger_used(l, OB_QUOTA_MINUTE_REQUESTS, now_ms) >= limit;
+}
+
+bool ob_ledger_refused(ob_ledger *ledger, ob_tokens tokens,
+                       const ob_limit_fact *facts, size_t count, bool by_day,
+                       int64_t wait_ms, int64_t sent_ms, int64_t now_ms)
 {
     bool probing = (ledger->flags & OB_LEDGER_PROBING) != 0;
     uint8_t gap = ledger->probe_gap_min;
@@ -266,15 +342,19 @@ bool ob_ledger_refused(ob_ledger *ledger, const ob_limit_fact *facts,
     if (by_day || quota == OB_QUOTA_DAY_REQUESTS ||
         quota == OB_QUOTA_DAY_TOKENS)
         return false;
+    ob_minutes_word word = ob_minutes_refused(
+        ledger, quota, wait_ms, ob_tick_of(sent_ms), ob_tick_of(now_ms));
     if (quota == OB_QUOTA_MINUTE_TOKENS)
         return ledger->limit[quota] != 0;
-    return learn_from_use(ledger, quota == OB_QUOTA_MINUTE_REQUESTS, wait_ms,
-                          now_ms);
+    if (word != OB_MINUTES_NOTHING)
+        return word == OB_MINUTES_CAME_EARLY || is_at_limit(ledger, now_ms);
+    return learn_from_use(ledger, tokens, quota == OB_QUOTA_MINUTE_REQUESTS,
+                          wait_ms, now_ms);
 }
 
 void ob_ledger_forget_guesses(ob_ledger *ledger)
 {
-    ledger->flags &= (uint8_t)~OB_LEDGER_LOWERED;
+    ledger->flags &= (uint8_t) ~(OB_LEDGER_LOWERED | OB_LEDGER_TOKENS);
     for (ob_quota quota = 0; quota < OB_QUOTA_COUNT; quota++)
         if (!(ledger->flags & 1u << quota))
             ledger->limit[quota] = 0;
@@ -284,14 +364,19 @@ void ob_ledger_forget_guesses(ob_ledger *ledger)
 
 bool ob_ledger_may_probe(const ob_ledger *ledger, int64_t now_ms)
 {
-    return !(ledger->flags & OB_LEDGER_PROBING) && ledger->probe_at_s &&
-           now_ms / 1000 >= (int64_t)ledger->probe_at_s;
+    return ledger->probe_at_s && now_ms / 1000 >= (int64_t)ledger->probe_at_s;
 }
 
 void ob_ledger_probe(ob_ledger *ledger, int64_t now_ms)
 {
     ledger->flags |= OB_LEDGER_PROBING;
     ledger->probe_at_s = (uint32_t)(now_ms / 1000 + ledger->probe_gap_min * 60);
+}
+
+/* Was the request sent before the probe that is out? */
+static bool is_before_probe(const ob_ledger *l, int64_t sent_ms)
+{
+    return sent_ms / 1000 + l->probe_gap_min * 60 < (int64_t)l->probe_at_s;
 }
 
 static void raise(ob_ledger *l, ob_quota quota, int64_t now_ms)
@@ -305,14 +390,15 @@ static void raise(ob_ledger *l, ob_quota quota, int64_t now_ms)
         l->flags &= (uint8_t)~OB_LEDGER_LOWERED;
 }
 
-void ob_ledger_answered(ob_ledger *ledger, int64_t now_ms)
+void ob_ledger_answered(ob_ledger *ledger, int64_t sent_ms, int64_t now_ms)
 {
-    if (!(ledger->flags & OB_LEDGER_PROBING))
+    ob_minutes_answered(ledger, ob_tick_of(sent_ms));
+    if (!(ledger->flags & OB_LEDGER_PROBING) ||
+        is_before_probe(ledger, sent_ms))
         return;
     ledger->flags &= (uint8_t)~OB_LEDGER_PROBING;
     for (ob_quota quota = 0; quota < OB_QUOTA_COUNT; quota++)
         raise(ledger, quota, now_ms);
     /* Where there is more, there may be much more: the next one soon. */
-    ledger->probe_gap_min = PROBE_LEARNED_MIN;
     ledger->probe_at_s = (uint32_t)(now_ms / 1000 + PROBE_SOON_S);
 }

@@ -92,7 +92,7 @@ ob_status ob_relay_init(ob_relay *relay, const ob_config *config,
                         .request_id = request_id,
                         .arena = arena,
                         .begun_ms = now_ms};
-    /* The same in every snapshot of the auth keys. */
+    /* Not its address: what is decided by it is to be the same in every run. */
     memcpy(&relay->waiter.caller, authkey->hash, sizeof(relay->waiter.caller));
     relay->call.trusted = ob_authkey_unrestricted(authkey);
     ob_status status =
@@ -131,6 +131,7 @@ ob_cause relay_cause(const ob_relay *relay, int status, ob_slice words,
                       .request_id = relay->request_id,
                       .facts = relay->facts,
                       .fact_count = relay->fact_count,
+                      .tokens = relay->claim.tokens,
                       .sent_ms = relay->claim.at_ms,
                       .now_ms = now_ms};
 }

@@ -87,6 +87,27 @@ static int64_t seconds_until(int64_t at_ms, int64_t now_ms)
     return wait_s < 1 ? 1 : wait_s;
 }
 
+/* The ends of a body are looked at: callers' requests differ there. */
+#define WHO_BYTES 256
+
+/* The request, whenever it is sent: for promises. */
+static uint64_t who_of(const ob_relay *relay)
+{
+    ob_slice body = relay->call.body;
+    ob_siphash hash;
+    ob_siphash_init(&hash, &relay->config->affinity_key);
+    ob_siphash_add(&hash, ob_slice_make((const char *)relay->authkey->hash,
+                                        sizeof(relay->authkey->hash)));
+    ob_siphash_add(&hash, relay->call.path);
+    ob_siphash_add_u64(&hash, body.len);
+    ob_siphash_add(&hash, ob_slice_head(body, WHO_BYTES));
+    if (body.len > WHO_BYTES)
+        ob_siphash_add(&hash, ob_slice_from(body, body.len > 2 * WHO_BYTES
+                                                      ? body.len - WHO_BYTES
+                                                      : WHO_BYTES));
+    return ob_siphash_end(&hash);
+}
+
 static void all_cooling(ob_relay *relay, ob_pool *pool, int64_t retry_at_ms,
                         int64_t now_ms, ob_relay_action *action)
 {
@@ -102,7 +123,7 @@ static void all_cooling(ob_relay *relay, ob_pool *pool, int64_t retry_at_ms,
     ob_need need = need_of(relay);
     retry_at_ms =
         ob_pool_promise(pool, ob_relay_target(relay)->provider->pool_group,
-                        &need, retry_at_ms, now_ms);
+                        &need, who_of(relay), retry_at_ms, now_ms);
     reject(relay, pool, 429,
            "Every key for this model is cooling down. Try again when "
            "Retry-After is over, or add keys.",
@@ -220,7 +241,7 @@ static bool worth_waiting(const ob_relay *relay, const ob_picked *picked,
 {
     int64_t left_ms = relay->config->timeouts.queue_ms - relay->waited_ms;
     int64_t most_ms = left_ms;
-    if (relay->waiter.lane)
+    if (relay->waiter.lane || relay->waiter.promised_ms)
         most_ms = left_ms + HOPE_MS;
     else if (picked->ahead)
         most_ms = left_ms - left_ms / 4;
@@ -315,6 +336,16 @@ static ob_status pick_target(ob_relay *relay, ob_pool *pool, int64_t now_ms,
     return best->found ? OB_AGAIN : OB_NOT_FOUND;
 }
 
+/* Has it been sent away before, and comes back as it was told? */
+static bool comes_back(ob_relay *relay, ob_pool *pool, int64_t now_ms)
+{
+    const ob_target *target = ob_relay_target(relay);
+    if (relay->attempts || relay->waiter.lane || relay->waiter.promised_ms)
+        return false;
+    return ob_pool_comes_back(pool, target->provider->pool_group, target->model,
+                              who_of(relay), &relay->waiter, now_ms);
+}
+
 void relay_next(ob_relay *relay, ob_pool *pool, int64_t now_ms,
                 ob_upstream_request *room, ob_relay_action *action)
 {
@@ -326,6 +357,10 @@ void relay_next(ob_relay *relay, ob_pool *pool, int64_t now_ms,
         return;
     }
     ob_status status = pick_target(relay, pool, now_ms, &picked, &best);
+    if (status == OB_AGAIN && comes_back(relay, pool, now_ms)) {
+        best = (outlook){0};
+        status = pick_target(relay, pool, now_ms, &picked, &best);
+    }
     /* A provider in trouble is left alone where there is another. Where there
      * is none, it says itself what is wrong, once for each request. */
     if (status == OB_AGAIN && best.picked.down) {

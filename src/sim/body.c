@@ -61,8 +61,9 @@ void ob_sim_body_write(ob_buffer *out, const ob_sim_spec *spec, uint32_t number,
                        const ob_sim_request *request)
 {
     bool google = spec->style == OB_SIM_GEMINI;
-    uint64_t name = request->conversation ? request->conversation
-                                          : ((uint64_t)number + 1) << 32;
+    uint64_t text = request->again ? request->first : number;
+    uint64_t name =
+        request->conversation ? request->conversation : (text + 1) << 32;
     writer w = {.out = out, .spec = spec, .first = true};
     w.bytes_each = 3 + 2 * ob_sim_chance(spec->seed, FOR_BYTES, name);
     if (google)

@@ -252,6 +252,13 @@ static bool take_rest(void *self, ob_sim_rest *rest)
     return false;
 }
 
+static uint32_t share_of(void *self, uint32_t number)
+{
+    driver *d = self;
+    const ob_key *key = ob_pool_find(d->pool, (int64_t)number + 1);
+    return key ? ob_pool_share_of(d->pool, key, OB_S("sim-1")) : 0;
+}
+
 static void release(void *self)
 {
     driver *d = self;
@@ -285,5 +292,6 @@ void ob_sim_driver_init(ob_sim_player *player, const ob_sim_spec *spec)
                               .wake = wake,
                               .answered = answered,
                               .take_rest = take_rest,
+                              .share_of = share_of,
                               .free = release};
 }

@@ -268,6 +268,31 @@ static void sum_up(play *p)
     }
 }
 
+/* How a policy counts keys at the end, against the truth. */
+static void judge_sharing(play *p)
+{
+    ob_sim_result *r = p->result;
+    const ob_sim_key *keys = p->world.keys;
+    uint32_t count = p->spec->keys;
+    uint32_t *share = ob_sim_alloc(count, sizeof(*share));
+    for (uint32_t i = 0; i < count && p->player.share_of; i++)
+        share[i] = p->player.share_of(p->player.self, i);
+    for (uint32_t i = 0; i < count; i++) {
+        bool shares = false, joined = false, misjoined = false;
+        for (uint32_t other = 0; other < count; other++) {
+            bool same = keys[other].account == keys[i].account;
+            bool one = share[i] && share[other] == share[i];
+            shares |= other != i && same;
+            joined |= other != i && same && one;
+            misjoined |= !same && one;
+        }
+        r->keys_sharing += shares;
+        r->keys_joined += joined;
+        r->keys_misjoined += misjoined;
+    }
+    free(share);
+}
+
 static void compare(play *p)
 {
     ob_sim_result *r = p->result;
@@ -295,6 +320,7 @@ void ob_sim_run(const ob_sim_spec *spec, ob_sim_policy policy,
     while (ob_sim_events_take(&p.events, &event))
         happen(&p, &event);
     sum_up(&p);
+    judge_sharing(&p);
     compare(&p);
     play_deinit(&p);
 }

@@ -41,6 +41,8 @@ typedef struct ob_sim_player {
                      ob_sim_step *step);
     /* Takes the oldest rest that nobody has taken yet. */
     bool (*take_rest)(void *self, ob_sim_rest *rest);
+    /* The number of the set that it counts the key in; 0: alone. */
+    uint32_t (*share_of)(void *self, uint32_t key);
     void (*free)(void *self);
 } ob_sim_player;
 

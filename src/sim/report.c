@@ -108,6 +108,11 @@ void ob_sim_report_all(FILE *out, const ob_sim_spec *spec, ob_sim_policy policy,
             r->errors_needless, r->refused_needless);
     fprintf(out, "  keys in a long rest %u, undeserved %u\n",
             r->keys_long_rested, r->keys_undeserved);
+    if (r->keys_sharing || r->keys_misjoined)
+        fprintf(out,
+                "  keys that share an account %u, found %u; wrongly counted "
+                "as one %u\n",
+                r->keys_sharing, r->keys_joined, r->keys_misjoined);
     if (r->follow_ups)
         fprintf(out, "  follow-ups %" PRIu64 ", on their key %.1f%%\n",
                 r->follow_ups, percent(r->follow_ups_kept, r->follow_ups));
@@ -152,7 +157,9 @@ void ob_sim_report_json(FILE *out, const ob_sim_spec *spec,
     fprintf(out,
             "\"wait_p50_ms\":%" PRId64 ",\"wait_p99_ms\":%" PRId64
             ",\"follow_ups\":%" PRIu64 ",\"follow_ups_kept\":%" PRIu64
-            ",\"keys_long_rested\":%u,\"keys_undeserved\":%u}\n",
+            ",\"keys_long_rested\":%u,\"keys_undeserved\":%u"
+            ",\"keys_sharing\":%u,\"keys_joined\":%u,\"keys_misjoined\":%u}\n",
             r->wait_p50_ms, r->wait_p99_ms, r->follow_ups, r->follow_ups_kept,
-            r->keys_long_rested, r->keys_undeserved);
+            r->keys_long_rested, r->keys_undeserved, r->keys_sharing,
+            r->keys_joined, r->keys_misjoined);
 }

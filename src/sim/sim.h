@@ -47,6 +47,10 @@ typedef struct ob_sim_result {
     uint64_t follow_ups_kept;  /* on its key */
     uint32_t keys_long_rested; /* keys that were put in a long rest */
     uint32_t keys_undeserved;  /* although the world had room for them */
+    uint32_t keys_sharing;     /* keys of accounts that have several */
+    uint32_t keys_joined;      /* of them, counted with another of its account
+                                  at the end */
+    uint32_t keys_misjoined;   /* counted with keys of another account */
 } ob_sim_result;
 
 void ob_sim_run(const ob_sim_spec *spec, ob_sim_policy policy,

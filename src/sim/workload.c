@@ -147,6 +147,7 @@ uint32_t ob_sim_workload_again(ob_sim_workload *workload, uint32_t request,
     ob_sim_request *back = add(workload);
     *back = workload->requests[request];
     back->at_ms = at_ms;
+    back->first = back->again ? back->first : request;
     back->again = true;
     return (uint32_t)(workload->count - 1);
 }

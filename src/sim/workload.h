@@ -15,7 +15,8 @@ typedef struct ob_sim_request {
     uint32_t conversation; /* from 1 on; 0: it belongs to none */
     uint32_t turn;         /* of it, from 0 on */
     uint32_t caller;
-    bool again; /* a refused caller that has come back */
+    bool again;     /* a refused caller that has come back */
+    uint32_t first; /* again: the number that it had before, and its text */
 } ob_sim_request;
 
 typedef struct ob_sim_workload {

@@ -150,7 +150,7 @@ static void pool_promises_no_place_behind_oneself(void **state)
     ob_pool_answered(pool, &last_claim, OB_S(MODEL), NOON);
     ob_pool_learn(pool, &last_claim, OB_S(MODEL), &fact, 1, NOON);
     assert_int_equal(ob_pool_queue(pool, group, OB_S(MODEL), &waiter), OB_OK);
-    int64_t at_ms = ob_pool_promise(pool, group, &need, NOON, NOON);
+    int64_t at_ms = ob_pool_promise(pool, group, &need, 1, NOON, NOON);
     assert_in_range(at_ms - NOON, 60000, 61000);
     ob_pool_unqueue(&waiter);
 }

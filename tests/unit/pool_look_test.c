@@ -92,11 +92,35 @@ static void models_in_use_are_counted(void **state)
     assert_int_equal(seen.looks[1].resting, 1);
     assert_false(seen.looks[1].open);
     assert_int_equal(ob_pool_day_requests(pool, group, OB_S("m"), 0, 3, NOON),
-                     1);
+                     1 << OB_LOOK_BITS);
     assert_int_equal(ob_pool_day_requests(pool, group, OB_S("m"), 3, 100, NOON),
                      0);
     assert_int_equal(
         ob_pool_day_requests(pool, group, OB_S("other"), 0, 3, NOON), 0);
+}
+
+static void keys_that_count_together_are_named(void **state)
+{
+    int64_t ids[4];
+    add_keys(1, 3);
+    answer("m", NOON);
+    ob_lane *lane = ob_pool_lane(pool->groups[group], OB_S("m"));
+    ob_ledger *ledger = lane->ledgers[0];
+    assert_non_null(ledger);
+    assert_int_equal(
+        ob_pool_sharers(pool, ob_pool_find(pool, 1), OB_S("m"), 0, 9, ids, 4),
+        0);
+    ledger->sharers = 1;
+    lane->ledgers[2] = ledger;
+    assert_int_equal(
+        ob_pool_sharers(pool, ob_pool_find(pool, 1), OB_S("m"), 0, 9, ids, 4),
+        1);
+    assert_int_equal(ids[0], 3);
+    assert_true(look_at(3, NOON).last.shared);
+    assert_int_equal(ob_pool_day_requests(pool, group, OB_S("m"), 0, 3, NOON),
+                     1 << OB_LOOK_BITS);
+    lane->ledgers[2] = NULL;
+    ledger->sharers = 0;
 }
 
 int main(void)
@@ -108,6 +132,8 @@ int main(void)
                                         setup_pool, teardown_pool),
         cmocka_unit_test_setup_teardown(models_in_use_are_counted, setup_pool,
                                         teardown_pool),
+        cmocka_unit_test_setup_teardown(keys_that_count_together_are_named,
+                                        setup_pool, teardown_pool),
     };
     return cmocka_run_group_tests_name("pool_look", tests, NULL, NULL);
 }

@@ -275,28 +275,31 @@ static void ledger_learns_from_what_preceded_a_refusal(void **state)
         take(NOON + i * SECOND);
     take(NOON + 8 * SECOND);
     ob_ledger_give_back(&ledger, none, NOON + 8 * SECOND);
-    assert_false(ob_ledger_refused(&ledger, NULL, 0, false, -1,
+    assert_false(ob_ledger_refused(&ledger, none, NULL, 0, false, -1,
                                    NOON + 9 * SECOND, NOON + 9 * SECOND));
     assert_int_equal(ledger.limit[OB_QUOTA_MINUTE_REQUESTS], 8);
     assert_false(fits(NOON + 9 * SECOND));
     /* The next refusal at the limit is no surprise. */
-    assert_true(ob_ledger_refused(&ledger, NULL, 0, false, -1,
+    assert_true(ob_ledger_refused(&ledger, none, NULL, 0, false, -1,
                                   NOON + 10 * SECOND, NOON + 10 * SECOND));
     assert_int_equal(ledger.limit[OB_QUOTA_MINUTE_REQUESTS], 8);
 }
 
 static void ledger_learns_nothing_from_a_refusal_after_little_use(void **state)
 {
-    assert_false(ob_ledger_refused(&ledger, NULL, 0, false, -1, NOON, NOON));
+    assert_false(
+        ob_ledger_refused(&ledger, none, NULL, 0, false, -1, NOON, NOON));
     assert_true(fits(NOON));
     tell(OB_LIMIT_REQUESTS, OB_WINDOW_MINUTE, 100, -1, NOON);
     take(NOON);
-    assert_false(ob_ledger_refused(&ledger, NULL, 0, false, -1, NOON, NOON));
+    assert_false(
+        ob_ledger_refused(&ledger, none, NULL, 0, false, -1, NOON, NOON));
     assert_int_equal(ledger.limit[OB_QUOTA_MINUTE_REQUESTS], 100);
     /* Nor from a day's quota about the minute's. */
     for (int i = 0; i < 50; i++)
         take(NOON);
-    assert_false(ob_ledger_refused(&ledger, NULL, 0, true, -1, NOON, NOON));
+    assert_false(
+        ob_ledger_refused(&ledger, none, NULL, 0, true, -1, NOON, NOON));
     assert_int_equal(ledger.limit[OB_QUOTA_MINUTE_REQUESTS], 100);
 }
 
@@ -305,15 +308,18 @@ static void ledger_halves_a_told_limit_that_others_use_too(void **state)
     ob_limit_fact told = fact(OB_LIMIT_REQUESTS, OB_WINDOW_MINUTE, 10, 0);
     told.exceeded = true;
     /* Not ours at all: that says nothing of our share. */
-    assert_false(ob_ledger_refused(&ledger, &told, 1, false, -1, NOON, NOON));
+    assert_false(
+        ob_ledger_refused(&ledger, none, &told, 1, false, -1, NOON, NOON));
     assert_int_equal(ledger.limit[OB_QUOTA_MINUTE_REQUESTS], 10);
     for (int i = 0; i < 7; i++)
         take(NOON);
-    assert_true(ob_ledger_refused(&ledger, &told, 1, false, -1, NOON, NOON));
+    assert_true(
+        ob_ledger_refused(&ledger, none, &told, 1, false, -1, NOON, NOON));
     assert_int_equal(ledger.limit[OB_QUOTA_MINUTE_REQUESTS], 7);
     int64_t later = NOON + 2 * MINUTE;
     take(later);
-    assert_true(ob_ledger_refused(&ledger, &told, 1, false, -1, later, later));
+    assert_true(
+        ob_ledger_refused(&ledger, none, &told, 1, false, -1, later, later));
     assert_int_equal(ledger.limit[OB_QUOTA_MINUTE_REQUESTS], 4);
 }
 
@@ -321,11 +327,11 @@ static void ledger_takes_no_short_wait_for_a_minutes(void **state)
 {
     take(NOON);
     take(NOON);
-    assert_false(ob_ledger_refused(&ledger, NULL, 0, false, SECOND, NOON,
+    assert_false(ob_ledger_refused(&ledger, none, NULL, 0, false, SECOND, NOON,
                                    NOON + SECOND));
     assert_true(fits(NOON + SECOND));
-    assert_false(ob_ledger_refused(&ledger, NULL, 0, false, 58 * SECOND, NOON,
-                                   NOON + SECOND));
+    assert_false(ob_ledger_refused(&ledger, none, NULL, 0, false, 58 * SECOND,
+                                   NOON, NOON + SECOND));
     assert_int_equal(ledger.limit[OB_QUOTA_MINUTE_REQUESTS], 2);
 }
 
@@ -333,7 +339,7 @@ static void ledger_forgets_its_guesses_alone(void **state)
 {
     take(NOON);
     take(NOON);
-    (void)ob_ledger_refused(&ledger, NULL, 0, false, -1, NOON, NOON);
+    (void)ob_ledger_refused(&ledger, none, NULL, 0, false, -1, NOON, NOON);
     tell(OB_LIMIT_REQUESTS, OB_WINDOW_DAY, 50, -1, NOON);
     assert_false(fits(NOON));
     ob_ledger_forget_guesses(&ledger);
@@ -346,7 +352,7 @@ static void ledger_finds_a_raised_limit_again(void **state)
 {
     for (int i = 0; i < 5; i++)
         take(NOON);
-    (void)ob_ledger_refused(&ledger, NULL, 0, false, -1, NOON, NOON);
+    (void)ob_ledger_refused(&ledger, none, NULL, 0, false, -1, NOON, NOON);
     assert_false(ob_ledger_may_probe(&ledger, NOON));
     int64_t now = NOON + HOUR;
     for (int i = 0; i < 5; i++)
@@ -357,7 +363,7 @@ static void ledger_finds_a_raised_limit_again(void **state)
         ob_ledger_probe(&ledger, now);
         assert_false(ob_ledger_may_probe(&ledger, now));
         take(now);
-        ob_ledger_answered(&ledger, now);
+        ob_ledger_answered(&ledger, now, now);
         assert_int_equal(ledger.limit[OB_QUOTA_MINUTE_REQUESTS], limit + 1);
         now += 6 * SECOND;
     }
@@ -365,7 +371,7 @@ static void ledger_finds_a_raised_limit_again(void **state)
     ob_ledger_probe(&ledger, now);
     take(now);
     ob_ledger_give_back(&ledger, none, now);
-    (void)ob_ledger_refused(&ledger, NULL, 0, false, -1, now, now);
+    (void)ob_ledger_refused(&ledger, none, NULL, 0, false, -1, now, now);
     assert_int_equal(ledger.limit[OB_QUOTA_MINUTE_REQUESTS], 8);
     assert_false(ob_ledger_may_probe(&ledger, now + 4 * MINUTE));
 }
