@@ -3,75 +3,83 @@
 #include "auth.h"
 #include "call.h"
 #include "page.h"
-#include "session.h"
 
 /* ---- /admin/api ---- */
-
-static void show_session(const ob_admin_call *call)
-{
-    char token[OB_SESSION_ID_LEN + 1];
-    if (!call->session.len) {
-        ob_reply_json(call->exchange, 200, OB_S("{\"csrf\":null}"));
-        return;
-    }
-    ob_buffer out = {0};
-    ob_session_csrf(call->session, token);
-    ob_buffer_append_str(&out, "{\"csrf\":");
-    ob_buffer_append_json(&out, ob_slice_str(token));
-    ob_buffer_append_char(&out, '}');
-    ob_reply_json(call->exchange, 200, ob_buffer_slice(&out));
-    ob_buffer_deinit(&out);
-}
 
 struct operation {
     const char *method;
     void (*handle)(const ob_admin_call *call);
+    bool takes_query;
+};
+
+/* What {id} is. */
+enum id_kind {
+    NO_ID,
+    KEY_ID,
+    AUTH_KEY_ID,
+    SESSION_ID,
 };
 
 struct resource {
     ob_slice before; /* the path, or what stands before {id} */
     ob_slice after;  /* what stands behind {id} */
-    bool has_id;
+    enum id_kind id;
     const char *allow;
     struct operation operations[3];
 };
 
+/* clang-format off */
+#define PLAIN(method, handle) {method, handle, false}
+#define QUERY(method, handle) {method, handle, true}
 static const struct resource resources[] = {
-    {OB_S_INIT("/session"), {NULL, 0}, false, "GET", {{"GET", show_session}}},
-    {OB_S_INIT("/providers"),
-     {NULL, 0},
-     false,
-     "GET",
-     {{"GET", ob_admin_list_providers}}},
-    {OB_S_INIT("/keys"),
-     {NULL, 0},
-     false,
-     "GET, POST, DELETE",
-     {{"GET", ob_admin_list_keys},
-      {"POST", ob_admin_add_keys},
-      {"DELETE", ob_admin_delete_keys}}},
-    {OB_S_INIT("/keys/"),
-     {NULL, 0},
-     true,
-     "PATCH",
-     {{"PATCH", ob_admin_patch_key}}},
-    {OB_S_INIT("/keys/"),
-     OB_S_INIT("/test"),
-     true,
-     "POST",
-     {{"POST", ob_admin_test_key}}},
-    {OB_S_INIT("/keys/"),
-     OB_S_INIT("/secret"),
-     true,
-     "GET",
-     {{"GET", ob_admin_reveal_key}}},
+    {OB_S_INIT("/session"), {NULL, 0}, NO_ID, "GET",
+     {PLAIN("GET", ob_admin_show_session)}},
+    {OB_S_INIT("/sessions"), {NULL, 0}, NO_ID, "GET",
+     {PLAIN("GET", ob_admin_list_sessions)}},
+    {OB_S_INIT("/sessions/"), {NULL, 0}, SESSION_ID, "DELETE",
+     {PLAIN("DELETE", ob_admin_revoke_session)}},
+    {OB_S_INIT("/settings"), {NULL, 0}, NO_ID, "GET",
+     {PLAIN("GET", ob_admin_show_settings)}},
+    {OB_S_INIT("/models"), {NULL, 0}, NO_ID, "GET",
+     {PLAIN("GET", ob_admin_list_models)}},
+    {OB_S_INIT("/providers"), {NULL, 0}, NO_ID, "GET",
+     {PLAIN("GET", ob_admin_list_providers)}},
+    {OB_S_INIT("/keys"), {NULL, 0}, NO_ID, "GET, POST, DELETE",
+     {QUERY("GET", ob_admin_list_keys), PLAIN("POST", ob_admin_add_keys),
+      PLAIN("DELETE", ob_admin_delete_keys)}},
+    {OB_S_INIT("/keys/export"), {NULL, 0}, NO_ID, "GET",
+     {QUERY("GET", ob_admin_export_keys)}},
+    {OB_S_INIT("/keys/import"), {NULL, 0}, NO_ID, "POST",
+     {QUERY("POST", ob_admin_import_keys)}},
+    {OB_S_INIT("/keys/bulk"), {NULL, 0}, NO_ID, "POST",
+     {PLAIN("POST", ob_admin_bulk_keys)}},
+    {OB_S_INIT("/keys/preview"), {NULL, 0}, NO_ID, "POST",
+     {PLAIN("POST", ob_admin_preview_keys)}},
+    {OB_S_INIT("/keys/"), {NULL, 0}, KEY_ID, "GET, PATCH",
+     {PLAIN("GET", ob_admin_show_key), PLAIN("PATCH", ob_admin_patch_key)}},
+    {OB_S_INIT("/keys/"), OB_S_INIT("/test"), KEY_ID, "POST",
+     {PLAIN("POST", ob_admin_test_key)}},
+    {OB_S_INIT("/keys/"), OB_S_INIT("/secret"), KEY_ID, "GET",
+     {PLAIN("GET", ob_admin_reveal_key)}},
+    {OB_S_INIT("/changes"), {NULL, 0}, NO_ID, "GET",
+     {QUERY("GET", ob_admin_list_changes)}},
+    {OB_S_INIT("/rewind"), {NULL, 0}, NO_ID, "POST",
+     {PLAIN("POST", ob_admin_rewind)}},
+    {OB_S_INIT("/audit"), {NULL, 0}, NO_ID, "GET",
+     {QUERY("GET", ob_admin_list_audit)}},
+    {OB_S_INIT("/auth-keys"), {NULL, 0}, NO_ID, "GET, POST",
+     {QUERY("GET", ob_admin_list_auth_keys), PLAIN("POST", ob_admin_add_auth_key)}},
+    {OB_S_INIT("/auth-keys/"), {NULL, 0}, AUTH_KEY_ID, "PATCH, DELETE",
+     {PLAIN("PATCH", ob_admin_patch_auth_key),
+      PLAIN("DELETE", ob_admin_revoke_auth_key)}},
 };
+/* clang-format on */
 
 /* Does the path have the resource's form? *id is what stands for {id}. */
 static bool matches(const struct resource *resource, ob_slice path,
                     ob_slice *id)
 {
-    if (!resource->has_id)
+    if (resource->id == NO_ID)
         return ob_slice_eq(path, resource->before);
     if (!ob_slice_starts(path, resource->before) ||
         !ob_slice_ends(path, resource->after) ||
@@ -82,16 +90,47 @@ static bool matches(const struct resource *resource, ob_slice path,
     return ob_slice_index(*id, '/') == OB_NOWHERE;
 }
 
-static ob_status read_id(ob_slice text, int64_t *id, ob_admin_error *error)
+static bool read_number(ob_slice text, int64_t *number)
 {
     uint64_t read;
     if (ob_slice_u64(text, &read) || !read || read > INT64_MAX)
-        return ob_admin_fail(error, 400,
-                             "'%.*s' is no id of a key, which is a whole "
-                             "number above 0",
-                             OB_QUOTED(text));
-    *id = (int64_t)read;
-    return OB_OK;
+        return false;
+    *number = (int64_t)read;
+    return true;
+}
+
+/* Those that are not in the store are named by their name. */
+static ob_status read_auth_key_id(ob_admin_call *call, ob_slice text,
+                                  ob_admin_error *error)
+{
+    const ob_authkeys *keys = call->snapshot->authkeys;
+    if (read_number(text, &call->key_id))
+        return OB_OK;
+    for (size_t i = 0; i < keys->count; i++)
+        if (!keys->keys[i].id &&
+            ob_slice_eq(text, ob_slice_str(keys->keys[i].name)))
+            return ob_admin_fail(error, 409,
+                                 "'%.*s' comes from AUTH_KEY or the first "
+                                 "start, and is changed there alone",
+                                 OB_QUOTED(text));
+    return ob_admin_fail(error, 400, "'%.*s' is no id of an auth key",
+                         OB_QUOTED(text));
+}
+
+static ob_status read_id(ob_admin_call *call, enum id_kind kind, ob_slice text,
+                         ob_admin_error *error)
+{
+    if (kind == NO_ID)
+        return OB_OK;
+    if (kind == AUTH_KEY_ID)
+        return read_auth_key_id(call, text, error);
+    if (read_number(text, &call->key_id))
+        return OB_OK;
+    return ob_admin_fail(error, 400,
+                         "'%.*s' is no id of a %s, which is a whole number "
+                         "above 0",
+                         OB_QUOTED(text),
+                         kind == SESSION_ID ? "session" : "key");
 }
 
 /* What is to be done; fills the key's id into the call. */
@@ -106,7 +145,8 @@ static ob_status find_operation(ob_admin_call *call, ob_slice path,
     if (at == OB_LEN(resources))
         return ob_admin_fail(error, 404,
                              "the admin API has no route '%.*s'; there are "
-                             "/admin/api/session, /providers and /keys",
+                             "/admin/api/session, /providers, /keys and what "
+                             "docs/openapi.yaml tells of",
                              OB_QUOTED(call->request->path));
     const struct resource *resource = &resources[at];
     for (size_t i = 0; i < OB_LEN(resource->operations); i++) {
@@ -114,8 +154,12 @@ static ob_status find_operation(ob_admin_call *call, ob_slice path,
         if (!operation->method || !ob_slice_eq(call->request->method,
                                                ob_slice_str(operation->method)))
             continue;
+        if (call->request->query.len && !operation->takes_query)
+            return ob_admin_fail(
+                error, 400, "this route takes no parameters, so no '?%.*s'",
+                OB_QUOTED(call->request->query));
         *found = operation;
-        return resource->has_id ? read_id(id, &call->key_id, error) : OB_OK;
+        return read_id(call, resource->id, id, error);
     }
     (void)ob_admin_fail(error, 405, "this route takes %s, not %.*s",
                         resource->allow, OB_QUOTED(call->request->method));
@@ -145,6 +189,8 @@ static void handle_api(ob_gateway *gateway, const ob_snapshot *snapshot,
     }
     call.key = identity.key;
     call.session = identity.session;
+    call.session_number = identity.session_number;
+    call.session_expires_at = identity.session_expires_at;
     operation->handle(&call);
 }
 

@@ -90,10 +90,9 @@ static ob_status identify_bearer(ob_gateway *gateway,
 
 /* ---- by session ---- */
 
-/* The unrestricted key of that hash, while it is valid; else NULL. */
-static const ob_authkey *valid_key(const ob_authkeys *keys,
-                                   const uint8_t hash[OB_AUTHKEY_HASH_SIZE],
-                                   int64_t now_s)
+const ob_authkey *ob_auth_valid_key(const ob_authkeys *keys,
+                                    const uint8_t hash[OB_AUTHKEY_HASH_SIZE],
+                                    int64_t now_s)
 {
     for (size_t i = 0; i < keys->count; i++) {
         const ob_authkey *key = &keys->keys[i];
@@ -112,17 +111,42 @@ static ob_status identify_session(ob_gateway *gateway,
 {
     ob_admin *admin = gateway->admin;
     int64_t now_s = ob_exchange_now_ms(exchange) / 1000;
-    uint8_t key_hash[OB_AUTHKEY_HASH_SIZE];
+    ob_session session;
     uv_mutex_lock(&admin->lock);
-    ob_status status = ob_sessions_find(&admin->sessions, id, now_s, key_hash);
+    ob_status status = ob_sessions_find(&admin->sessions, id, now_s, &session);
     uv_mutex_unlock(&admin->lock);
     const ob_authkey *key =
-        status ? NULL : valid_key(snapshot->authkeys, key_hash, now_s);
+        status ? NULL
+               : ob_auth_valid_key(snapshot->authkeys, session.key_hash, now_s);
     if (!key)
         return ob_admin_fail(error, 401, "the session is over; sign in again");
     identity->key = key;
     identity->session = id;
+    identity->session_number = session.number;
+    identity->session_expires_at = session.expires_at;
     return OB_OK;
+}
+
+size_t ob_auth_sessions(ob_gateway *gateway, int64_t now_s,
+                        ob_session sessions[OB_SESSIONS_MAX])
+{
+    ob_admin *admin = gateway->admin;
+    size_t count = 0;
+    uv_mutex_lock(&admin->lock);
+    for (size_t i = 0; i < OB_SESSIONS_MAX; i++)
+        if (admin->sessions.entries[i].expires_at > now_s)
+            sessions[count++] = admin->sessions.entries[i];
+    uv_mutex_unlock(&admin->lock);
+    return count;
+}
+
+bool ob_auth_revoke(ob_gateway *gateway, int64_t number, int64_t now_s)
+{
+    ob_admin *admin = gateway->admin;
+    uv_mutex_lock(&admin->lock);
+    bool revoked = ob_sessions_revoke(&admin->sessions, number, now_s);
+    uv_mutex_unlock(&admin->lock);
+    return revoked;
 }
 
 ob_status ob_auth_identify(ob_gateway *gateway, const ob_snapshot *snapshot,
@@ -132,7 +156,7 @@ ob_status ob_auth_identify(ob_gateway *gateway, const ob_snapshot *snapshot,
     const ob_request *request = ob_exchange_request(exchange);
     ob_slice authorization = header(request, OB_S("authorization"));
     ob_slice id = ob_session_cookie(header(request, OB_S("cookie")));
-    *identity = (ob_identity){NULL, {NULL, 0}};
+    *identity = (ob_identity){.key = NULL};
     if (authorization.ptr)
         return identify_bearer(gateway, snapshot, exchange, authorization,
                                identity, error);
@@ -211,6 +235,7 @@ static void open_session(ob_gateway *gateway, ob_exchange *exchange,
     ob_session_id(bytes, id);
     uv_mutex_lock(&gateway->admin->lock);
     ob_sessions_open(&gateway->admin->sessions, ob_slice_str(id), key->hash,
+                     ob_exchange_request(exchange)->peer,
                      ob_exchange_now_ms(exchange) / 1000);
     uv_mutex_unlock(&gateway->admin->lock);
     int len = snprintf(

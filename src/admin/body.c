@@ -1,139 +1,33 @@
 #include "body.h"
 
-#include <yyjson.h>
-
+#include "members.h"
 #include "query.h"
 
 /* The last second of the year 9999. */
 #define UNTIL_MAX 253402300799LL
 
-enum {
-    STRING = 1 << YYJSON_TYPE_STR,
-    NUMBER = 1 << YYJSON_TYPE_NUM,
-    ARRAY = 1 << YYJSON_TYPE_ARR,
-    NOTHING = 1 << YYJSON_TYPE_NULL,
-};
-
-/* A member that an object may have. */
-typedef struct member {
-    const char *name;
-    unsigned types;
-    const char *expected; /* the types in words */
-    yyjson_val *value;    /* NULL: absent */
-} member;
-
-#define MEMBERS_MAX 5
-
-static ob_slice text_of(yyjson_val *value)
+ob_status ob_remark_read(ob_slice text, const char *name, ob_arena *arena,
+                         ob_slice *remark, ob_admin_error *error)
 {
-    return ob_slice_make(yyjson_get_str(value), yyjson_get_len(value));
-}
-
-static const char *type_word(yyjson_val *value)
-{
-    if (yyjson_is_num(value))
-        return "a number";
-    if (yyjson_is_str(value))
-        return "a string";
-    if (yyjson_is_bool(value))
-        return yyjson_is_true(value) ? "true" : "false";
-    if (yyjson_is_null(value))
-        return "null";
-    return yyjson_is_arr(value) ? "an array" : "an object";
-}
-
-static ob_status unknown_member(const char *where, ob_slice name,
-                                const member *members, size_t count,
-                                ob_admin_error *error)
-{
-    ob_slice names[MEMBERS_MAX];
-    OB_ASSERT(count <= MEMBERS_MAX);
-    for (size_t i = 0; i < count; i++)
-        names[i] = ob_slice_str(members[i].name);
-    ob_slice near = ob_nearest(name, names, count);
-    if (near.len)
-        return ob_admin_fail(error, 400,
-                             "%s has no member '%.*s'; did you mean '%.*s'?",
-                             where, OB_QUOTED(name), OB_QUOTED(near));
-    return ob_admin_fail(error, 400, "%s has no member '%.*s'", where,
-                         OB_QUOTED(name));
-}
-
-static ob_status read_member(const char *where, ob_slice name,
-                             yyjson_val *value, member *members, size_t count,
-                             ob_admin_error *error)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (!ob_slice_eq(name, ob_slice_str(members[i].name)))
-            continue;
-        if (members[i].value)
-            return ob_admin_fail(error, 400, "'%s' is given twice",
-                                 members[i].name);
-        if (!(members[i].types & 1u << yyjson_get_type(value)))
-            return ob_admin_fail(error, 400, "'%s' must be %s, not %s",
-                                 members[i].name, members[i].expected,
-                                 type_word(value));
-        members[i].value = value;
-        return OB_OK;
-    }
-    return unknown_member(where, name, members, count, error);
-}
-
-static ob_status read_members(const char *where, yyjson_val *object,
-                              member *members, size_t count,
-                              ob_admin_error *error)
-{
-    if (!yyjson_is_obj(object))
-        return ob_admin_fail(error, 400, "%s must be a JSON object", where);
-    yyjson_obj_iter iter = yyjson_obj_iter_with(object);
-    yyjson_val *name;
-    while ((name = yyjson_obj_iter_next(&iter))) {
-        ob_status status =
-            read_member(where, text_of(name), yyjson_obj_iter_get_val(name),
-                        members, count, error);
-        if (status)
-            return status;
-    }
-    return OB_OK;
-}
-
-static ob_status missing(const char *name, ob_admin_error *error)
-{
-    return ob_admin_fail(error, 400, "'%s' is missing", name);
-}
-
-static ob_status read_body(ob_slice body, yyjson_doc **doc,
-                           ob_admin_error *error)
-{
-    yyjson_read_err why;
-    /* Without YYJSON_READ_INSITU the text is not written to. */
-    *doc = yyjson_read_opts((char *)body.ptr, body.len, 0, NULL, &why);
-    if (*doc)
-        return OB_OK;
-    if (why.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
-        return OB_NO_MEMORY;
-    if (!body.len)
-        return ob_admin_fail(error, 400, "the body must be a JSON object");
-    return ob_admin_fail(error, 400, "the body is not JSON: %s at byte %zu",
-                         why.msg, why.pos);
+    if (text.len > OB_REMARK_BYTES_MAX)
+        return ob_admin_fail(error, 400, "'%s' is longer than %d bytes", name,
+                             OB_REMARK_BYTES_MAX);
+    for (size_t i = 0; i < text.len; i++)
+        if ((uint8_t)text.ptr[i] < 0x20 || text.ptr[i] == 0x7f)
+            return ob_admin_fail(error, 400, "'%s' holds a control character",
+                                 name);
+    *remark = ob_arena_dup(arena, text);
+    return remark->ptr ? OB_OK : OB_NO_MEMORY;
 }
 
 static ob_status read_remark(yyjson_val *value, ob_arena *arena,
                              ob_slice *remark, ob_admin_error *error)
 {
-    ob_slice text = text_of(value);
-    if (text.len > OB_REMARK_BYTES_MAX)
-        return ob_admin_fail(error, 400, "'remark' is longer than %d bytes",
-                             OB_REMARK_BYTES_MAX);
-    for (size_t i = 0; i < text.len; i++)
-        if ((uint8_t)text.ptr[i] < 0x20 || text.ptr[i] == 0x7f)
-            return ob_admin_fail(error, 400,
-                                 "'remark' holds a control character");
-    *remark = ob_arena_dup(arena, text);
-    return remark->ptr ? OB_OK : OB_NO_MEMORY;
+    return ob_remark_read(ob_member_text(value), "remark", arena, remark,
+                          error);
 }
 
-static ob_status read_small(const member *of, uint64_t min, uint64_t max,
+static ob_status read_small(const ob_member *of, uint64_t min, uint64_t max,
                             uint8_t *number, bool *set, ob_admin_error *error)
 {
     if (!of->value)
@@ -148,7 +42,7 @@ static ob_status read_small(const member *of, uint64_t min, uint64_t max,
     return OB_OK;
 }
 
-static ob_status read_order(const member *priority, const member *weight,
+static ob_status read_order(const ob_member *priority, const ob_member *weight,
                             ob_order_request *order, ob_admin_error *error)
 {
     ob_status status =
@@ -173,7 +67,7 @@ static ob_status read_provider(yyjson_val *value, const ob_config *config,
 {
     const ob_provider *provider;
     ob_status status =
-        ob_provider_named(config, text_of(value), &provider, error);
+        ob_provider_named(config, ob_member_text(value), &provider, error);
     if (!status)
         *slug = provider->slug;
     return status;
@@ -222,7 +116,7 @@ static ob_status join_keys(yyjson_val *array, ob_arena *arena,
     size_t len = 0;
     yyjson_arr_iter_init(array, &iter);
     while ((value = yyjson_arr_iter_next(&iter))) {
-        ob_slice key = ob_slice_trim(text_of(value));
+        ob_slice key = ob_slice_trim(ob_member_text(value));
         const char *why = why_refused(key);
         if (why) {
             note_refused(request, key, why);
@@ -241,7 +135,7 @@ static ob_status read_keys(yyjson_val *value, ob_arena *arena,
 {
     if (yyjson_is_arr(value))
         return join_keys(value, arena, request, error);
-    ob_slice text = ob_slice_trim(text_of(value));
+    ob_slice text = ob_slice_trim(ob_member_text(value));
     if (!text.len)
         return ob_admin_fail(error, 400, "'keys' is empty");
     request->text = ob_arena_dup(arena, text);
@@ -252,20 +146,20 @@ static ob_status read_add(yyjson_val *root, const ob_config *config,
                           ob_arena *arena, ob_add_request *request,
                           ob_admin_error *error)
 {
-    member members[] = {
-        {"provider", STRING, "a string", NULL},
-        {"keys", STRING | ARRAY,
+    ob_member members[] = {
+        {"provider", OB_JSON_STRING, "a string", NULL},
+        {"keys", OB_JSON_STRING | OB_JSON_ARRAY,
          "an array of strings or a text with one a line", NULL},
-        {"remark", STRING, "a string", NULL},
-        {"priority", NUMBER, "a number", NULL},
-        {"weight", NUMBER, "a number", NULL},
+        {"remark", OB_JSON_STRING, "a string", NULL},
+        {"priority", OB_JSON_NUMBER, "a number", NULL},
+        {"weight", OB_JSON_NUMBER, "a number", NULL},
     };
     ob_status status =
-        read_members("the body", root, members, OB_LEN(members), error);
+        ob_members_read("the body", root, members, OB_LEN(members), error);
     if (!status && !members[0].value)
-        status = missing("provider", error);
+        status = ob_member_missing("provider", error);
     if (!status && !members[1].value)
-        status = missing("keys", error);
+        status = ob_member_missing("keys", error);
     if (!status)
         status =
             read_provider(members[0].value, config, &request->provider, error);
@@ -288,7 +182,7 @@ ob_status ob_add_request_parse(ob_slice body, const ob_config *config,
         ob_arena_alloc(arena, OB_REFUSED_SHOWN_MAX * sizeof(*request->refused));
     if (!request->refused)
         return OB_NO_MEMORY;
-    ob_status status = read_body(body, &doc, error);
+    ob_status status = ob_body_read(body, &doc, error);
     if (status)
         return status;
     status = read_add(yyjson_doc_get_root(doc), config, arena, request, error);
@@ -315,7 +209,7 @@ static ob_status read_model(yyjson_val *value, ob_arena *arena, ob_slice *model,
         *model = OB_S("");
         return OB_OK;
     }
-    ob_slice name = text_of(value);
+    ob_slice name = ob_member_text(value);
     if (ob_slice_starts(name, OB_S("models/")))
         name = ob_slice_from(name, strlen("models/"));
     if (!name.len || name.len > OB_MODEL_BYTES_MAX)
@@ -335,7 +229,7 @@ static ob_status read_reason(yyjson_val *value, ob_reason *reason,
 #include "../core/tbl/reason.def"
 #undef OB_REASON
     };
-    ob_slice slug = text_of(value);
+    ob_slice slug = ob_member_text(value);
     for (size_t i = 0; i < OB_LEN(all); i++) {
         if (!ob_slice_eq(slug, ob_slice_str(ob_reason_slug(all[i]))))
             continue;
@@ -350,17 +244,17 @@ static ob_status read_cooldown(yyjson_val *value, ob_arena *arena,
                                ob_stored_cooldown *cooldown,
                                ob_admin_error *error)
 {
-    member members[] = {
-        {"model", STRING | NOTHING, "a string or null", NULL},
-        {"until", NUMBER, "a number of unix seconds", NULL},
-        {"reason", STRING, "a string", NULL},
+    ob_member members[] = {
+        {"model", OB_JSON_STRING | OB_JSON_NOTHING, "a string or null", NULL},
+        {"until", OB_JSON_NUMBER, "a number of unix seconds", NULL},
+        {"reason", OB_JSON_STRING, "a string", NULL},
     };
     ob_status status =
-        read_members("a cool-down", value, members, OB_LEN(members), error);
+        ob_members_read("a cool-down", value, members, OB_LEN(members), error);
     if (!status && !members[0].value)
-        status = missing("model", error);
+        status = ob_member_missing("model", error);
     if (!status && !members[1].value)
-        status = missing("until", error);
+        status = ob_member_missing("until", error);
     if (!status)
         status = read_model(members[0].value, arena, &cooldown->model, error);
     if (!status)
@@ -407,7 +301,7 @@ static ob_status read_cooldowns(yyjson_val *array, int64_t now_ms,
 static ob_status read_new_status(yyjson_val *value, ob_key_status *status,
                                  ob_admin_error *error)
 {
-    ob_slice text = text_of(value);
+    ob_slice text = ob_member_text(value);
     ob_status read = ob_key_status_parse(text, status, error);
     if (read || *status == OB_KEY_COOLING)
         return ob_admin_fail(error, 400,
@@ -420,15 +314,15 @@ static ob_status read_new_status(yyjson_val *value, ob_key_status *status,
 static ob_status read_patch(yyjson_val *root, int64_t now_ms, ob_arena *arena,
                             ob_patch_request *request, ob_admin_error *error)
 {
-    member members[] = {
-        {"status", STRING, "a string", NULL},
-        {"remark", STRING, "a string", NULL},
-        {"cooldowns", ARRAY, "an array", NULL},
-        {"priority", NUMBER, "a number", NULL},
-        {"weight", NUMBER, "a number", NULL},
+    ob_member members[] = {
+        {"status", OB_JSON_STRING, "a string", NULL},
+        {"remark", OB_JSON_STRING, "a string", NULL},
+        {"cooldowns", OB_JSON_ARRAY, "an array", NULL},
+        {"priority", OB_JSON_NUMBER, "a number", NULL},
+        {"weight", OB_JSON_NUMBER, "a number", NULL},
     };
     ob_status status =
-        read_members("the body", root, members, OB_LEN(members), error);
+        ob_members_read("the body", root, members, OB_LEN(members), error);
     if (!status && !yyjson_obj_size(root))
         status = ob_admin_fail(error, 400,
                                "nothing to change: the body has none of "
@@ -454,7 +348,7 @@ ob_status ob_patch_request_parse(ob_slice body, int64_t now_ms, ob_arena *arena,
 {
     yyjson_doc *doc;
     *request = (ob_patch_request){.cooldown_count = 0};
-    ob_status status = read_body(body, &doc, error);
+    ob_status status = ob_body_read(body, &doc, error);
     if (status)
         return status;
     status =
@@ -465,17 +359,18 @@ ob_status ob_patch_request_parse(ob_slice body, int64_t now_ms, ob_arena *arena,
 
 /* ---- delete ---- */
 
-static ob_status read_ids(yyjson_val *array, ob_arena *arena,
-                          ob_delete_request *request, ob_admin_error *error)
+ob_status ob_ids_read(yyjson_val *array, ob_arena *arena, int64_t **ids,
+                      size_t *id_count, ob_admin_error *error)
 {
     size_t count = yyjson_arr_size(array);
+    size_t at = 0;
     yyjson_arr_iter iter = yyjson_arr_iter_with(array);
     yyjson_val *value;
     if (!count || count > OB_IDS_MAX)
         return ob_admin_fail(error, 400, "'ids' must hold 1 to %d ids",
                              OB_IDS_MAX);
-    request->ids = ob_arena_alloc(arena, count * sizeof(*request->ids));
-    if (!request->ids)
+    *ids = ob_arena_alloc(arena, count * sizeof(**ids));
+    if (!*ids)
         return OB_NO_MEMORY;
     while ((value = yyjson_arr_iter_next(&iter))) {
         uint64_t id = yyjson_get_uint(value);
@@ -483,9 +378,10 @@ static ob_status read_ids(yyjson_val *array, ob_arena *arena,
             return ob_admin_fail(error, 400,
                                  "ids[%zu] must be the id of a key, a whole "
                                  "number above 0",
-                                 request->id_count);
-        request->ids[request->id_count++] = (int64_t)id;
+                                 at);
+        (*ids)[at++] = (int64_t)id;
     }
+    *id_count = count;
     return OB_OK;
 }
 
@@ -493,18 +389,19 @@ static ob_status read_delete(yyjson_val *root, const ob_config *config,
                              ob_arena *arena, ob_delete_request *request,
                              ob_admin_error *error)
 {
-    member members[] = {
-        {"ids", ARRAY, "an array of ids", NULL},
-        {"provider", STRING, "a string", NULL},
-        {"status", STRING, "a string", NULL},
+    ob_member members[] = {
+        {"ids", OB_JSON_ARRAY, "an array of ids", NULL},
+        {"provider", OB_JSON_STRING, "a string", NULL},
+        {"status", OB_JSON_STRING, "a string", NULL},
     };
     ob_status status =
-        read_members("the body", root, members, OB_LEN(members), error);
+        ob_members_read("the body", root, members, OB_LEN(members), error);
     if (status)
         return status;
     bool by_kind = members[1].value && members[2].value;
     if (members[0].value && !members[1].value && !members[2].value)
-        return read_ids(members[0].value, arena, request, error);
+        return ob_ids_read(members[0].value, arena, &request->ids,
+                           &request->id_count, error);
     /* One of the two alone would take far more than was meant. */
     if (members[0].value || !by_kind)
         return ob_admin_fail(error, 400,
@@ -512,7 +409,7 @@ static ob_status read_delete(yyjson_val *root, const ob_config *config,
                              "'provider' and 'status'");
     status = read_provider(members[1].value, config, &request->provider, error);
     if (!status)
-        status = ob_key_status_parse(text_of(members[2].value),
+        status = ob_key_status_parse(ob_member_text(members[2].value),
                                      &request->status, error);
     return status;
 }
@@ -523,7 +420,7 @@ ob_status ob_delete_request_parse(ob_slice body, const ob_config *config,
 {
     yyjson_doc *doc;
     *request = (ob_delete_request){.ids = NULL};
-    ob_status status = read_body(body, &doc, error);
+    ob_status status = ob_body_read(body, &doc, error);
     if (status)
         return status;
     status =

@@ -10,11 +10,21 @@
 #include "../core/base/arena.h"
 #include "../core/config.h"
 #include "../store/store.h"
+#include "members.h"
 #include "reply.h"
 
 #define OB_IDS_MAX 100000
 /* How many refused keys an answer tells of. */
 #define OB_REFUSED_SHOWN_MAX 1000
+
+/* What two bodies have in common: a remark that is the member `name`, and an
+ * array of ids. */
+OB_MUST_USE ob_status ob_remark_read(ob_slice text, const char *name,
+                                     ob_arena *arena, ob_slice *remark,
+                                     ob_admin_error *error);
+OB_MUST_USE ob_status ob_ids_read(yyjson_val *array, ob_arena *arena,
+                                  int64_t **ids, size_t *id_count,
+                                  ob_admin_error *error);
 
 /* How keys are to be used: {"priority"?,"weight"?} of a body. */
 typedef struct ob_order_request {

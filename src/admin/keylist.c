@@ -227,6 +227,23 @@ ob_status ob_keylist_collect(ob_shared_pool shared, const ob_key_query *query,
     return OB_OK;
 }
 
+ob_status ob_keylist_ids(ob_shared_pool shared, const ob_key_query *query,
+                         int64_t now_ms, ob_arena *arena, int64_t **ids,
+                         size_t *count)
+{
+    ob_key_entries entries = {NULL, 0, 0};
+    ob_status status = ob_keylist_collect(shared, query, now_ms, &entries);
+    if (!status) {
+        *ids = ob_arena_alloc(arena, (entries.count + 1) * sizeof(**ids));
+        status = *ids ? OB_OK : OB_NO_MEMORY;
+    }
+    for (size_t i = 0; !status && i < entries.count; i++)
+        (*ids)[i] = entries.items[i].id;
+    *count = entries.count;
+    ob_key_entries_deinit(&entries);
+    return status;
+}
+
 /* ---- writing ---- */
 
 /* What is shown of a key, copied under the lock: nothing is allocated and
@@ -404,6 +421,13 @@ ob_status ob_keylist_write(ob_shared_pool shared, const ob_key_query *query,
         if (any)
             ob_buffer_append_char(out, ',');
         write_key(out, view);
+        if (query->detail) {
+            out->end -= !out->failed;
+            ob_buffer_append_str(out, ",\"quotas\":");
+            if (ob_quotas_write(shared, view->id, false, now_ms, out))
+                break;
+            ob_buffer_append_char(out, '}');
+        }
         any = true;
     }
     ob_buffer_append_str(out, "]}");

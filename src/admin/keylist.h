@@ -44,6 +44,19 @@ OB_MUST_USE ob_status ob_keylist_collect(ob_shared_pool shared,
                                          int64_t now_ms,
                                          ob_key_entries *entries);
 
+/* The ids of these keys, in the arena. */
+OB_MUST_USE ob_status ob_keylist_ids(ob_shared_pool shared,
+                                     const ob_key_query *query, int64_t now_ms,
+                                     ob_arena *arena, int64_t **ids,
+                                     size_t *count);
+
+/* Appends what is known of the key's quotas, an array; quotas.c. `sharers`:
+ * with the keys that count together with it, 100 at most, which takes a walk
+ * over all keys. */
+OB_MUST_USE ob_status ob_quotas_write(ob_shared_pool shared, int64_t id,
+                                      bool sharers, int64_t now_ms,
+                                      ob_buffer *out);
+
 /* Appends the page as {"total","keys":[…]}. Keys that have gone since
  * they were collected are left out. */
 OB_MUST_USE ob_status ob_keylist_write(ob_shared_pool shared,

@@ -1,36 +1,9 @@
 /* keys.c - the handlers under /admin/api/keys. */
+#include <stdio.h>
+
 #include "body.h"
 #include "call.h"
 #include "task.h"
-
-/* The body outlives the exchange, whose caller may leave. */
-static ob_status keep_body(ob_task *task, const ob_admin_call *call,
-                           ob_slice *body)
-{
-    *body = ob_arena_dup(&task->arena, call->request->body);
-    return body->ptr ? OB_OK : OB_NO_MEMORY;
-}
-
-/* Starts the task, or ends it with what went wrong before. */
-static void start(ob_task *task, ob_status status)
-{
-    task->status = status;
-    if (status)
-        ob_task_end(task);
-    else
-        ob_task_start(task);
-}
-
-static void answer_out(ob_task *task)
-{
-    if (task->out.failed) {
-        (void)ob_admin_fail(&task->error, 503,
-                            "done, but out of memory for the answer");
-        ob_reply_error(task->exchange, &task->error);
-        return;
-    }
-    ob_reply_json(task->exchange, 200, ob_buffer_slice(&task->out));
-}
 
 static void write_count(ob_buffer *out, const char *name, size_t count)
 {
@@ -62,13 +35,14 @@ static ob_status list_work(ob_task *task)
 void ob_admin_list_keys(const ob_admin_call *call)
 {
     static const ob_task_kind kind = {sizeof(list_task), list_work, NULL,
-                                      answer_out, NULL};
-    ob_task *task = ob_task_new(call->gateway, call->exchange, &kind);
+                                      ob_task_answer_out, NULL};
+    ob_task *task = ob_task_for(call, &kind);
     if (!task)
         return;
-    start(task, ob_key_query_parse(call->request->query, task->snapshot->config,
-                                   &task->arena, &((list_task *)task)->query,
-                                   &task->error));
+    ob_task_start_or_end(
+        task, ob_key_query_parse(call->request->query, task->snapshot->config,
+                                 &task->arena, &((list_task *)task)->query,
+                                 &task->error));
 }
 
 /* ---- add ---- */
@@ -87,6 +61,16 @@ static ob_status add_work(ob_task *task)
                                 &add->request, &task->error);
 }
 
+static ob_status note_addition(const add_task *add, ob_store *store,
+                               ob_store_error *error)
+{
+    char detail[160];
+    (void)snprintf(detail, sizeof(detail), "%.*s: added %zu, known %zu",
+                   OB_QUOTED(add->request.provider), add->result.added,
+                   add->result.known);
+    return ob_task_note(&add->task, store, "keys add", 0, detail, error);
+}
+
 static ob_status add_job(ob_task *task, ob_store *store, ob_store_error *error)
 {
     add_task *add = (add_task *)task;
@@ -96,16 +80,17 @@ static ob_status add_job(ob_task *task, ob_store *store, ob_store_error *error)
         .refusals_max = OB_REFUSED_SHOWN_MAX - request->refused_shown,
     };
     if (!request->text.len)
-        return OB_OK;
+        return note_addition(add, store, error);
     ob_new_key like = {.provider = request->provider,
                        .remark = request->remark,
                        .order = ob_order_request_order(&request->order)};
-    return ob_store_add_keys(store, &like, request->text, task->now_ms,
-                             &add->result, error);
+    ob_status status = ob_store_add_keys(store, &like, request->text,
+                                         task->now_ms, &add->result, error);
+    return status ? status : note_addition(add, store, error);
 }
 
-static void write_refused(ob_buffer *out, const ob_refused_key *refused,
-                          size_t count)
+void ob_refused_write(ob_buffer *out, const ob_refused_key *refused,
+                      size_t count)
 {
     ob_buffer_append_str(out, ",\"refused\":[");
     for (size_t i = 0; i < count; i++) {
@@ -129,11 +114,11 @@ static void add_answer(ob_task *task)
     shown += add->request.refused_shown;
     write_count(&task->out, "{\"added\":", result->added);
     write_count(&task->out, ",\"known\":", result->known);
-    write_refused(&task->out, add->request.refused, shown);
+    ob_refused_write(&task->out, add->request.refused, shown);
     if (refused > shown)
         write_count(&task->out, ",\"refused_total\":", refused);
     ob_buffer_append_char(&task->out, '}');
-    answer_out(task);
+    ob_task_answer_out(task);
 }
 
 static void add_deinit(ob_task *task)
@@ -147,9 +132,10 @@ void ob_admin_add_keys(const ob_admin_call *call)
 {
     static const ob_task_kind kind = {sizeof(add_task), add_work, add_job,
                                       add_answer, add_deinit};
-    ob_task *task = ob_task_new(call->gateway, call->exchange, &kind);
+    ob_task *task = ob_task_for(call, &kind);
     if (task)
-        start(task, keep_body(task, call, &((add_task *)task)->body));
+        ob_task_start_or_end(
+            task, ob_task_keep_body(task, call, &((add_task *)task)->body));
 }
 
 /* ---- delete ---- */
@@ -166,18 +152,9 @@ static ob_status find_ids(ob_task *task, ob_delete_request *request)
 {
     ob_key_query query = {.provider = request->provider,
                           .status = request->status};
-    ob_key_entries entries = {NULL, 0, 0};
-    ob_status status = ob_keylist_collect(ob_shared_pool_of(task->gateway),
-                                          &query, task->now_ms, &entries);
-    if (!status) {
-        request->ids =
-            ob_arena_alloc(&task->arena, (entries.count + 1) * sizeof(int64_t));
-        status = request->ids ? OB_OK : OB_NO_MEMORY;
-    }
-    for (size_t i = 0; !status && i < entries.count; i++)
-        request->ids[request->id_count++] = entries.items[i].id;
-    ob_key_entries_deinit(&entries);
-    return status;
+    return ob_keylist_ids(ob_shared_pool_of(task->gateway), &query,
+                          task->now_ms, &task->arena, &request->ids,
+                          &request->id_count);
 }
 
 static ob_status delete_work(ob_task *task)
@@ -195,25 +172,32 @@ static ob_status delete_job(ob_task *task, ob_store *store,
                             ob_store_error *error)
 {
     delete_task *deletion = (delete_task *)task;
-    return ob_store_remove_keys(store, deletion->request.ids,
-                                deletion->request.id_count, task->now_ms,
-                                &deletion->removed, error);
+    ob_status status = ob_store_remove_keys(
+        store, deletion->request.ids, deletion->request.id_count, task->now_ms,
+        &deletion->removed, error);
+    if (status)
+        return status;
+    char detail[64];
+    (void)snprintf(detail, sizeof(detail), "removed %zu", deletion->removed);
+    int64_t id = deletion->request.id_count == 1 ? deletion->request.ids[0] : 0;
+    return ob_task_note(task, store, "keys remove", id, detail, error);
 }
 
 static void delete_answer(ob_task *task)
 {
     write_count(&task->out, "{\"removed\":", ((delete_task *)task)->removed);
     ob_buffer_append_char(&task->out, '}');
-    answer_out(task);
+    ob_task_answer_out(task);
 }
 
 void ob_admin_delete_keys(const ob_admin_call *call)
 {
     static const ob_task_kind kind = {sizeof(delete_task), delete_work,
                                       delete_job, delete_answer, NULL};
-    ob_task *task = ob_task_new(call->gateway, call->exchange, &kind);
+    ob_task *task = ob_task_for(call, &kind);
     if (task)
-        start(task, keep_body(task, call, &((delete_task *)task)->body));
+        ob_task_start_or_end(
+            task, ob_task_keep_body(task, call, &((delete_task *)task)->body));
 }
 
 /* ---- patch ---- */
@@ -232,6 +216,20 @@ static ob_status patch_work(ob_task *task)
                                   &patch->request, &task->error);
 }
 
+/* Which members were set; what a remark says may be anything. */
+static void describe(const ob_patch_request *request, char *out, size_t size)
+{
+    const char *status = "";
+    if (request->set_status)
+        status = request->status == OB_KEY_BLOCKED ? "status=blocked "
+                                                   : "status=active ";
+    (void)snprintf(out, size, "%s%s%s%s%s", status,
+                   request->set_remark ? "remark " : "",
+                   request->order.set_priority ? "priority " : "",
+                   request->order.set_weight ? "weight " : "",
+                   request->set_cooldowns ? "cooldowns" : "");
+}
+
 static ob_status patch_job(ob_task *task, ob_store *store,
                            ob_store_error *error)
 {
@@ -245,7 +243,13 @@ static ob_status patch_job(ob_task *task, ob_store *store,
         .cooldown_count = request->cooldown_count,
         .set_cooldowns = request->set_cooldowns,
     };
-    return ob_store_patch_key(store, patch->id, &change, task->now_ms, error);
+    ob_status status =
+        ob_store_patch_key(store, patch->id, &change, task->now_ms, error);
+    if (status)
+        return status;
+    char detail[120];
+    describe(request, detail, sizeof(detail));
+    return ob_task_note(task, store, "keys set", patch->id, detail, error);
 }
 
 /* The key as it is now; by the commit's end the pool has followed. */
@@ -256,7 +260,7 @@ static void patch_answer(ob_task *task)
         ob_keylist_write_key(ob_shared_pool_of(task->gateway), patch->id,
                              ob_exchange_now_ms(task->exchange), &task->out);
     if (status == OB_OK) {
-        answer_out(task);
+        ob_task_answer_out(task);
         return;
     }
     if (status == OB_NOT_FOUND)
@@ -274,11 +278,12 @@ void ob_admin_patch_key(const ob_admin_call *call)
 {
     static const ob_task_kind kind = {sizeof(patch_task), patch_work, patch_job,
                                       patch_answer, NULL};
-    ob_task *task = ob_task_new(call->gateway, call->exchange, &kind);
+    ob_task *task = ob_task_for(call, &kind);
     if (!task)
         return;
     ((patch_task *)task)->id = call->key_id;
-    start(task, keep_body(task, call, &((patch_task *)task)->body));
+    ob_task_start_or_end(
+        task, ob_task_keep_body(task, call, &((patch_task *)task)->body));
 }
 
 /* ---- test ---- */
@@ -317,7 +322,7 @@ static void test_answer(ob_task *task)
     ob_buffer_append_str(&task->out, ",\"verdict\":");
     write_verdict(&task->out, &test->verdict);
     ob_buffer_append_char(&task->out, '}');
-    answer_out(task);
+    ob_task_answer_out(task);
 }
 
 static void probed(void *context, int status, const ob_verdict *verdict)
@@ -332,7 +337,7 @@ void ob_admin_test_key(const ob_admin_call *call)
 {
     static const ob_task_kind kind = {sizeof(test_task), NULL, NULL,
                                       test_answer, NULL};
-    ob_task *task = ob_task_new(call->gateway, call->exchange, &kind);
+    ob_task *task = ob_task_for(call, &kind);
     if (!task)
         return;
     ob_task_hold(task);
@@ -356,7 +361,6 @@ void ob_admin_test_key(const ob_admin_call *call)
 typedef struct secret_task {
     ob_task task;
     int64_t id;
-    char who[sizeof(((ob_authkey *)NULL)->name)];
     size_t len;
     char secret[OB_KEY_BYTES_MAX];
 } secret_task;
@@ -380,8 +384,7 @@ static ob_status secret_job(ob_task *task, ob_store *store,
                             ob_store_error *error)
 {
     secret_task *secret = (secret_task *)task;
-    return ob_store_audit(store, OB_S("secret"), secret->id,
-                          ob_slice_str(secret->who), task->now_ms, error);
+    return ob_task_note(task, store, "secret", secret->id, NULL, error);
 }
 
 static void secret_answer(ob_task *task)
@@ -397,7 +400,7 @@ static void secret_answer(ob_task *task)
     ob_buffer_append_str(&task->out, "{\"key\":");
     ob_buffer_append_json(&task->out, bytes);
     ob_buffer_append_char(&task->out, '}');
-    answer_out(task);
+    ob_task_answer_out(task);
 }
 
 static void secret_deinit(ob_task *task)
@@ -411,11 +414,10 @@ void ob_admin_reveal_key(const ob_admin_call *call)
 {
     static const ob_task_kind kind = {sizeof(secret_task), NULL, secret_job,
                                       secret_answer, secret_deinit};
-    ob_task *task = ob_task_new(call->gateway, call->exchange, &kind);
+    ob_task *task = ob_task_for(call, &kind);
     if (!task)
         return;
     secret_task *secret = (secret_task *)task;
     secret->id = call->key_id;
-    memcpy(secret->who, call->key->name, sizeof(secret->who));
-    start(task, take_secret(call->gateway, secret));
+    ob_task_start_or_end(task, take_secret(call->gateway, secret));
 }

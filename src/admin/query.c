@@ -62,17 +62,22 @@ ob_status ob_key_status_parse(ob_slice text, ob_key_status *status,
         OB_QUOTED(text));
 }
 
+ob_slice ob_provider_nearest(const ob_config *config, ob_slice name)
+{
+    ob_slice slugs[PROVIDERS_NAMED_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < config->provider_count && count < OB_LEN(slugs); i++)
+        slugs[count++] = config->providers[i].slug;
+    return ob_nearest(name, slugs, count);
+}
+
 ob_status ob_provider_named(const ob_config *config, ob_slice name,
                             const ob_provider **provider, ob_admin_error *error)
 {
     *provider = ob_config_provider_or_alias(config, name);
     if (*provider)
         return OB_OK;
-    ob_slice slugs[PROVIDERS_NAMED_MAX];
-    size_t count = 0;
-    for (size_t i = 0; i < config->provider_count && count < OB_LEN(slugs); i++)
-        slugs[count++] = config->providers[i].slug;
-    ob_slice near = ob_nearest(name, slugs, count);
+    ob_slice near = ob_provider_nearest(config, name);
     if (!near.len)
         return ob_admin_fail(error, 400,
                              "no provider is named '%.*s'; GET "
@@ -167,6 +172,15 @@ static ob_status read_page_size(struct reader *reader, ob_slice value)
                        &reader->query->page_size);
 }
 
+static ob_status read_detail(struct reader *reader, ob_slice value)
+{
+    reader->query->detail = ob_slice_eq(value, OB_S("1"));
+    if (reader->query->detail || ob_slice_eq(value, OB_S("0")))
+        return OB_OK;
+    return ob_admin_fail(reader->error, 400,
+                         "detail must be 1 or 0, not '%.*s'", OB_QUOTED(value));
+}
+
 static const struct {
     ob_slice name;
     ob_status (*read)(struct reader *reader, ob_slice value);
@@ -178,6 +192,7 @@ static const struct {
     {OB_S_INIT("order"), read_order},
     {OB_S_INIT("page"), read_page},
     {OB_S_INIT("page_size"), read_page_size},
+    {OB_S_INIT("detail"), read_detail},
 };
 
 static ob_status unknown_parameter(ob_slice name, ob_admin_error *error)
@@ -193,7 +208,7 @@ static ob_status unknown_parameter(ob_slice name, ob_admin_error *error)
     return ob_admin_fail(
         error, 400,
         "unknown parameter '%.*s'; there are provider, status, "
-        "q, sort, order, page and page_size",
+        "q, sort, order, page, page_size and detail",
         OB_QUOTED(name));
 }
 

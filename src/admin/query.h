@@ -28,6 +28,7 @@ typedef struct ob_key_query {
     ob_slice q; /* literal; empty: all */
     ob_key_sort sort;
     bool descending;
+    bool detail;   /* with quotas */
     uint32_t page; /* from 1 */
     uint32_t page_size;
 } ob_key_query;
@@ -49,6 +50,9 @@ OB_MUST_USE ob_status ob_key_status_parse(ob_slice text, ob_key_status *status,
 OB_MUST_USE ob_status ob_provider_named(const ob_config *config, ob_slice name,
                                         const ob_provider **provider,
                                         ob_admin_error *error);
+
+/* The slug nearest to a name that no provider has; empty where none is. */
+ob_slice ob_provider_nearest(const ob_config *config, ob_slice name);
 
 /* Reads the query of a list. OB_INVALID: *error says what is wrong. */
 OB_MUST_USE ob_status ob_key_query_parse(ob_slice text, const ob_config *config,

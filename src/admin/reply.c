@@ -113,6 +113,19 @@ void ob_reply_text(ob_exchange *exchange, ob_slice type, ob_slice body)
     ob_exchange_respond(exchange, 200, head.items, head.count, body);
 }
 
+void ob_reply_download(ob_exchange *exchange, ob_slice type, const char *name,
+                       ob_slice body)
+{
+    struct head head;
+    char disposition[96];
+    int len = snprintf(disposition, sizeof(disposition),
+                       "attachment; filename=\"%s\"", name);
+    OB_ASSERT(len > 0 && (size_t)len < sizeof(disposition));
+    begin(&head, type);
+    add(&head, OB_S("content-disposition"), ob_slice_str(disposition));
+    ob_exchange_respond(exchange, 200, head.items, head.count, body);
+}
+
 void ob_reply_redirect(ob_exchange *exchange, ob_slice location,
                        ob_slice cookie)
 {

@@ -33,6 +33,9 @@ void ob_reply_error(ob_exchange *exchange, const ob_admin_error *error);
 void ob_reply_html(ob_exchange *exchange, int status, unsigned retry_after_s,
                    ob_slice body);
 void ob_reply_text(ob_exchange *exchange, ob_slice type, ob_slice body);
+/* A file to be saved as `name`, a plain file name. */
+void ob_reply_download(ob_exchange *exchange, ob_slice type, const char *name,
+                       ob_slice body);
 /* 303. `cookie` may be empty. */
 void ob_reply_redirect(ob_exchange *exchange, ob_slice location,
                        ob_slice cookie);

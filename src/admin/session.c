@@ -35,7 +35,7 @@ static size_t find(const ob_sessions *sessions, ob_slice id)
 
 void ob_sessions_open(ob_sessions *sessions, ob_slice id,
                       const uint8_t key_hash[OB_AUTHKEY_HASH_SIZE],
-                      int64_t now_s)
+                      ob_slice address, int64_t now_s)
 {
     OB_ASSERT(id.len == OB_SESSION_ID_LEN);
     /* A free place ends at 0, before any other. */
@@ -46,17 +46,35 @@ void ob_sessions_open(ob_sessions *sessions, ob_slice id,
     ob_sha256(id, place->id_hash);
     memcpy(place->key_hash, key_hash, OB_AUTHKEY_HASH_SIZE);
     place->expires_at = now_s + OB_SESSION_SECONDS;
+    place->last_used_at = now_s;
+    place->number = ++sessions->opened;
+    address = ob_slice_head(address, sizeof(place->address) - 1);
+    if (address.len)
+        memcpy(place->address, address.ptr, address.len);
+    place->address[address.len] = 0;
 }
 
-ob_status ob_sessions_find(const ob_sessions *sessions, ob_slice id,
-                           int64_t now_s,
-                           uint8_t key_hash[OB_AUTHKEY_HASH_SIZE])
+ob_status ob_sessions_find(ob_sessions *sessions, ob_slice id, int64_t now_s,
+                           ob_session *found)
 {
     size_t at = find(sessions, id);
     if (at == OB_NOWHERE || sessions->entries[at].expires_at <= now_s)
         return OB_NOT_FOUND;
-    memcpy(key_hash, sessions->entries[at].key_hash, OB_AUTHKEY_HASH_SIZE);
+    sessions->entries[at].last_used_at = now_s;
+    *found = sessions->entries[at];
     return OB_OK;
+}
+
+bool ob_sessions_revoke(ob_sessions *sessions, int64_t number, int64_t now_s)
+{
+    for (size_t i = 0; i < OB_SESSIONS_MAX; i++) {
+        ob_session *session = &sessions->entries[i];
+        if (session->number != number || session->expires_at <= now_s)
+            continue;
+        *session = (ob_session){.expires_at = 0};
+        return true;
+    }
+    return false;
 }
 
 void ob_sessions_close(ob_sessions *sessions, ob_slice id)

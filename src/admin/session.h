@@ -22,11 +22,15 @@
 typedef struct ob_session {
     uint8_t id_hash[OB_AUTHKEY_HASH_SIZE];
     uint8_t key_hash[OB_AUTHKEY_HASH_SIZE];
+    int64_t number;     /* what people call it; no two are alike */
     int64_t expires_at; /* unix seconds; 0: free */
+    int64_t last_used_at;
+    char address[48]; /* where it was opened */
 } ob_session;
 
 typedef struct ob_sessions {
     ob_session entries[OB_SESSIONS_MAX];
+    int64_t opened;
 } ob_sessions;
 
 /* `out` gets OB_SESSION_ID_LEN characters and a NUL. */
@@ -35,11 +39,12 @@ void ob_session_id(const uint8_t bytes[OB_SESSION_BYTES],
 
 void ob_sessions_open(ob_sessions *sessions, ob_slice id,
                       const uint8_t key_hash[OB_AUTHKEY_HASH_SIZE],
-                      int64_t now_s);
-/* OB_NOT_FOUND: unknown or over. OB_OK: *key_hash says whose it is. */
-OB_MUST_USE ob_status ob_sessions_find(const ob_sessions *sessions, ob_slice id,
-                                       int64_t now_s,
-                                       uint8_t key_hash[OB_AUTHKEY_HASH_SIZE]);
+                      ob_slice address, int64_t now_s);
+/* OB_NOT_FOUND: unknown or over. OB_OK: *found is a copy; it was used now. */
+OB_MUST_USE ob_status ob_sessions_find(ob_sessions *sessions, ob_slice id,
+                                       int64_t now_s, ob_session *found);
+/* False: none that is open has that number. */
+bool ob_sessions_revoke(ob_sessions *sessions, int64_t number, int64_t now_s);
 void ob_sessions_close(ob_sessions *sessions, ob_slice id);
 
 /* The token that a change in this session must show; made of the id, so

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "call.h"
+
 ob_task *ob_task_new(ob_gateway *gateway, ob_exchange *exchange,
                      const ob_task_kind *kind)
 {
@@ -20,6 +22,53 @@ ob_task *ob_task_new(ob_gateway *gateway, ob_exchange *exchange,
     task->now_ms = ob_exchange_now_ms(exchange);
     ob_arena_init(&task->arena, 0);
     return task;
+}
+
+ob_task *ob_task_for(const ob_admin_call *call, const ob_task_kind *kind)
+{
+    ob_task *task = ob_task_new(call->gateway, call->exchange, kind);
+    if (task)
+        memcpy(task->who, call->key->name, sizeof(task->who));
+    return task;
+}
+
+void ob_task_start_or_end(ob_task *task, ob_status status)
+{
+    task->status = status;
+    if (status)
+        ob_task_end(task);
+    else
+        ob_task_start(task);
+}
+
+ob_status ob_task_keep_body(ob_task *task, const ob_admin_call *call,
+                            ob_slice *body)
+{
+    *body = ob_arena_dup(&task->arena, call->request->body);
+    return body->ptr ? OB_OK : OB_NO_MEMORY;
+}
+
+void ob_task_answer_out(ob_task *task)
+{
+    if (task->out.failed) {
+        (void)ob_admin_fail(&task->error, 503,
+                            "done, but out of memory for the answer");
+        ob_reply_error(task->exchange, &task->error);
+        return;
+    }
+    ob_reply_json(task->exchange, 200, ob_buffer_slice(&task->out));
+}
+
+ob_status ob_task_note(const ob_task *task, ob_store *store, const char *act,
+                       int64_t key_id, const char *detail,
+                       ob_store_error *error)
+{
+    ob_audit_line line = {.at_ms = task->now_ms,
+                          .act = ob_slice_str(act),
+                          .key_id = key_id,
+                          .who = ob_slice_str(task->who),
+                          .detail = ob_slice_str(detail ? detail : "")};
+    return ob_store_note(store, &line, error);
 }
 
 void ob_task_free(ob_task *task)
@@ -51,7 +100,12 @@ static void explain(ob_task *task, const char *detail)
     if (task->status == OB_NO_MEMORY)
         (void)ob_admin_fail(&task->error, 503, "out of memory");
     else if (task->status == OB_NOT_FOUND)
-        (void)ob_admin_fail(&task->error, 404, "no key has that id");
+        (void)ob_admin_fail(&task->error, 404, "%s",
+                            *detail ? detail : "no key has that id");
+    else if (task->status == OB_EXISTS)
+        (void)ob_admin_fail(&task->error, 409, "%s", detail);
+    else if (task->status == OB_INVALID && *detail)
+        (void)ob_admin_fail(&task->error, 400, "%s", detail);
     else if (task->status == OB_LIMIT)
         (void)ob_admin_fail(&task->error, 503,
                             "too many changes wait for the database; try "

@@ -28,7 +28,8 @@ typedef struct ob_task_kind {
      * OB_NO_MEMORY; then neither `job` nor `answer` is called. */
     ob_status (*work)(ob_task *task);
     /* The store's thread, inside a transaction. OB_NOT_FOUND is answered with
-     * 404, other failures with 503 and the store's message. */
+     * 404, OB_EXISTS with 409, OB_INVALID with 400, other failures with 503,
+     * and with the store's message. */
     ob_status (*job)(ob_task *task, ob_store *store, ob_store_error *error);
     /* On the loop, after the commit, with the caller still there. Must answer
      * task->exchange. */
@@ -42,7 +43,8 @@ struct ob_task {
     ob_snapshot *snapshot;
     ob_exchange *exchange; /* loop only; NULL: the caller has left */
     uv_loop_t *loop;
-    int64_t now_ms; /* when the request came */
+    int64_t now_ms;                    /* when the request came */
+    char who[OB_AUTHKEY_NAME_MAX + 1]; /* the auth key; "": nobody known */
     ob_arena arena;
     ob_buffer out; /* the answer's body under construction */
     ob_admin_error error;
@@ -56,6 +58,23 @@ struct ob_task {
 /* A zeroed task; NULL: the exchange has been answered with 503. */
 ob_task *ob_task_new(ob_gateway *gateway, ob_exchange *exchange,
                      const ob_task_kind *kind);
+/* The same for an administrator, who is noted. */
+struct ob_admin_call;
+ob_task *ob_task_for(const struct ob_admin_call *call,
+                     const ob_task_kind *kind);
+/* Starts the task, or ends it with what went wrong before. */
+void ob_task_start_or_end(ob_task *task, ob_status status);
+/* The body, kept beyond the exchange, whose caller may leave. */
+OB_MUST_USE ob_status ob_task_keep_body(ob_task *task,
+                                        const struct ob_admin_call *call,
+                                        ob_slice *body);
+/* Answers 200 with task->out. */
+void ob_task_answer_out(ob_task *task);
+/* In a job: a line of the audit log. `detail` may be NULL. */
+OB_MUST_USE ob_status ob_task_note(const ob_task *task, ob_store *store,
+                                   const char *act, int64_t key_id,
+                                   const char *detail, ob_store_error *error);
+
 /* From here on the task answers the exchange and frees itself. */
 void ob_task_start(ob_task *task);
 /* Instead of starting it: the caller answers the exchange. */

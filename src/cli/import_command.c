@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "../store/import.h"
-#include "key_output.h"
+#include "../store/key_output.h"
 #include "store_access.h"
 
 #define WHO         OB_S("command line")

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "key_output.h"
+#include "../store/key_output.h"
 #include "store_access.h"
 
 #define REFUSALS_MAX 1000

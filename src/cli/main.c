@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "../core/config.h"
+#include "auth_keys_command.h"
 #include "config_command.h"
 #include "demo_command.h"
 #include "import_command.h"
@@ -31,6 +32,7 @@ static const struct command {
 } commands[] = {
     {"serve", ob_serve_command, "run the gateway"},
     {"keys", ob_keys_command, "add, list, test, block, activate, remove keys"},
+    {"auth-keys", ob_auth_keys_command, "who may call: list, add, revoke"},
     {"verdict", ob_verdict_command, "what a provider's response would mean"},
     {"config", ob_config_command, "check a configuration file"},
     {"import", ob_import_command, "take keys over from elsewhere"},
@@ -46,7 +48,7 @@ static void help(FILE *out)
           "usage: one-balance COMMAND [options]\n\ncommands:\n",
           out);
     for (size_t i = 0; i < OB_LEN(commands); i++)
-        fprintf(out, "  %-8s  %s\n", commands[i].name, commands[i].help);
+        fprintf(out, "  %-9s  %s\n", commands[i].name, commands[i].help);
     fputs("\n\"one-balance COMMAND --help\" tells more of each.\n", out);
 }
 

@@ -43,6 +43,16 @@ static bool fail_number(parser *p, const ob_option *option)
 static bool set_value(parser *p, const ob_option *option, const char *value)
 {
     uint64_t number = 0;
+    if (option->list && option->list->count == OB_OPTION_LIST_MAX) {
+        snprintf(p->message, p->message_size,
+                 "--%s is given more than %d times", option->name,
+                 OB_OPTION_LIST_MAX);
+        return false;
+    }
+    if (option->list) {
+        option->list->items[option->list->count++] = value;
+        return true;
+    }
     if (option->text) {
         *option->text = value;
         return true;
@@ -76,7 +86,7 @@ static bool read_option(parser *p, const char *word, const char *next,
     const ob_option *option = find_option(p, name, &index);
     if (!option)
         return fail_unknown(p, name);
-    if (p->given[index]) {
+    if (p->given[index] && !option->list) {
         snprintf(p->message, p->message_size, "--%s is given twice",
                  option->name);
         return false;

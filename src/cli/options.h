@@ -20,8 +20,15 @@ enum {
     OB_EXIT_USAGE = 2,
 };
 
-/* Exactly one of `text`, `number` and `flag` is set: it is written when the
- * option is given and left alone otherwise, so it holds the default. */
+/* What an option that may be given several times was given. */
+#define OB_OPTION_LIST_MAX 64
+typedef struct ob_option_list {
+    const char *items[OB_OPTION_LIST_MAX]; /* into argv */
+    size_t count;
+} ob_option_list;
+
+/* Exactly one of `text`, `number`, `flag` and `list` is set: it is written when
+ * the option is given and left alone otherwise, so it holds the default. */
 typedef struct ob_option {
     const char *name;  /* "listen", without dashes */
     const char *value; /* "HOST:PORT" for --help; NULL for a flag */
@@ -30,6 +37,7 @@ typedef struct ob_option {
     uint64_t *number;
     uint64_t min, max; /* of the number */
     bool *flag;
+    ob_option_list *list; /* the option may be repeated */
 } ob_option;
 
 #define OB_ARGUMENTS_ANY ((size_t)-1)

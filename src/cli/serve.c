@@ -144,6 +144,21 @@ static ob_status load_saved(ob_serve *serve, ob_store *store,
     return status;
 }
 
+static ob_status load_auth(ob_serve *serve, ob_store *store, int64_t *revision,
+                           ob_store_error *error)
+{
+    size_t damaged = 0;
+    ob_status status =
+        ob_gateway_load_auth(&serve->gateway, store, revision, &damaged, error);
+    if (status == OB_OK && damaged) {
+        char message[100];
+        (void)snprintf(message, sizeof(message),
+                       "%zu auth keys are damaged and not in use", damaged);
+        log_line(NULL, message);
+    }
+    return status;
+}
+
 static ob_status start_store(ob_serve *serve, const ob_serve_options *options,
                              ob_store_error *error)
 {
@@ -155,6 +170,9 @@ static ob_status start_store(ob_serve *serve, const ob_serve_options *options,
                                 .collect_usage = ob_gateway_collect_usage,
                                 .collect_ledgers = ob_gateway_collect_ledgers,
                                 .collect_sticky = ob_gateway_collect_sticky,
+                                .auth_changed = ob_gateway_auth_changed,
+                                .collect_allowances =
+                                    ob_gateway_collect_allowances,
                                 .log = log_line};
     ob_status status =
         ob_serve_load(&serve->gateway, options->config->database,
@@ -162,6 +180,8 @@ static ob_status start_store(ob_serve *serve, const ob_serve_options *options,
     if (status != OB_OK)
         return status;
     status = load_saved(serve, store, error);
+    if (status == OB_OK)
+        status = load_auth(serve, store, &writer.auth_revision, error);
     if (status == OB_OK && !options->authkeys)
         status = first_key(serve, store, options->show_made_key, error);
     writer.store = store;
@@ -178,6 +198,11 @@ static ob_status start_server(ob_serve *serve, unsigned threads, char *error,
     ob_snapshot *snapshot = ob_gateway_acquire(&serve->gateway);
     const ob_config *config = snapshot->config;
     const char *why = "";
+    uv_timeval64_t clock = {0};
+    (void)uv_gettimeofday(&clock);
+    serve->gateway.about.version = OB_VERSION;
+    serve->gateway.about.started_ms = clock.tv_sec * 1000;
+    serve->gateway.about.threads = threads;
     ob_server_options options = {.threads = threads,
                                  .limits = config->limits,
                                  .timeouts = config->timeouts,

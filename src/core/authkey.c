@@ -5,12 +5,11 @@
 #include "message.h"
 
 #define TEXT_BYTES_MAX  ((size_t)1 << 20)
-#define KEYS_MAX        4096
+#define KEYS_MAX        OB_AUTHKEYS_MAX
 #define KEY_BYTES_MAX   4096
-#define PERMISSIONS_MAX 64
-#define MODELS_MAX      1024
-/* The end of the year 9999; what is later was meant in milliseconds. */
-#define EXPIRY_MAX 253402300799LL
+#define PERMISSIONS_MAX OB_AUTHKEY_PERMISSIONS_MAX
+#define MODELS_MAX      OB_AUTHKEY_MODELS_MAX
+#define EXPIRY_MAX      OB_AUTHKEY_EXPIRY_MAX
 
 /* One run over the text. `at` is the next byte; positions in errors count
  * from the text's beginning. */
@@ -355,8 +354,71 @@ ob_status ob_authkeys_from_hash(const uint8_t hash[OB_AUTHKEY_HASH_SIZE],
         return OB_NO_MEMORY;
     memcpy(one->keys[0].hash, hash, OB_AUTHKEY_HASH_SIZE);
     name_key(&one->keys[0], ++one->count);
+    one->keys[0].from = OB_AUTHKEY_FIRST_START;
     *keys = one;
     return OB_OK;
+}
+
+static ob_status copy_models(ob_arena *arena, const ob_permission *from,
+                             ob_permission *to)
+{
+    to->models =
+        ob_arena_alloc(arena, (from->model_count + 1) * sizeof(*to->models));
+    if (!to->models)
+        return OB_NO_MEMORY;
+    to->model_count = from->model_count;
+    for (size_t i = 0; i < from->model_count; i++) {
+        to->models[i] = ob_arena_dup(arena, from->models[i]);
+        if (!to->models[i].ptr)
+            return OB_NO_MEMORY;
+    }
+    return OB_OK;
+}
+
+static ob_status copy_key(ob_arena *arena, const ob_authkey *from,
+                          ob_authkey *to)
+{
+    *to = *from;
+    to->permissions = ob_arena_alloc(arena, (from->permission_count + 1) *
+                                                sizeof(*to->permissions));
+    if (!to->permissions)
+        return OB_NO_MEMORY;
+    for (size_t i = 0; i < from->permission_count; i++) {
+        ob_permission *permission = &to->permissions[i];
+        permission->provider =
+            ob_arena_dup(arena, from->permissions[i].provider);
+        if (!permission->provider.ptr ||
+            copy_models(arena, &from->permissions[i], permission) != OB_OK)
+            return OB_NO_MEMORY;
+    }
+    return OB_OK;
+}
+
+static ob_status append_keys(ob_authkeys *to, const ob_authkeys *from)
+{
+    ob_status status = OB_OK;
+    for (size_t i = 0; from && i < from->count && status == OB_OK; i++)
+        status = copy_key(&to->arena, &from->keys[i], &to->keys[to->count++]);
+    return status;
+}
+
+ob_status ob_authkeys_join(const ob_authkeys *first, const ob_authkeys *second,
+                           ob_authkeys **keys)
+{
+    size_t count = (first ? first->count : 0) + (second ? second->count : 0);
+    if (count > 2 * KEYS_MAX)
+        return OB_LIMIT;
+    ob_authkeys *all = keys_new(count + 1);
+    if (!all)
+        return OB_NO_MEMORY;
+    ob_status status = append_keys(all, first);
+    if (status == OB_OK)
+        status = append_keys(all, second);
+    if (status == OB_OK)
+        *keys = all;
+    else
+        ob_authkeys_free(all);
+    return status;
 }
 
 void ob_authkeys_free(ob_authkeys *keys)

@@ -234,6 +234,9 @@ void relay_settle_usage(ob_relay *relay, ob_pool *pool)
     ob_tokens used = relay->claim.tokens;
     used.input = tokens_of(usage.input, used.input);
     used.output = tokens_of(usage.output, used.output);
+    /* What was refused has cost nothing. */
+    if (relay->claim.open && relay->now.status < 400)
+        relay->spent_tokens = (uint64_t)used.input + used.output;
     relay_settle(relay, pool, usage.known ? &used : NULL);
 }
 

@@ -138,6 +138,8 @@ typedef struct ob_relay {
     /* Attempts by what came of them, a good answer as DELIVER; whoever drives
      * the relay takes them and sets them to 0. */
     uint32_t verdict_counts[OB_ACTION_RETRY + 1];
+    /* Of the answer, once it is over; estimated where it does not tell. */
+    uint64_t spent_tokens;
 } ob_relay;
 
 /*

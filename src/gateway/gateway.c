@@ -17,6 +17,8 @@ ob_status ob_gateway_init(ob_gateway *gateway)
     gateway->callers = ob_throttle_new();
     bool ready = gateway->pool && gateway->throttle && gateway->callers &&
                  uv_mutex_init(&gateway->snapshot_lock) == 0 &&
+                 uv_mutex_init(&gateway->auth_lock) == 0 &&
+                 ob_allowances_init(&gateway->allowances) == OB_OK &&
                  uv_mutex_init(&gateway->pool_lock) == 0;
     return ready ? OB_OK : OB_NO_MEMORY;
 }
@@ -25,6 +27,10 @@ void ob_gateway_deinit(ob_gateway *gateway)
 {
     if (gateway->snapshot)
         ob_snapshot_release(gateway->snapshot);
+    ob_authkeys_free(gateway->base_keys);
+    ob_authkeys_free(gateway->console_keys);
+    ob_allowances_deinit(&gateway->allowances);
+    uv_mutex_destroy(&gateway->auth_lock);
     ob_throttle_free(gateway->throttle);
     ob_throttle_free(gateway->callers);
     ob_pool_free(gateway->pool);
@@ -43,12 +49,29 @@ ob_snapshot *ob_gateway_acquire(ob_gateway *gateway)
     return snapshot;
 }
 
+/* A configuration outlives the snapshot that it came with: auth keys change
+ * more often. */
+struct ob_shared_config {
+    atomic_uint references;
+    ob_config *config;
+};
+
+static void release_config(ob_shared_config *shared)
+{
+    if (atomic_fetch_sub_explicit(&shared->references, 1,
+                                  memory_order_acq_rel) != 1)
+        return;
+    ob_config_free(shared->config);
+    free(shared);
+}
+
 void ob_snapshot_release(ob_snapshot *snapshot)
 {
     if (atomic_fetch_sub_explicit(&snapshot->references, 1,
                                   memory_order_acq_rel) != 1)
         return;
-    ob_config_free(snapshot->config);
+    release_config(snapshot->shared);
+    ob_allowances_unbind(snapshot->allowances, snapshot->authkeys);
     ob_authkeys_free(snapshot->authkeys);
     free(snapshot);
 }
@@ -66,20 +89,8 @@ static ob_status bind_groups(ob_gateway *gateway, ob_config *config)
     return status;
 }
 
-ob_status ob_gateway_set(ob_gateway *gateway, ob_config *config,
-                         ob_authkeys *authkeys)
+static void swap(ob_gateway *gateway, ob_snapshot *snapshot)
 {
-    ob_snapshot *snapshot = calloc(1, sizeof(*snapshot));
-    ob_status status = snapshot ? bind_groups(gateway, config) : OB_NO_MEMORY;
-    if (status != OB_OK) {
-        free(snapshot);
-        ob_config_free(config);
-        ob_authkeys_free(authkeys);
-        return status;
-    }
-    snapshot->config = config;
-    snapshot->authkeys = authkeys;
-    atomic_init(&snapshot->references, 1);
     uv_mutex_lock(&gateway->snapshot_lock);
     snapshot->serial = ++gateway->snapshots_made;
     ob_snapshot *old = gateway->snapshot;
@@ -87,6 +98,111 @@ ob_status ob_gateway_set(ob_gateway *gateway, ob_config *config,
     uv_mutex_unlock(&gateway->snapshot_lock);
     if (old)
         ob_snapshot_release(old);
+}
+
+/* A new snapshot of these; under auth_lock. Takes one reference of `shared`
+ * where it is OB_OK, and copies the keys. */
+static ob_status put_in_force(ob_gateway *gateway, ob_shared_config *shared,
+                              const ob_authkeys *base,
+                              const ob_authkeys *console)
+{
+    ob_authkeys *all = NULL;
+    ob_snapshot *snapshot = calloc(1, sizeof(*snapshot));
+    ob_status status = snapshot ? OB_OK : OB_NO_MEMORY;
+    if (status == OB_OK)
+        status = ob_authkeys_join(base, console, &all);
+    if (status == OB_OK)
+        status = ob_allowances_bind(&gateway->allowances, all);
+    if (status != OB_OK) {
+        ob_authkeys_free(all);
+        free(snapshot);
+        return status;
+    }
+    snapshot->shared = shared;
+    snapshot->config = shared->config;
+    snapshot->allowances = &gateway->allowances;
+    snapshot->authkeys = all;
+    atomic_init(&snapshot->references, 1);
+    swap(gateway, snapshot);
+    return OB_OK;
+}
+
+ob_status ob_gateway_set(ob_gateway *gateway, ob_config *config,
+                         ob_authkeys *authkeys)
+{
+    ob_shared_config *shared = calloc(1, sizeof(*shared));
+    ob_status status = shared ? bind_groups(gateway, config) : OB_NO_MEMORY;
+    if (status == OB_OK) {
+        shared->config = config;
+        atomic_init(&shared->references, 1);
+        uv_mutex_lock(&gateway->auth_lock);
+        status = put_in_force(gateway, shared, authkeys, gateway->console_keys);
+        if (status == OB_OK) {
+            ob_authkeys_free(gateway->base_keys);
+            gateway->base_keys = authkeys;
+        }
+        uv_mutex_unlock(&gateway->auth_lock);
+    }
+    if (status != OB_OK) {
+        free(shared);
+        ob_config_free(config);
+        ob_authkeys_free(authkeys);
+    }
+    return status;
+}
+
+/* ---- auth keys of the store ---- */
+
+ob_status ob_gateway_auth_changed(void *context, ob_authkeys *keys)
+{
+    ob_gateway *gateway = context;
+    ob_status status = OB_OK;
+    uv_mutex_lock(&gateway->auth_lock);
+    /* Only ever replaced under auth_lock, so it stays. */
+    ob_shared_config *shared =
+        gateway->snapshot ? gateway->snapshot->shared : NULL;
+    if (shared) {
+        atomic_fetch_add_explicit(&shared->references, 1, memory_order_relaxed);
+        status = put_in_force(gateway, shared, gateway->base_keys, keys);
+        if (status != OB_OK)
+            release_config(shared);
+    }
+    if (status == OB_OK) {
+        ob_authkeys_free(gateway->console_keys);
+        gateway->console_keys = keys;
+    }
+    uv_mutex_unlock(&gateway->auth_lock);
+    return status;
+}
+
+size_t ob_gateway_collect_allowances(void *context, ob_allowance_row *rows,
+                                     size_t max)
+{
+    return ob_allowances_collect(&((ob_gateway *)context)->allowances, rows,
+                                 max);
+}
+
+static void load_allowance(void *context, const ob_allowance_row *row)
+{
+    ob_allowances_load(context, row);
+}
+
+ob_status ob_gateway_load_auth(ob_gateway *gateway, ob_store *store,
+                               int64_t *revision, size_t *damaged,
+                               ob_store_error *error)
+{
+    ob_authkeys *keys = NULL;
+    ob_status status = ob_store_auth_revision(store, revision, error);
+    if (status == OB_OK)
+        status = ob_store_load_auth_keys(store, &keys, damaged, error);
+    if (status == OB_OK)
+        status = ob_store_load_allowances(store, load_allowance,
+                                          &gateway->allowances, error);
+    if (status != OB_OK) {
+        ob_authkeys_free(keys);
+        return status;
+    }
+    gateway->console_keys = keys;
     return OB_OK;
 }
 

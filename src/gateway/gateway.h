@@ -4,7 +4,7 @@
  *   config snapshot (read-only, counted)   pool (one lock)   writer (messages)
  *
  * Lock order: the pool's lock is a leaf; nothing is called under it but
- * ob_pool_*.
+ * ob_pool_*. So is that of the allowances. auth_lock comes before all others.
  */
 #ifndef OB_GATEWAY_H
 #define OB_GATEWAY_H
@@ -16,12 +16,17 @@
 #include "../core/config.h"
 #include "../core/pool.h"
 #include "../store/store.h"
+#include "allowances.h"
 #include "server.h"
+
+typedef struct ob_shared_config ob_shared_config;
 
 /* Configuration and auth keys as they were when a request began. */
 typedef struct ob_snapshot {
     atomic_uint references;
-    uint64_t serial; /* no two are alike */
+    uint64_t serial;           /* no two are alike */
+    ob_shared_config *shared;  /* holds `config` */
+    ob_allowances *allowances; /* the gateway's */
     ob_config *config;
     ob_authkeys *authkeys;
 } ob_snapshot;
@@ -41,6 +46,11 @@ struct ob_gateway {
     uv_mutex_t snapshot_lock; /* held to take or swap the pointer only */
     uint64_t snapshots_made;
     ob_snapshot *snapshot;
+    /* Held while one snapshot takes another's place, and for these two. */
+    uv_mutex_t auth_lock;
+    ob_authkeys *base_keys;    /* of AUTH_KEY, or of the first start */
+    ob_authkeys *console_keys; /* of the store; NULL: none were loaded */
+    ob_allowances allowances;
     uv_mutex_t pool_lock;
     ob_pool *pool;
     ob_writer *writer;
@@ -54,6 +64,12 @@ struct ob_gateway {
     atomic_ullong attempts_total[8]; /* by ob_action */
     atomic_ullong revived_total;     /* keys that a probe set free */
     atomic_bool draining;
+    /* For administrators to read; set before the first request. */
+    struct {
+        const char *version; /* static; NULL: not told */
+        int64_t started_ms;  /* unix */
+        unsigned threads;
+    } about;
     /* A line for the operator; NULL: nobody reads. From any thread. */
     void (*log)(void *context, const char *message);
     struct {
@@ -86,12 +102,23 @@ OB_MUST_USE ob_status ob_gateway_load_saved(ob_gateway *gateway,
                                             ob_store *store, size_t *damaged,
                                             ob_store_error *error);
 
+/* The same for auth keys. `keys` are all of the store's, and taken over where
+ * it is OB_OK. */
+OB_MUST_USE ob_status ob_gateway_auth_changed(void *gateway, ob_authkeys *keys);
+size_t ob_gateway_collect_allowances(void *gateway, ob_allowance_row *rows,
+                                     size_t max);
+/* Loads both from the store, before the first snapshot is made. */
+OB_MUST_USE ob_status ob_gateway_load_auth(ob_gateway *gateway, ob_store *store,
+                                           int64_t *revision, size_t *damaged,
+                                           ob_store_error *error);
+
 /* The present snapshot; give it back with ob_snapshot_release(). */
 ob_snapshot *ob_gateway_acquire(ob_gateway *gateway);
 void ob_snapshot_release(ob_snapshot *snapshot);
 /*
  * Puts a new configuration in force for requests that begin from now on and
- * binds its providers to the pool's groups. Takes both over.
+ * binds its providers to the pool's groups. Takes both over. The store's auth
+ * keys are valid beside `authkeys`.
  */
 OB_MUST_USE ob_status ob_gateway_set(ob_gateway *gateway, ob_config *config,
                                      ob_authkeys *authkeys);

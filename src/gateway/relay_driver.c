@@ -47,8 +47,11 @@ static void drive_free(drive *d)
 {
     ob_attempt_cancel(&d->attempt);
     ob_deadline_clear(&d->wait);
-    if (d->running)
+    if (d->running) {
+        ob_allowances_spend(&d->gateway->allowances, d->authkey,
+                            d->relay.spent_tokens, 0, now_ms(d));
         ob_relay_deinit(&d->relay);
+    }
     ob_snapshot_release(d->snapshot);
     ob_loop_give(d->loop, OB_SPARE_DRIVE, d);
 }
@@ -417,6 +420,52 @@ static void refuse_route(drive *d, const ob_route_error *error)
     drive_free(d);
 }
 
+/* "… its limit of 10 requests a minute." */
+static void write_limit(ob_buffer *out, const ob_allowance_limits *limits,
+                        ob_allowance_limit reached)
+{
+    bool day = reached == OB_ALLOWANCE_USD_DAY;
+    ob_buffer_append_str(out, "This auth key has reached its limit of ");
+    switch (reached) {
+    case OB_ALLOWANCE_NONE:
+        return;
+    case OB_ALLOWANCE_REQUESTS_MINUTE:
+        ob_buffer_append_u64(out, limits->requests_minute);
+        ob_buffer_append_str(out, " requests a minute.");
+        break;
+    case OB_ALLOWANCE_TOKENS_MINUTE:
+        ob_buffer_append_u64(out, limits->tokens_minute);
+        ob_buffer_append_str(out, " tokens a minute.");
+        break;
+    case OB_ALLOWANCE_USD_DAY:
+    case OB_ALLOWANCE_USD_MONTH:
+        ob_micro_usd_append(out, day ? limits->micro_usd_day
+                                     : limits->micro_usd_month);
+        ob_buffer_append_str(out,
+                             day ? " USD a day (UTC)." : " USD a month (UTC).");
+        break;
+    }
+    ob_buffer_append_str(out, " Try again when Retry-After is over.");
+}
+
+/* Is a limit of the auth key reached? Then the caller has been told. */
+static bool refuse_spent(drive *d)
+{
+    int64_t wait_s = 0;
+    ob_allowance_limit reached = ob_allowances_admit(
+        &d->gateway->allowances, d->authkey, now_ms(d), &wait_s);
+    if (reached == OB_ALLOWANCE_NONE)
+        return false;
+    ob_buffer message = {0};
+    ob_exchange *exchange = leave(d);
+    write_limit(&message, &d->authkey->limits, reached);
+    ob_gateway_refuse_with(d->gateway, exchange, 429, d->relay.route.dialect,
+                           ob_buffer_slice(&message), wait_s);
+    ob_buffer_deinit(&message);
+    drive_free(d);
+    return true;
+}
+
 void ob_drive_run(ob_exchange *exchange)
 {
     drive *d = ob_exchange_owner(exchange);
@@ -444,5 +493,6 @@ void ob_drive_run(ob_exchange *exchange)
         drive_free(d);
         return;
     }
-    step_wake(d);
+    if (!refuse_spent(d))
+        step_wake(d);
 }

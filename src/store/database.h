@@ -71,6 +71,10 @@ OB_MUST_USE ob_status ob_store_add_change(ob_store *store,
 OB_MUST_USE ob_status ob_store_trim_changes(ob_store *store, size_t added,
                                             ob_store_error *error);
 
+/* Counts a key that is refused, and shows it where there is room. */
+void ob_store_note_refusal(ob_add_result *result, ob_slice secret,
+                           const char *why);
+
 #define OB_USAGE_BYTES (OB_USAGE_CHUNK * 3 * 8)
 /* The counters of a chunk of keys; zeros where none are stored. */
 OB_MUST_USE ob_status ob_store_load_usage(ob_store *store, int64_t chunk,
@@ -86,6 +90,7 @@ OB_MUST_USE ob_status ob_store_put_cooldowns(
 const char *ob_reason_word(ob_reason reason);
 ob_reason ob_reason_from_word(ob_slice word);
 const char *ob_action_word(ob_action action);
+ob_action ob_action_from_word(ob_slice word);
 const char *ob_status_word(ob_key_status status);
 ob_key_status ob_status_from_word(ob_slice word);
 

@@ -156,6 +156,16 @@ static bool is_sql(ob_slice text)
     return false;
 }
 
+static ob_import_kind kind_of(ob_slice text)
+{
+    ob_slice begin = ob_slice_trim(text);
+    if (is_sql(text))
+        return OB_IMPORT_SQL;
+    if (ob_slice_starts(begin, OB_S("{")) || ob_slice_starts(begin, OB_S("[")))
+        return OB_IMPORT_JSON;
+    return ob_import_is_csv(text) ? OB_IMPORT_CSV : OB_IMPORT_LINES;
+}
+
 static ob_status read_text(ob_importer *importer, ob_slice text)
 {
     if (ob_slice_index(text, 0) != OB_NOWHERE)
@@ -164,12 +174,22 @@ static ob_status read_text(ob_importer *importer, ob_slice text)
                              "nor an SQLite database");
     if (ob_slice_starts(text, OB_S("\xef\xbb\xbf")))
         text = ob_slice_from(text, 3);
-    if (is_sql(text))
+    ob_import_kind kind = importer->options->kind;
+    switch (kind == OB_IMPORT_AUTO ? kind_of(text) : kind) {
+    case OB_IMPORT_SQL:
         return ob_import_dump(importer, text);
-    if (ob_slice_starts(ob_slice_trim(text), OB_S("{")))
-        return ob_import_json_lines(importer, text);
-    if (ob_import_is_csv(text))
+    case OB_IMPORT_JSON:
+        return ob_import_json(importer, text);
+    case OB_IMPORT_CSV:
+        if (!ob_import_is_csv(text))
+            return ob_store_fail(importer->error, OB_INVALID,
+                                 "the first line of the CSV must name the "
+                                 "columns, provider and key among them");
         return ob_import_csv(importer, text);
+    case OB_IMPORT_AUTO:
+    case OB_IMPORT_LINES:
+        break;
+    }
     return ob_import_lines(importer, text);
 }
 

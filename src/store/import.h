@@ -2,7 +2,7 @@
  * import.h - keys from elsewhere: files of other programs and of people.
  *
  *   file ─▶ SQLite database | SQL dump ─▶ table `keys` ┐
- *        ─▶ JSON Lines | CSV | plain lines             ┴▶ rows ─▶ store
+ *        ─▶ JSON (Lines) | CSV | plain lines           ┴▶ rows ─▶ store
  *
  * The kind is found by looking at the first bytes. Input is hostile until
  * shown otherwise: a dump runs in a database of its own in memory, where it
@@ -26,7 +26,17 @@ typedef struct ob_import_result {
     size_t cooldowns_left_out;
 } ob_import_result;
 
+/* What a text is. */
+typedef enum ob_import_kind {
+    OB_IMPORT_AUTO, /* as it begins */
+    OB_IMPORT_LINES,
+    OB_IMPORT_CSV,
+    OB_IMPORT_JSON, /* an array of objects, or JSON Lines */
+    OB_IMPORT_SQL,
+} ob_import_kind;
+
 typedef struct ob_import_options {
+    ob_import_kind kind; /* of a text */
     int64_t now_ms;
     void *context;
     /* The slug for a provider's name or alias; {NULL, 0}: it is unknown, and
@@ -93,8 +103,8 @@ void ob_import_cooldown(ob_importer *importer, ob_import_row *row,
 OB_MUST_USE ob_status ob_import_dump(ob_importer *importer, ob_slice sql);
 OB_MUST_USE ob_status ob_import_database(ob_importer *importer,
                                          const char *path);
-OB_MUST_USE ob_status ob_import_json_lines(ob_importer *importer,
-                                           ob_slice text);
+/* An array of objects, or JSON Lines. */
+OB_MUST_USE ob_status ob_import_json(ob_importer *importer, ob_slice text);
 OB_MUST_USE ob_status ob_import_csv(ob_importer *importer, ob_slice text);
 OB_MUST_USE ob_status ob_import_lines(ob_importer *importer, ob_slice text);
 /* Does the first line name the columns "provider" and "key"? */

@@ -68,7 +68,7 @@ static ob_status import_object(ob_importer *importer, yyjson_val *object,
     return ob_import_add(importer, &row);
 }
 
-ob_status ob_import_json_lines(ob_importer *importer, ob_slice text)
+static ob_status import_json_lines(ob_importer *importer, ob_slice text)
 {
     ob_status status = OB_OK;
     for (size_t number = 1; text.ptr && status == OB_OK; number++) {
@@ -85,6 +85,43 @@ ob_status ob_import_json_lines(ob_importer *importer, ob_slice text)
         yyjson_doc_free(doc);
     }
     return status;
+}
+
+static ob_status import_element(ob_importer *importer, yyjson_val *value,
+                                size_t number)
+{
+    if (yyjson_is_obj(value))
+        return import_object(importer, value, number);
+    ob_import_refuse(importer, number, OB_S(""),
+                     "the element is not a JSON object");
+    return OB_OK;
+}
+
+static ob_status import_array(ob_importer *importer, ob_slice text)
+{
+    yyjson_read_err why;
+    yyjson_doc *doc =
+        yyjson_read_opts((char *)text.ptr, text.len, 0, NULL, &why);
+    yyjson_arr_iter iter = yyjson_arr_iter_with(yyjson_doc_get_root(doc));
+    yyjson_val *value;
+    ob_status status = OB_OK;
+    if (!doc)
+        return ob_store_fail(importer->error, OB_INVALID,
+                             "the JSON is malformed at byte %zu; nothing was "
+                             "imported",
+                             why.pos);
+    for (size_t number = 1;
+         status == OB_OK && (value = yyjson_arr_iter_next(&iter)); number++)
+        status = import_element(importer, value, number);
+    yyjson_doc_free(doc);
+    return status;
+}
+
+ob_status ob_import_json(ob_importer *importer, ob_slice text)
+{
+    return ob_slice_starts(ob_slice_trim(text), OB_S("["))
+               ? import_array(importer, text)
+               : import_json_lines(importer, text);
 }
 
 /* ------------------------------------------------------- CSV (RFC 4180) */

@@ -183,8 +183,8 @@ ob_status ob_store_add_key(ob_store *store, const ob_new_key *key,
     return committed == OB_OK ? status : committed;
 }
 
-static void note_refusal(ob_add_result *result, ob_slice secret,
-                         const char *why)
+void ob_store_note_refusal(ob_add_result *result, ob_slice secret,
+                           const char *why)
 {
     if (result->refused < result->refusals_max) {
         ob_refused_key *refusal = &result->refusals[result->refused];
@@ -206,7 +206,7 @@ static ob_status add_text(ob_store *store, ob_new_key *key, ob_slice text,
                 continue;
             const char *why = ob_key_refusal(key->secret);
             if (why) {
-                note_refusal(result, key->secret, why);
+                ob_store_note_refusal(result, key->secret, why);
                 continue;
             }
             ob_status status = add_key(store, key, now_ms, error);
@@ -425,6 +425,36 @@ ob_status ob_store_patch_key(ob_store *store, int64_t id,
     if (status != OB_OK)
         return status;
     status = patch_key(store, id, patch, now_ms, error);
+    if (status == OB_OK)
+        return ob_store_commit(store, error);
+    ob_store_rollback(store);
+    return status;
+}
+
+static ob_status patch_all(ob_store *store, const int64_t *ids, size_t count,
+                           const ob_key_patch *patch, int64_t now_ms,
+                           size_t *changed, ob_store_error *error)
+{
+    ob_status status = OB_OK;
+    for (size_t i = 0; i < count && status == OB_OK; i++) {
+        status = patch_key(store, ids[i], patch, now_ms, error);
+        *changed += status == OB_OK;
+        if (status == OB_NOT_FOUND)
+            status = OB_OK;
+    }
+    return status == OB_OK ? ob_store_trim_changes(store, count, error)
+                           : status;
+}
+
+ob_status ob_store_patch_keys(ob_store *store, const int64_t *ids, size_t count,
+                              const ob_key_patch *patch, int64_t now_ms,
+                              size_t *changed, ob_store_error *error)
+{
+    *changed = 0;
+    ob_status status = ob_store_begin(store, error);
+    if (status != OB_OK)
+        return status;
+    status = patch_all(store, ids, count, patch, now_ms, changed, error);
     if (status == OB_OK)
         return ob_store_commit(store, error);
     ob_store_rollback(store);

@@ -32,6 +32,14 @@ const char *ob_action_word(ob_action action)
     return actions[action];
 }
 
+ob_action ob_action_from_word(ob_slice word)
+{
+    for (size_t i = 0; i < OB_LEN(actions); i++)
+        if (ob_slice_eq(word, ob_slice_str(actions[i])))
+            return (ob_action)i;
+    return (ob_action)0;
+}
+
 const char *ob_status_word(ob_key_status status)
 {
     return status == OB_KEY_BLOCKED ? "blocked" : "active";

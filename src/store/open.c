@@ -14,10 +14,11 @@
 
 extern const unsigned char ob_migration_0001[];
 extern const unsigned char ob_migration_0002[];
+extern const unsigned char ob_migration_0003[];
 
 /* In order; user_version is the number of those that have run. */
-static const unsigned char *const migrations[] = {ob_migration_0001,
-                                                  ob_migration_0002};
+static const unsigned char *const migrations[] = {
+    ob_migration_0001, ob_migration_0002, ob_migration_0003};
 #define SCHEMA ((int64_t)OB_LEN(migrations))
 
 static const char check_text[] = "one-balance master key";

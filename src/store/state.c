@@ -282,31 +282,40 @@ ob_status ob_store_trim_changes(ob_store *store, size_t added,
     return trim(store, OB_SQL_TRIM_CHANGES, added, error);
 }
 
-static ob_status add_audit(ob_store *store, ob_slice act, int64_t key_id,
-                           ob_slice who, int64_t now_ms, ob_store_error *error)
+static ob_status add_audit(ob_store *store, const ob_audit_line *line,
+                           ob_store_error *error)
 {
     sqlite3_stmt *statement = ob_sql_take(store, OB_SQL_ADD_AUDIT, error);
     if (!statement)
         return OB_IO;
-    sqlite3_bind_int64(statement, 1, now_ms);
-    ob_sql_text(statement, 2, act);
-    sqlite3_bind_int64(statement, 3, key_id);
-    ob_sql_text(statement, 4, who);
+    sqlite3_bind_int64(statement, 1, line->at_ms);
+    ob_sql_text(statement, 2, line->act);
+    sqlite3_bind_int64(statement, 3, line->key_id);
+    ob_sql_text(statement, 4, line->who);
+    ob_sql_text(statement, 5, line->detail);
     ob_status status = ob_sql_run(store, statement, error);
     return status == OB_OK ? trim(store, OB_SQL_TRIM_AUDIT, 1, error) : status;
+}
+
+ob_status ob_store_note(ob_store *store, const ob_audit_line *line,
+                        ob_store_error *error)
+{
+    ob_status status = ob_store_begin(store, error);
+    if (status != OB_OK)
+        return status;
+    status = add_audit(store, line, error);
+    if (status == OB_OK)
+        return ob_store_commit(store, error);
+    ob_store_rollback(store);
+    return status;
 }
 
 ob_status ob_store_audit(ob_store *store, ob_slice act, int64_t key_id,
                          ob_slice who, int64_t now_ms, ob_store_error *error)
 {
-    ob_status status = ob_store_begin(store, error);
-    if (status != OB_OK)
-        return status;
-    status = add_audit(store, act, key_id, who, now_ms, error);
-    if (status == OB_OK)
-        return ob_store_commit(store, error);
-    ob_store_rollback(store);
-    return status;
+    ob_audit_line line = {
+        .at_ms = now_ms, .act = act, .key_id = key_id, .who = who};
+    return ob_store_note(store, &line, error);
 }
 
 /* ------------------------------------------------------- settings */

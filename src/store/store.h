@@ -15,6 +15,7 @@
 #ifndef OB_STORE_H
 #define OB_STORE_H
 
+#include "../core/authkey.h"
 #include "../core/base/base.h"
 #include "../core/base/secret.h"
 #include "../core/pool.h"
@@ -166,6 +167,27 @@ OB_MUST_USE ob_status ob_store_patch_key(ob_store *store, int64_t id,
                                          const ob_key_patch *patch,
                                          int64_t now_ms, ob_store_error *error);
 
+/* The same for many, in one transaction. Ids that are not there are passed
+ * over; *changed counts the others. */
+OB_MUST_USE ob_status ob_store_patch_keys(ob_store *store, const int64_t *ids,
+                                          size_t count,
+                                          const ob_key_patch *patch,
+                                          int64_t now_ms, size_t *changed,
+                                          ob_store_error *error);
+
+/* What ob_store_add_keys() would make of a text. */
+typedef struct ob_preview {
+    size_t fresh; /* would be added */
+    size_t known;
+    size_t twice; /* named again in the text */
+} ob_preview;
+
+/* Changes nothing. Of *refusals the refused ones are filled. */
+OB_MUST_USE ob_status ob_store_preview_keys(ob_store *store, ob_slice provider,
+                                            ob_slice text, ob_preview *preview,
+                                            ob_add_result *refusals,
+                                            ob_store_error *error);
+
 /* What the gateway learned of a key: cool-downs and status. */
 typedef struct ob_key_state {
     int64_t id;
@@ -239,8 +261,18 @@ ob_siphash_key ob_store_affinity_key(const ob_store *store);
 /* How many changes and lines of the audit log are kept, the newest. */
 #define OB_CHANGES_KEPT 100000
 
-/* Notes an act of an administrator, e.g. "secret" of a key (key_id 0: of
- * none). */
+/* An act of an administrator. */
+typedef struct ob_audit_line {
+    int64_t at_ms;
+    ob_slice act;    /* "secret", "keys add" */
+    int64_t key_id;  /* of a provider key; 0: of none, or of many */
+    ob_slice who;    /* the auth key's name, or "command line" */
+    ob_slice detail; /* in words, without secrets; may be empty */
+} ob_audit_line;
+
+OB_MUST_USE ob_status ob_store_note(ob_store *store, const ob_audit_line *line,
+                                    ob_store_error *error);
+/* The same without a detail. */
 OB_MUST_USE ob_status ob_store_audit(ob_store *store, ob_slice act,
                                      int64_t key_id, ob_slice who,
                                      int64_t now_ms, ob_store_error *error);
@@ -255,6 +287,7 @@ OB_MUST_USE ob_status ob_store_set(ob_store *store, const char *name,
 /* ------------------------------------------------------------------ */
 
 typedef struct ob_writer ob_writer;
+struct ob_allowance_row; /* auth_store.h */
 
 /*
  * Work for the writer's thread. Jobs run in their order; all that are queued
@@ -275,8 +308,9 @@ typedef struct ob_writer_job {
 } ob_writer_job;
 
 typedef struct ob_writer_options {
-    ob_store *store;  /* owned by the writer from now on */
-    int64_t revision; /* as ob_store_load() left it */
+    ob_store *store;       /* owned by the writer from now on */
+    int64_t revision;      /* as ob_store_load() left it */
+    int64_t auth_revision; /* of the auth keys that are in use already */
     /*
      * Called on the writer's thread for every key that another process
      * changed, and for every key that a job changed: after its commit and
@@ -301,6 +335,13 @@ typedef struct ob_writer_options {
                             void *visitor);
     size_t (*collect_sticky)(void *context, ob_sticky_entry *entries,
                              size_t max);
+    /* Called like `changed` when auth keys of the store have changed: is given
+     * all that are not revoked, and takes them over where it returns OB_OK;
+     * else it is called again. May be NULL. */
+    ob_status (*auth_changed)(void *context, ob_authkeys *keys);
+    /* What auth keys have used, once a second. May be NULL. */
+    size_t (*collect_allowances)(void *context, struct ob_allowance_row *rows,
+                                 size_t max);
     /* Disk full, locked, …: once a minute at most, and when it is over. */
     void (*log)(void *context, const char *message);
 } ob_writer_options;

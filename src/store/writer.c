@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "auth_store.h"
 #include "database.h"
 
 #define QUEUE_MAX        1024
@@ -23,6 +24,7 @@
 #define USAGE_MS         1000
 #define LEDGERS_MAX      2048 /* rows, with those of one chunk more */
 #define STICKY_MAX       4096
+#define ALLOWANCES_MAX   1024
 #define PRUNE_MS         (3600 * 1000LL)
 #define TRIM_ENTRIES     16384 /* of affinity that were saved since */
 #define TICK_MS          200
@@ -57,6 +59,8 @@ typedef struct waiting {
     size_t ledger_count;
     ob_sticky_entry *sticky;
     size_t sticky_count;
+    ob_allowance_row *allowances;
+    size_t allowance_count;
     int64_t seen; /* revision when it was collected */
 } waiting;
 
@@ -78,6 +82,7 @@ struct ob_writer {
     waiting batch;
     bool ending;       /* no request comes any more */
     int64_t seen;      /* changes up to this revision are in the pool */
+    int64_t auth_seen; /* the same of auth keys */
     bool behind;       /* a read of changes failed; it must be repeated */
     int64_t polled_ms; /* monotonic, like those below */
     int64_t usage_ms;
@@ -124,7 +129,7 @@ static bool batch_empty(const waiting *batch)
 {
     return batch->state_count == 0 && batch->change_count == 0 &&
            batch->usage_count == 0 && batch->ledger_count == 0 &&
-           batch->sticky_count == 0;
+           batch->sticky_count == 0 && batch->allowance_count == 0;
 }
 
 static void ledgers_clear(waiting *batch)
@@ -144,7 +149,7 @@ static void batch_clear(waiting *batch)
     for (size_t i = 0; i < batch->state_count; i++)
         ob_key_state_deinit(&batch->states[i]);
     batch->state_count = batch->change_count = batch->usage_count = 0;
-    batch->sticky_count = 0;
+    batch->sticky_count = batch->allowance_count = 0;
 }
 
 /* False: there may be more. */
@@ -209,6 +214,16 @@ static bool collect_sticky(ob_writer *writer)
     return batch->sticky_count < STICKY_MAX;
 }
 
+static bool collect_allowances(ob_writer *writer)
+{
+    ob_writer_options *options = &writer->options;
+    waiting *batch = &writer->batch;
+    if (options->collect_allowances)
+        batch->allowance_count = options->collect_allowances(
+            options->context, batch->allowances, ALLOWANCES_MAX);
+    return batch->allowance_count < ALLOWANCES_MAX;
+}
+
 /* What changes with every request. */
 static void collect_often(ob_writer *writer)
 {
@@ -219,6 +234,7 @@ static void collect_often(ob_writer *writer)
     bool all = collect_usage(writer);
     all &= collect_ledgers(writer);
     all &= collect_sticky(writer);
+    all &= collect_allowances(writer);
     /* What is left comes with the next round. */
     writer->usage_ms = all ? now + USAGE_MS : now;
 }
@@ -272,6 +288,9 @@ static ob_status save_learned(ob_store *store, const waiting *batch,
     if (batch->sticky_count && status == OB_OK)
         status = ob_store_save_affinity(store, batch->sticky,
                                         batch->sticky_count, error);
+    if (status == OB_OK)
+        status = ob_store_save_allowances(store, batch->allowances,
+                                          batch->allowance_count, error);
     return status;
 }
 
@@ -288,7 +307,10 @@ static ob_status prune(ob_writer *writer, ob_store_error *error)
     if (!all)
         return ob_store_trim_affinity(store, error);
     writer->prune_ms = now + PRUNE_MS;
-    return ob_store_prune_saved(store, (int64_t)time(NULL), error);
+    int64_t now_s = (int64_t)time(NULL);
+    ob_status status = ob_store_prune_saved(store, now_s, error);
+    return status == OB_OK ? ob_store_prune_allowances(store, now_s, error)
+                           : status;
 }
 
 static ob_status save_batch(ob_writer *writer, ob_store_error *error)
@@ -326,19 +348,58 @@ static void pass_on(void *context, const ob_stored_key *key)
         writer->options.changed(writer->options.context, key);
 }
 
-/* Hands on what was changed after `seen`. */
-static ob_status sync(ob_writer *writer, ob_store_error *error)
+static ob_status sync_keys(ob_writer *writer, ob_store_error *error)
 {
     int64_t seen = writer->seen;
     ob_status status =
         ob_store_load(writer->options.store, &seen, pass_on, writer, error);
-    writer->behind = status != OB_OK;
     if (status != OB_OK)
         return status;
     writer->seen = seen;
     if (error->message[0])
         complain(writer, error);
     return OB_OK;
+}
+
+/* There are few of them, and they change seldom: all or none. */
+static ob_status sync_auth_keys(ob_writer *writer, ob_store_error *error)
+{
+    ob_store *store = writer->options.store;
+    ob_authkeys *keys = NULL;
+    int64_t revision = 0;
+    size_t damaged = 0;
+    if (!writer->options.auth_changed)
+        return OB_OK;
+    ob_status status = ob_store_auth_revision(store, &revision, error);
+    if (status != OB_OK || revision == writer->auth_seen)
+        return status;
+    status = ob_store_load_auth_keys(store, &keys, &damaged, error);
+    if (status != OB_OK)
+        return status;
+    status = writer->options.auth_changed(writer->options.context, keys);
+    if (status != OB_OK) {
+        ob_authkeys_free(keys);
+        return ob_store_fail(error, status,
+                             "changed auth keys are not in force yet: %s",
+                             ob_status_text(status));
+    }
+    writer->auth_seen = revision;
+    if (damaged) {
+        (void)ob_store_fail(
+            error, OB_OK, "%zu auth keys are damaged and not in use", damaged);
+        complain(writer, error);
+    }
+    return OB_OK;
+}
+
+/* Hands on what was changed after `seen`. */
+static ob_status sync(ob_writer *writer, ob_store_error *error)
+{
+    ob_status status = sync_keys(writer, error);
+    if (status == OB_OK)
+        status = sync_auth_keys(writer, error);
+    writer->behind = status != OB_OK;
+    return status;
 }
 
 static void run_job(ob_writer *writer, size_t index)
@@ -528,6 +589,7 @@ static void free_writer(ob_writer *writer)
     free(writer->batch.changes);
     free(writer->batch.usage);
     free(writer->batch.sticky);
+    free(writer->batch.allowances);
     free(writer);
 }
 
@@ -538,12 +600,15 @@ static ob_writer *make_writer(const ob_writer_options *options)
         return NULL;
     writer->options = *options;
     writer->seen = options->revision;
+    writer->auth_seen = options->auth_revision;
     writer->batch.states = calloc(STATES_MAX, sizeof(*writer->batch.states));
     writer->batch.changes = calloc(CHANGES_MAX, sizeof(*writer->batch.changes));
     writer->batch.usage = calloc(USAGE_MAX, sizeof(*writer->batch.usage));
     writer->batch.sticky = calloc(STICKY_MAX, sizeof(*writer->batch.sticky));
+    writer->batch.allowances =
+        calloc(ALLOWANCES_MAX, sizeof(*writer->batch.allowances));
     if (writer->batch.states && writer->batch.changes && writer->batch.usage &&
-        writer->batch.sticky)
+        writer->batch.sticky && writer->batch.allowances)
         return writer;
     free_writer(writer);
     return NULL;

@@ -13,6 +13,9 @@
 #include "../../src/admin/keylist.h"
 #include "../../src/admin/page.h"
 #include "../../src/admin/session.h"
+#include "../../src/store/evidence.h"
+#include "../../src/store/import.h"
+#include "../../src/store/key_output.h"
 
 #define NOW_S  1700000000LL
 #define NOW_MS (NOW_S * 1000)
@@ -228,17 +231,71 @@ ob_status ob_store_patch_key(ob_store *store, int64_t id,
     return key ? OB_OK : OB_NOT_FOUND;
 }
 
-ob_status ob_store_audit(ob_store *store, ob_slice act, int64_t key_id,
-                         ob_slice who, int64_t now_ms, ob_store_error *error)
+ob_status ob_store_note(ob_store *store, const ob_audit_line *line,
+                        ob_store_error *error)
 {
     if (world.store_fails) {
         strcpy(error->message, "the disk is full");
         return world.store_fails;
     }
-    snprintf(world.audit, sizeof(world.audit), "%.*s %lld by %.*s",
-             (int)act.len, act.ptr, (long long)key_id, (int)who.len, who.ptr);
+    snprintf(world.audit, sizeof(world.audit), "%.*s %lld by %.*s: %.*s",
+             (int)line->act.len, line->act.ptr, (long long)line->key_id,
+             (int)line->who.len, line->who.ptr, (int)line->detail.len,
+             line->detail.ptr);
     return OB_OK;
 }
+
+/* What is tested with a real store: see tests/integration. */
+#define PLAYED(name, ...)                                                      \
+    ob_status name(__VA_ARGS__)                                                \
+    {                                                                          \
+        return OB_IO;                                                          \
+    }
+
+PLAYED(ob_store_add_auth_key, ob_store *store, const ob_auth_record *record,
+       int64_t now_ms, int64_t *id, ob_store_error *error)
+PLAYED(ob_store_patch_auth_key, ob_store *store, int64_t id,
+       const ob_auth_patch *patch, ob_store_error *error)
+PLAYED(ob_store_revoke_auth_key, ob_store *store, int64_t id, int64_t now_ms,
+       ob_store_error *error)
+PLAYED(ob_store_patch_keys, ob_store *store, const int64_t *ids, size_t count,
+       const ob_key_patch *patch, int64_t now_ms, size_t *changed,
+       ob_store_error *error)
+PLAYED(ob_store_preview_keys, ob_store *store, ob_slice provider, ob_slice text,
+       ob_preview *preview, ob_add_result *refusals, ob_store_error *error)
+PLAYED(ob_store_visit_changes, ob_store *store, const ob_change_query *query,
+       ob_change_visit visit, void *context, ob_store_error *error)
+PLAYED(ob_store_visit_audit, ob_store *store, int64_t before, size_t limit,
+       ob_audit_visit visit, void *context, ob_store_error *error)
+PLAYED(ob_store_rewind, ob_store *store, int64_t since_ms, ob_slice provider,
+       bool dry_run, int64_t now_ms, ob_rewind_result *result,
+       ob_store_error *error)
+PLAYED(ob_store_load, ob_store *store, int64_t *revision, ob_store_visit visit,
+       void *context, ob_store_error *error)
+PLAYED(ob_import_text, ob_store *store, ob_slice text,
+       const ob_import_options *options, ob_import_result *result,
+       ob_store_error *error)
+
+void ob_key_write_json(ob_buffer *out, const ob_stored_key *key, int64_t now_ms,
+                       bool clear)
+{
+}
+
+void ob_key_write_csv_head(ob_buffer *out)
+{
+}
+
+void ob_key_write_csv(ob_buffer *out, const ob_stored_key *key, int64_t now_ms,
+                      bool clear)
+{
+}
+
+void ob_key_write_line(ob_buffer *out, const ob_stored_key *key, bool clear)
+{
+}
+
+PLAYED(ob_store_visit_auth_keys, ob_store *store, bool revoked,
+       ob_auth_visit visit, void *context, ob_store_error *error)
 
 /* ---- set-up ---- */
 
@@ -766,7 +823,7 @@ static void secret_is_told_after_its_audit_line(void **state)
     put_key(0, "sk-0123456789abcdef", "");
     assert_answer(ask("GET", "/admin/api/keys/1/secret", ""), 200,
                   "{\"key\":\"sk-0123456789abcdef\"}");
-    assert_string_equal(world.audit, "secret 1 by key-1");
+    assert_string_equal(world.audit, "secret 1 by key-1: ");
     assert_answer(ask("GET", "/admin/api/keys/2/secret", ""), 404,
                   "no key has that id");
     world.store_fails = OB_IO;
@@ -838,7 +895,8 @@ static void routes_that_are_not_there_say_what_is(void **state)
         {"PATCH", "/admin/api/keys/-1", 400, "is no id of a key", ""},
         {"PUT", "/admin/api/keys", 405, "takes GET, POST, DELETE, not PUT",
          "allow: GET, POST, DELETE\n"},
-        {"GET", "/admin/api/keys/1", 405, "takes PATCH", "allow: PATCH\n"},
+        {"PUT", "/admin/api/keys/1", 405, "takes GET, PATCH",
+         "allow: GET, PATCH\n"},
         {"GET", "/admin", 404, "no page", ""},
         {"POST", "/", 405, "takes GET", "allow: GET\n"},
         {"GET", "/login", 405, "takes POST", "allow: POST\n"},
@@ -953,22 +1011,24 @@ static void sessions_end_after_their_time(void **state)
     static ob_sessions sessions;
     uint8_t bytes[OB_SESSION_BYTES] = {0xab};
     uint8_t key[OB_AUTHKEY_HASH_SIZE] = {1};
-    uint8_t found_key[OB_AUTHKEY_HASH_SIZE];
+    ob_session found_session;
     char id[OB_SESSION_ID_LEN + 1];
     memset(&sessions, 0, sizeof(sessions));
     ob_session_id(bytes, id);
     assert_int_equal(strlen(id), OB_SESSION_ID_LEN);
-    ob_sessions_open(&sessions, ob_slice_str(id), key, NOW_S);
+    ob_sessions_open(&sessions, ob_slice_str(id), key, OB_S("::1"), NOW_S);
     int64_t last = NOW_S + OB_SESSION_SECONDS - 1;
     assert_int_equal(
-        ob_sessions_find(&sessions, ob_slice_str(id), last, found_key), OB_OK);
-    assert_memory_equal(found_key, key, sizeof(key));
+        ob_sessions_find(&sessions, ob_slice_str(id), last, &found_session),
+        OB_OK);
+    assert_memory_equal(found_session.key_hash, key, sizeof(key));
+    assert_string_equal(found_session.address, "::1");
     assert_int_equal(
-        ob_sessions_find(&sessions, ob_slice_str(id), last + 1, found_key),
+        ob_sessions_find(&sessions, ob_slice_str(id), last + 1, &found_session),
         OB_NOT_FOUND);
     ob_sessions_close(&sessions, ob_slice_str(id));
     assert_int_equal(
-        ob_sessions_find(&sessions, ob_slice_str(id), NOW_S, found_key),
+        ob_sessions_find(&sessions, ob_slice_str(id), NOW_S, &found_session),
         OB_NOT_FOUND);
 }
 
@@ -976,23 +1036,29 @@ static void newest_session_takes_the_oldest_place(void **state)
 {
     static ob_sessions sessions;
     uint8_t key[OB_AUTHKEY_HASH_SIZE] = {1};
+    ob_session found_session;
     char ids[OB_SESSIONS_MAX + 1][OB_SESSION_ID_LEN + 1];
     memset(&sessions, 0, sizeof(sessions));
     for (size_t i = 0; i <= OB_SESSIONS_MAX; i++) {
         uint8_t bytes[OB_SESSION_BYTES] = {(uint8_t)i, (uint8_t)(i >> 8)};
         ob_session_id(bytes, ids[i]);
-        ob_sessions_open(&sessions, ob_slice_str(ids[i]), key,
+        ob_sessions_open(&sessions, ob_slice_str(ids[i]), key, OB_S("::1"),
                          NOW_S + (int64_t)i);
     }
-    assert_int_equal(
-        ob_sessions_find(&sessions, ob_slice_str(ids[0]), NOW_S, key),
-        OB_NOT_FOUND);
-    assert_int_equal(
-        ob_sessions_find(&sessions, ob_slice_str(ids[1]), NOW_S, key), OB_OK);
+    assert_int_equal(ob_sessions_find(&sessions, ob_slice_str(ids[0]), NOW_S,
+                                      &found_session),
+                     OB_NOT_FOUND);
+    assert_int_equal(ob_sessions_find(&sessions, ob_slice_str(ids[1]), NOW_S,
+                                      &found_session),
+                     OB_OK);
     assert_int_equal(ob_sessions_find(&sessions,
                                       ob_slice_str(ids[OB_SESSIONS_MAX]), NOW_S,
-                                      key),
+                                      &found_session),
                      OB_OK);
+    int64_t number = found_session.number;
+    assert_false(ob_sessions_revoke(&sessions, number + 1, NOW_S));
+    assert_true(ob_sessions_revoke(&sessions, number, NOW_S));
+    assert_false(ob_sessions_revoke(&sessions, number, NOW_S));
 }
 
 static void cookie_is_found_among_others(void **state)

@@ -313,6 +313,110 @@ static void key_known_by_hash_alone_is_unrestricted(void **state)
     ob_authkeys_free(keys);
 }
 
+static void made_keys_are_shown_by_their_end(void **state)
+{
+    uint8_t random[OB_AUTHKEY_RANDOM_BYTES];
+    char key[OB_AUTHKEY_MADE_SIZE + 1];
+    char shown[16];
+    for (size_t i = 0; i < sizeof(random); i++)
+        random[i] = (uint8_t)(i * 5);
+    ob_authkey_make(random, key);
+    assert_int_equal(strlen(key), OB_AUTHKEY_MADE_SIZE);
+    assert_int_equal(strncmp(key, "ob-afk", 6), 0);
+    ob_authkey_show(ob_slice_str(key), shown);
+    assert_int_equal(strncmp(shown, "ob-\xe2\x80\xa6", 6), 0);
+    assert_string_equal(shown + 6, key + OB_AUTHKEY_MADE_SIZE - 4);
+}
+
+static void names_of_the_environment_are_not_given(void **state)
+{
+    static const char *const bad[] = {"",     " a",    "a ",
+                                      "a\nb", "key-1", "KEY-22"};
+    static const char *const good[] = {"ci", "key-one", "team A", "key-",
+                                       "\xc3\xbc"};
+    char longest[66];
+    for (size_t i = 0; i < OB_LEN(bad); i++)
+        assert_non_null(ob_authkey_name_refusal(ob_slice_str(bad[i])));
+    for (size_t i = 0; i < OB_LEN(good); i++)
+        assert_null(ob_authkey_name_refusal(ob_slice_str(good[i])));
+    memset(longest, 'a', sizeof(longest));
+    assert_null(ob_authkey_name_refusal(ob_slice_make(longest, 64)));
+    assert_non_null(ob_authkey_name_refusal(ob_slice_make(longest, 65)));
+}
+
+static void kept_permissions_come_back(void **state)
+{
+    static const char *const texts[] = {
+        "[]", "[{\"provider\":\"openai\",\"models\":null}]",
+        "[{\"provider\":\"a\",\"models\":[\"x\",\"y/z\"]},"
+        "{\"provider\":\"b\",\"models\":null}]"};
+    for (size_t i = 0; i < OB_LEN(texts); i++) {
+        ob_arena arena;
+        ob_authkey key = {.permission_count = 9};
+        ob_buffer out = {0};
+        ob_arena_init(&arena, 0);
+        assert_int_equal(
+            ob_authkey_permissions_parse(ob_slice_str(texts[i]), &arena, &key),
+            OB_OK);
+        ob_authkey_permissions_write(&out, &key);
+        assert_slice(ob_buffer_slice(&out), texts[i]);
+        ob_buffer_deinit(&out);
+        ob_arena_deinit(&arena);
+    }
+}
+
+/* What cannot be read must never make a key that may do everything. */
+static void damaged_permissions_are_refused(void **state)
+{
+    static const char *const texts[] = {
+        "",
+        "null",
+        "{}",
+        "[7]",
+        "[{}]",
+        "[{\"provider\":\"\"}]",
+        "[{\"provider\":\"a\",\"models\":[]}]",
+        "[{\"provider\":\"a\",\"models\":[7]}]",
+        "[{\"provider\":\"a\",\"models\":\"x\"}]"};
+    for (size_t i = 0; i < OB_LEN(texts); i++) {
+        ob_arena arena;
+        ob_authkey key = {.permission_count = 0};
+        ob_arena_init(&arena, 0);
+        assert_int_equal(
+            ob_authkey_permissions_parse(ob_slice_str(texts[i]), &arena, &key),
+            OB_INVALID);
+        ob_arena_deinit(&arena);
+    }
+}
+
+static void joined_keys_are_copies(void **state)
+{
+    static const ob_slice slugs[] = {OB_S_INIT("openai")};
+    ob_authkeys *first = NULL;
+    ob_authkeys *second = NULL;
+    ob_authkeys *all = NULL;
+    ob_authkey_error error;
+    assert_int_equal(ob_authkeys_parse(OB_S("one=openai,gpt-5;two"), slugs, 1,
+                                       &first, &error),
+                     OB_OK);
+    assert_int_equal(
+        ob_authkeys_parse(OB_S("three(1700000000)"), slugs, 1, &second, &error),
+        OB_OK);
+    assert_int_equal(ob_authkeys_join(first, second, &all), OB_OK);
+    ob_authkeys_free(first);
+    ob_authkeys_free(second);
+    assert_int_equal(all->count, 3);
+    assert_true(
+        ob_authkey_allows(found(all, "one"), OB_S("openai"), OB_S("gpt-5")));
+    assert_false(
+        ob_authkey_allows(found(all, "one"), OB_S("openai"), OB_S("gpt-4")));
+    assert_int_equal(all->keys[2].expires_at, 1700000000);
+    ob_authkeys_free(all);
+    assert_int_equal(ob_authkeys_join(NULL, NULL, &all), OB_OK);
+    assert_int_equal(all->count, 0);
+    ob_authkeys_free(all);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -332,6 +436,11 @@ int main(void)
         cmocka_unit_test(nul_bytes_are_refused),
         cmocka_unit_test(numbers_are_bounded),
         cmocka_unit_test(key_known_by_hash_alone_is_unrestricted),
+        cmocka_unit_test(made_keys_are_shown_by_their_end),
+        cmocka_unit_test(names_of_the_environment_are_not_given),
+        cmocka_unit_test(kept_permissions_come_back),
+        cmocka_unit_test(damaged_permissions_are_refused),
+        cmocka_unit_test(joined_keys_are_copies),
     };
     return cmocka_run_group_tests_name("authkey", tests, NULL, NULL);
 }

@@ -187,6 +187,8 @@ static void store_migrates_an_older_schema(void **state)
     execute(&place, "ALTER TABLE keys DROP COLUMN priority;"
                     "ALTER TABLE keys DROP COLUMN weight;"
                     "DROP TABLE ledgers; DROP TABLE affinity;"
+                    "DROP TABLE auth_keys; DROP TABLE allowances;"
+                    "ALTER TABLE audit DROP COLUMN detail;"
                     "PRAGMA user_version = 1");
     store = open_place(&place);
     seen_keys seen = load_all(store, NULL);
@@ -194,8 +196,9 @@ static void store_migrates_an_older_schema(void **state)
     assert_int_equal(seen.priority, 0);
     assert_int_equal(seen.weight, 1);
     ob_store_close(store);
-    assert_int_equal(query(&place, "PRAGMA user_version"), 2);
+    assert_int_equal(query(&place, "PRAGMA user_version"), 3);
     assert_int_equal(query(&place, "SELECT count(*) FROM ledgers"), 0);
+    assert_int_equal(query(&place, "SELECT count(*) FROM auth_keys"), 0);
     remove_place(&place);
 }
 

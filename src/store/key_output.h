@@ -5,7 +5,7 @@
 #define OB_KEY_OUTPUT_H
 
 #include "../core/base/buffer.h"
-#include "../store/store.h"
+#include "store.h"
 
 /* ACTIVE, COOLING or BLOCKED at `now_ms`. */
 ob_key_status ob_stored_status(const ob_stored_key *key, int64_t now_ms);
@@ -20,6 +20,9 @@ void ob_key_write_json(ob_buffer *out, const ob_stored_key *key, int64_t now_ms,
 void ob_key_write_csv_head(ob_buffer *out);
 void ob_key_write_csv(ob_buffer *out, const ob_stored_key *key, int64_t now_ms,
                       bool clear);
+
+/* "provider key [remark]", with its end of line, as an import reads it. */
+void ob_key_write_line(ob_buffer *out, const ob_stored_key *key, bool clear);
 
 /* Has a person set priority or weight? */
 bool ob_key_has_order(const ob_stored_key *key);

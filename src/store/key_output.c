@@ -4,7 +4,7 @@
 #include <time.h>
 
 #include "../core/verdict.h"
-#include "../store/import.h"
+#include "import.h"
 
 #define ID_WIDTH       8
 #define PROVIDER_WIDTH 20
@@ -173,6 +173,23 @@ void ob_key_write_csv(ob_buffer *out, const ob_stored_key *key, int64_t now_ms,
     ob_buffer_append_char(out, ',');
     ob_buffer_append_u64(out, record->weight);
     ob_buffer_append_str(out, "\r\n");
+}
+
+/* ------------------------------------------------------- plain lines */
+
+void ob_key_write_line(ob_buffer *out, const ob_stored_key *key, bool clear)
+{
+    ob_slice remark = key->record.remark;
+    ob_buffer_append(out, key->provider);
+    ob_buffer_append_char(out, ' ');
+    write_secret(out, key, clear, ob_buffer_append);
+    if (remark.len)
+        ob_buffer_append_char(out, ' ');
+    /* A line break in it would make a line of its own. */
+    for (size_t i = 0; i < remark.len; i++)
+        ob_buffer_append_char(
+            out, (uint8_t)remark.ptr[i] < 0x20 ? ' ' : remark.ptr[i]);
+    ob_buffer_append_char(out, '\n');
 }
 
 /* ------------------------------------------------------- a table */
