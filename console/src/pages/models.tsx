@@ -1,0 +1,123 @@
+/* Names of one's own and what they stand for; models in use and how they do. */
+import { count } from '../format';
+import { say, t } from '../i18n';
+import { useResource } from '../resource';
+import { to } from '../router';
+import { Badge, Button, Empty, Page, Problem, Section, Waiting } from '../ui/parts';
+import { go } from '../router';
+
+interface Entry {
+    provider: string;
+    model: string;
+}
+
+interface Named {
+    name: string;
+    entries: (Entry | string)[];
+}
+
+interface Used {
+    provider: string;
+    model: string;
+    requests_today?: number;
+    keys?: { ready?: number; resting?: number };
+    circuit?: string | boolean | null;
+}
+
+export interface Models {
+    models: Named[];
+    seen: Used[];
+}
+
+function textOf(entry: Entry | string): string {
+    return typeof entry === 'string' ? entry : `${entry.provider}/${entry.model}`;
+}
+
+function Circuit({ state }: { state: Used['circuit'] }) {
+    const open = state === true || state === 'open' || state === 'half_open';
+    if (!open) return <Badge kind="good">{say('circuit', 'closed')}</Badge>;
+    return (
+        <Badge kind={state === 'half_open' ? 'warning' : 'bad'}>
+            {say('circuit', state === true ? 'open' : String(state))}
+        </Badge>
+    );
+}
+
+function tryOut(model: string) {
+    go(to(['playground'], { model }));
+}
+
+export function ModelsPage() {
+    const models = useResource<Models>('/models', { everyMs: 15000 });
+    const named = models.data?.models ?? [];
+    const seen = models.data?.seen ?? [];
+    return (
+        <Page title={t('nav.models')}>
+            {models.error && <Problem error={models.error} absent={t('absent.models')} again={models.reload} />}
+            {!models.error && (
+                <>
+                    <Section title={t('models.named')} note={t('models.namednote')} flush>
+                        {!models.data && <Waiting lines={3} />}
+                        {models.data && !named.length && (
+                            <Empty>
+                                <p>{t('models.nonamed')}</p>
+                                <pre class="mono">{'"models": { "smart": ["google-ai-studio/gemini-2.5-pro"] }'}</pre>
+                            </Empty>
+                        )}
+                        <ul class="named">
+                            {named.map(({ name, entries }) => (
+                                <li key={name}>
+                                    <strong class="mono">{name}</strong>
+                                    <ol>
+                                        {entries.map((entry, at) => (
+                                            <li key={at} class="mono">{textOf(entry)}</li>
+                                        ))}
+                                    </ol>
+                                    <Button small icon="play" onClick={() => tryOut(name)}>{t('models.try')}</Button>
+                                </li>
+                            ))}
+                        </ul>
+                    </Section>
+                    <Section title={t('models.seen')} note={t('models.seennote')} flush>
+                        {!models.data && <Waiting lines={8} />}
+                        {models.data && !seen.length && <Empty>{t('models.noseen')}</Empty>}
+                        {seen.length > 0 && (
+                            <div class="scroll" tabIndex={0} role="region" aria-label={t('models.seen')}>
+                                <table class="models">
+                                    <thead>
+                                        <tr>
+                                            <th scope="col">{t('model')}</th>
+                                            <th scope="col">{t('provider')}</th>
+                                            <th scope="col" class="number">{t('models.today')}</th>
+                                            <th scope="col" class="number">{t('models.ready')}</th>
+                                            <th scope="col" class="number">{t('models.resting')}</th>
+                                            <th scope="col">{t('models.circuit')}</th>
+                                            <th scope="col"><span class="hidden">{t('acts')}</span></th>
+                                        </tr>
+                                    </thead>
+                                    <tbody>
+                                        {seen.map((used) => (
+                                            <tr key={`${used.provider}/${used.model}`}>
+                                                <th scope="row" class="mono cut">{used.model}</th>
+                                                <td><a href={to(['keys', used.provider])}>{used.provider}</a></td>
+                                                <td class="number" data-name={t('models.today')}>{count(used.requests_today)}</td>
+                                                <td class="number" data-name={t('models.ready')}>{count(used.keys?.ready)}</td>
+                                                <td class="number" data-name={t('models.resting')}>{count(used.keys?.resting)}</td>
+                                                <td data-name={t('models.circuit')}><Circuit state={used.circuit} /></td>
+                                                <td class="row-acts">
+                                                    <Button small icon="play" onClick={() => tryOut(`${used.provider}/${used.model}`)}>
+                                                        {t('models.try')}
+                                                    </Button>
+                                                </td>
+                                            </tr>
+                                        ))}
+                                    </tbody>
+                                </table>
+                            </div>
+                        )}
+                    </Section>
+                </>
+            )}
+        </Page>
+    );
+}
