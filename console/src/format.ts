@@ -102,25 +102,26 @@ export function span(seconds: number): string {
     return h % 24 && d < 10 ? `${days} ${t('time.h', { n: h % 24 })}` : days;
 }
 
+/* In its largest unit alone. */
+export function rough(seconds: number): string {
+    const s = Math.max(0, Math.round(seconds));
+    if (s < 60) return t('time.s', { n: s });
+    if (s < 3600) return t('time.min', { n: Math.floor(s / 60) });
+    if (s < 86400) return t('time.h', { n: Math.floor(s / 3600) });
+    return t('time.d', { n: Math.floor(s / 86400) });
+}
+
 export function ago(at: number | null | undefined): string {
     if (at == null) return t('time.never');
     const seconds = Date.now() / 1000 - at;
     if (seconds < 5) return t('time.now');
-    const s = Math.round(seconds);
-    const whole =
-        s < 60
-            ? t('time.s', { n: s })
-            : s < 3600
-              ? t('time.min', { n: Math.floor(s / 60) })
-              : s < 86400
-                ? t('time.h', { n: Math.floor(s / 3600) })
-                : t('time.d', { n: Math.floor(s / 86400) });
-    return t('time.ago', { span: whole });
+    return t('time.ago', { span: rough(seconds) });
 }
 
 export function remaining(until: number): string {
     const seconds = until - Date.now() / 1000;
-    return seconds <= 0 ? t('time.over') : span(seconds);
+    if (seconds <= 0) return t('time.over');
+    return seconds > 600 ? rough(seconds) : span(seconds);
 }
 
 export function moment(at: number | null | undefined): string {

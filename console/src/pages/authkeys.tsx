@@ -412,10 +412,12 @@ export function AuthKeysPage() {
                     </div>
                 </section>
             )}
-            <div class="columns">
-                <Audit />
-                <Sessions />
-            </div>
+            {(list.data || list.error) && (
+                <div class="columns">
+                    <Audit />
+                    <Sessions />
+                </div>
+            )}
             {edited && (
                 <Editor
                     of={edited === 'new' ? null : edited}

@@ -237,8 +237,8 @@ export function KeysPage({ provider, query }: { provider: string; query: URLSear
             </div>
             {list.error && <Problem error={list.error} again={list.reload} />}
             <section class="panel flush" aria-label={t('nav.keys')} aria-busy={list.loading}>
-                <div class="scroll" tabIndex={0} role="region" aria-label={t('nav.keys')}>
-                    <table class="keys">
+                <div class="scroll keys-wait" tabIndex={0} role="region" aria-label={t('nav.keys')}>
+                    {keys.length > 0 && <table class="keys">
                         <thead>
                             <tr>
                                 <th class="check" scope="col">
@@ -269,7 +269,7 @@ export function KeysPage({ provider, query }: { provider: string; query: URLSear
                                 />
                             ))}
                         </tbody>
-                    </table>
+                    </table>}
                     {!list.data && !list.error && <Waiting lines={12} />}
                     {list.data && !keys.length && (
                         <Empty>
@@ -291,9 +291,9 @@ export function KeysPage({ provider, query }: { provider: string; query: URLSear
                         </Empty>
                     )}
                 </div>
-                <div class="list-foot">
+                {list.data && <div class="list-foot">
                     <span class="muted" role="status">
-                        {list.data ? t('keys.total', { n: count(total) }) : ' '}
+                        {t('keys.total', { n: count(total) })}
                     </span>
                     <select
                         class="small"
@@ -306,7 +306,7 @@ export function KeysPage({ provider, query }: { provider: string; query: URLSear
                         ))}
                     </select>
                     <Pager page={page} pages={pages} onPage={(next) => adjust({ page: next })} />
-                </div>
+                </div>}
             </section>
             {(selection === 'all' || selection.size > 0) && (
                 <BulkBar

@@ -54,11 +54,15 @@ export function ModelsPage() {
     return (
         <Page title={t('nav.models')}>
             {models.error && <Problem error={models.error} absent={t('absent.models')} again={models.reload} />}
-            {!models.error && (
+            {!models.data && !models.error && (
+                <section class="panel flush">
+                    <Waiting lines={8} />
+                </section>
+            )}
+            {models.data && (
                 <>
                     <Section title={t('models.named')} note={t('models.namednote')} flush>
-                        {!models.data && <Waiting lines={3} />}
-                        {models.data && !named.length && (
+                        {!named.length && (
                             <Empty>
                                 <p>{t('models.nonamed')}</p>
                                 <pre class="mono">{'"models": { "smart": ["google-ai-studio/gemini-2.5-pro"] }'}</pre>
@@ -79,8 +83,7 @@ export function ModelsPage() {
                         </ul>
                     </Section>
                     <Section title={t('models.seen')} note={t('models.seennote')} flush>
-                        {!models.data && <Waiting lines={8} />}
-                        {models.data && !seen.length && <Empty>{t('models.noseen')}</Empty>}
+                        {!seen.length && <Empty>{t('models.noseen')}</Empty>}
                         {seen.length > 0 && (
                             <div class="scroll" tabIndex={0} role="region" aria-label={t('models.seen')}>
                                 <table class="models">

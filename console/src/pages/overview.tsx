@@ -123,16 +123,17 @@ function Charts({ stats }: { stats: Stats | null }) {
         };
     }, [stats]);
     const percent = (n: number) => share(n, 1);
+    const seconds = (ms: number) => (ms && ms < 1000 ? `${ms} ms` : `${ms / 1000} s`);
     return (
         <div class="charts">
             <div class="panel wide">
                 <Chart title={t('stats.requests')} times={drawn.times} lines={drawn.requests} show={compact} />
             </div>
             <div class="panel">
-                <Chart title={t('stats.success')} times={drawn.times} lines={drawn.success} show={percent} max={1.04} />
+                <Chart title={t('stats.success')} times={drawn.times} lines={drawn.success} show={percent} share />
             </div>
-            <div class="panel">
-                <Chart title={t('stats.latency')} times={drawn.times} lines={drawn.latency} show={took} />
+            <div class="panel wide">
+                <Chart title={t('stats.latency')} times={drawn.times} lines={drawn.latency} show={took} mark={seconds} />
             </div>
             <div class="panel">
                 <Chart title={t('stats.tokens')} times={drawn.times} lines={drawn.tokens} show={compact} />
@@ -153,7 +154,9 @@ function Charts({ stats }: { stats: Stats | null }) {
                     title={t('stats.verdicts')}
                     none={t('stats.noverdicts')}
                     family="action"
-                    counts={(stats?.verdicts ?? []).map(({ verdict, count: n }) => [verdict, n])}
+                    counts={(stats?.verdicts ?? [])
+                        .filter(({ verdict }) => verdict !== 'deliver')
+                        .map(({ verdict, count: n }) => [verdict, n])}
                 />
             </div>
         </div>

@@ -164,7 +164,7 @@ function Row({ request }: { request: LogRequest }) {
                     {clock(request.at_ms)}
                 </a>
             </td>
-            <td class="status-cell">
+            <td class="status-cell cut" title={say('reason', request.error)}>
                 <HttpStatus status={request.status} />{' '}
                 <span class="muted">{say('reason', request.error)}</span>
             </td>
@@ -172,17 +172,17 @@ function Row({ request }: { request: LogRequest }) {
                 <span class="mono">{request.model ?? request.model_asked ?? '–'}</span>{' '}
                 <span class="muted">{request.provider}</span>
             </th>
-            <td class="mono cut" data-name={t('key')}>{request.key?.key ?? '–'}</td>
-            <td class="cut" data-name={t('authkey')}>{request.auth_key ?? '–'}</td>
+            <td class="mono phone-off">{request.key?.key ?? '–'}</td>
+            <td class="cut name-cell" data-name={t('authkey')}>{request.auth_key ?? '–'}</td>
             <td class="number" data-name={t('requests.attempts')}>
                 {request.attempts > 1 ? <Badge kind="info">{request.attempts}</Badge> : request.attempts}
             </td>
-            <td class="number" data-name={t('requests.firstbyte')}>{took(request.first_byte_ms)}</td>
+            <td class="number phone-off">{took(request.first_byte_ms)}</td>
             <td class="number" data-name={t('requests.total')}>{took(request.total_ms)}</td>
             <td class="number" data-name={t('stats.tokens')}>
                 {tokens ? `${compact(tokens.input)} → ${compact(tokens.output)}` : '–'}
             </td>
-            <td class="number" data-name={t('stats.cost')}>{money(request.cost_usd)}</td>
+            <td class="number phone-off">{money(request.cost_usd)}</td>
         </tr>
     );
 }
@@ -265,8 +265,8 @@ export function RequestsPage({ query }: { query: URLSearchParams }) {
                     <Filters query={query} providers={providers.data ?? []} />
                     {lost > 0 && <Notice kind="warning">{t('live.lost', { n: lost })}</Notice>}
                     <section class="panel flush" aria-label={t('nav.requests')} aria-busy={list.loading}>
-                        <div class="scroll" tabIndex={0} role="region" aria-label={t('nav.requests')}>
-                            <table class="requests">
+                        <div class="scroll keys-wait" tabIndex={0} role="region" aria-label={t('nav.requests')}>
+                            {rows.length > 0 && <table class="requests">
                                 <thead>
                                     <tr>
                                         <th scope="col">{t('requests.time')}</th>
@@ -286,7 +286,7 @@ export function RequestsPage({ query }: { query: URLSearchParams }) {
                                         <Row key={request.id} request={request} />
                                     ))}
                                 </tbody>
-                            </table>
+                            </table>}
                             {!list.data && !list.error && <Waiting lines={12} />}
                             {list.data && !rows.length && <Empty>{t('requests.none')}</Empty>}
                         </div>

@@ -32,6 +32,8 @@ function axes(show: (n: number) => string): uPlot.Axis[] {
             ...common,
             grid: { show: false },
             space: 64,
+            size: 26,
+            gap: 4,
             values: (_, splits, __, ___, step) => splits.map((at) => tick(at, step)),
         },
         {
@@ -66,13 +68,17 @@ export function Chart({
     times,
     lines,
     show,
-    max,
+    mark = show,
+    share,
 }: {
     title: string;
     times: number[];
     lines: Line[];
     show: (n: number) => string;
-    max?: number;
+    /* How the axis says it, where that is shorter. */
+    mark?: (n: number) => string;
+    /* Parts of 1, of which the upper end is what matters. */
+    share?: boolean;
 }) {
     const box = useRef<HTMLDivElement>(null);
     const [at, setAt] = useState<number | null>(null);
@@ -81,19 +87,25 @@ export function Chart({
         const parent = box.current!;
         const data = stacked(lines);
         const order = lines.map((_, index) => lines.length - 1 - index);
+        const step = times.length > 1 ? times[1]! - times[0]! : 60;
         const columns = uPlot.paths.bars!({ size: [0.7, 40], gap: 1 });
         const options: uPlot.Options = {
             width: parent.clientWidth || 300,
             height: HEIGHT,
             legend: { show: false },
-            padding: [8, 8, 0, 0],
+            padding: [8, 14, 0, 0],
             cursor: { y: false, points: { show: false }, drag: { setScale: false } },
             scales: {
+                /* Half a step on each side, so that no column is cut. */
+                x: { range: (_, from, to) => [from - step / 2, to + step / 2] },
                 y: {
-                    range: (_, __, high) => [0, max ?? (high > 0 ? high * 1.08 : 1)],
+                    range: (_, low, high) =>
+                        share
+                            ? [Math.min(0.95, Math.floor(low * 20) / 20), 1]
+                            : [0, high > 0 ? high * 1.08 : 1],
                 },
             },
-            axes: axes(show),
+            axes: axes(mark),
             series: [
                 {},
                 ...order.map((index): uPlot.Series => {
@@ -126,7 +138,7 @@ export function Chart({
             watcher.disconnect();
             plot.destroy();
         };
-    }, [times, lines, look, max]);
+    }, [times, lines, look]);
     const here = at !== null && at < times.length ? at : null;
     const last = (line: Line) => line.values.findLast((value) => value !== null) ?? null;
     const words = lines
@@ -145,7 +157,7 @@ export function Chart({
                         const value = here !== null ? (line.values[here] ?? null) : null;
                         return (
                             <span key={line.name}>
-                                <i class={`dot ${line.color}`} />
+                                <i class={`dot ${line.color}${line.dashed ? ' dashed' : ''}`} />
                                 {line.name}
                                 {here !== null && <b>{value === null ? '–' : show(value)}</b>}
                             </span>
