@@ -71,3 +71,17 @@ export async function buildConsole({ minify = true } = {}) {
     inputs.push(join(HERE, 'src/index.html'), join(HERE, 'src/icon.svg'));
     return { files, inputs };
 }
+
+/* The words of a language, for the test that holds them together. */
+export async function wordsOf(language) {
+    const result = await build({
+        absWorkingDir: HERE,
+        entryPoints: [`src/i18n/${language}.ts`],
+        bundle: true,
+        write: false,
+        format: 'esm',
+        logLevel: 'warning',
+    });
+    const code = Buffer.from(result.outputFiles[0].contents).toString('base64');
+    return (await import(`data:text/javascript;base64,${code}`))[language];
+}

@@ -1,5 +1,6 @@
 /* The admin API, with the session's cookie. */
 import { t } from './i18n';
+import { mayBeSignedIn, rememberSession } from './memory';
 
 export class ApiError extends Error {
     constructor(
@@ -51,7 +52,10 @@ export async function call<T>(
         init.body = JSON.stringify(body);
     }
     const response = await send(`/admin/api${path}`, init);
-    if (response.status === 401) ended();
+    if (response.status === 401) {
+        rememberSession(false);
+        ended();
+    }
     if (!response.ok) throw await failure(response);
     return (await response.json()) as T;
 }
@@ -69,6 +73,7 @@ export interface Session {
 
 /* null: nobody is signed in. */
 export async function readSession(): Promise<Session | null> {
+    if (!mayBeSignedIn()) return null;
     try {
         const session = await get<Session>('/session');
         csrf = session.csrf;
@@ -89,9 +94,11 @@ export async function signIn(authKey: string): Promise<void> {
     });
     if (response.type !== 'opaqueredirect' && !response.ok)
         throw await failure(response);
+    rememberSession(true);
 }
 
 export async function signOut(): Promise<void> {
+    rememberSession(false);
     await send('/logout', { method: 'POST', redirect: 'manual' });
     csrf = null;
 }

@@ -12,6 +12,15 @@ import { Button, Field, Notice } from '../ui/parts';
 /* Keys a request; one of them takes a moment, so that the bar moves. */
 const SLICE = 2000;
 
+/* A text field with ten thousand lines is slow; what is larger than this stands
+ * beside it as a part with a name. */
+const FIELD_CHARS_MAX = 20000;
+
+interface Part {
+    name: string;
+    keys: string[];
+}
+
 /* As the gateway splits them: one a line or comma-separated. */
 function split(text: string): string[] {
     return text
@@ -106,6 +115,7 @@ export function AddKeys({
 }) {
     const [provider, setProvider] = useState(first);
     const [text, setText] = useState('');
+    const [parts, setParts] = useState<Part[]>([]);
     const [remark, setRemark] = useState('');
     const [priority, setPriority] = useState('');
     const [weight, setWeight] = useState('');
@@ -115,16 +125,29 @@ export function AddKeys({
     const [problem, setProblem] = useState('');
     const stop = useRef(false);
     const settled = useSettled(text, 300);
-    const keys = useMemo(() => split(settled), [settled]);
+    const keys = useMemo(
+        () => [...parts.flatMap((part) => part.keys), ...split(settled)],
+        [parts, settled],
+    );
     const { preview, alone, problem: looking } = usePreview(provider, keys, running || !!progress);
     useEffect(() => () => void (stop.current = true), []);
 
     const read = async (files: FileList | null) => {
-        const texts = await Promise.all([...(files ?? [])].map((file) => file.text()));
-        setText((old) => [old, ...texts].filter(Boolean).join('\n'));
+        const read_ = [...(files ?? [])].map(async (file) => ({
+            name: file.name,
+            keys: split(await file.text()),
+        }));
+        const more = await Promise.all(read_);
+        setParts((old) => [...old, ...more]);
+    };
+    const paste = (event: ClipboardEvent) => {
+        const pasted = event.clipboardData?.getData('text/plain') ?? '';
+        if (pasted.length < FIELD_CHARS_MAX) return;
+        event.preventDefault();
+        setParts((old) => [...old, { name: t('add.pasted'), keys: split(pasted) }]);
     };
     const add = async () => {
-        const all = [...new Set(split(text))];
+        const all = [...new Set([...parts.flatMap((part) => part.keys), ...split(text)])];
         const result: Required<Added> = { added: 0, known: 0, refused: [], refused_total: 0 };
         setRunning(true);
         setProblem('');
@@ -202,6 +225,7 @@ export function AddKeys({
                                 value={text}
                                 disabled={running}
                                 onInput={(event) => setText(event.currentTarget.value)}
+                                onPaste={paste}
                                 onDragOver={(event) => {
                                     event.preventDefault();
                                     setOver(true);
@@ -215,6 +239,25 @@ export function AddKeys({
                                 }}
                             />
                         </Field>
+                        {parts.length > 0 && (
+                            <ul class="plain-list">
+                                {parts.map((part, at) => (
+                                    <li key={at} class="cooldown">
+                                        <span>
+                                            {part.name} <span class="muted">{t('keys.total', { n: count(part.keys.length) })}</span>
+                                        </span>
+                                        <Button
+                                            small
+                                            kind="quiet"
+                                            icon="close"
+                                            label={t('act.remove')}
+                                            disabled={running}
+                                            onClick={() => setParts((old) => old.filter((_, index) => index !== at))}
+                                        />
+                                    </li>
+                                ))}
+                            </ul>
+                        )}
                         <Field label={t('add.file')}>
                             <input
                                 type="file"

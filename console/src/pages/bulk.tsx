@@ -68,6 +68,7 @@ export function BulkBar({
                     {t('bulk.all', { n: count(total) })}
                 </Button>
             )}
+            <Button small kind="quiet" icon="close" label={t('bulk.none')} onClick={() => onSelect(new Set())} />
             <span class="bulk-acts">
                 {acts.map((name) => (
                     <Button key={name} small onClick={() => open(name)}>
@@ -78,7 +79,6 @@ export function BulkBar({
                     {t('act.remove')}
                 </Button>
             </span>
-            <Button small kind="quiet" icon="close" label={t('bulk.none')} onClick={() => onSelect(new Set())} />
             {act && (
                 <Confirm
                     title={`${t(`act.${act}` as Word)}: ${t('bulk.count', { n: count(n) })}`}

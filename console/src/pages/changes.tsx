@@ -36,7 +36,7 @@ export function ChangeLine({ change, key_ = true }: { change: Change; key_?: boo
                 )}{' '}
                 {say('reason', change.reason)}
                 {change.model && <span class="mono muted"> {change.model}</span>}
-                {change.status ? <span class="muted"> HTTP {change.status}</span> : null}
+                {change.status ? <span class="muted nowrap"> HTTP {change.status}</span> : null}
                 {until && until > Date.now() / 1000 ? (
                     <span class="muted"> · {t('change.for', { span: remaining(until) })}</span>
                 ) : null}

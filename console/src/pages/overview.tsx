@@ -232,7 +232,7 @@ function Breakdown({ since, provider }: { since: number; provider: string }) {
                                 <th scope="col" class="number">{t('stats.requests')}</th>
                                 <th scope="col" class="number">{t('stats.success')}</th>
                                 <th scope="col" class="number">{t('stats.attempts')}</th>
-                                <th scope="col" class="number">{t('chart.first95')}</th>
+                                <th scope="col" class="number">{t('stats.firstbyte95')}</th>
                                 <th scope="col" class="number">{t('stats.tokens')}</th>
                                 <th scope="col" class="number">{t('stats.cost')}</th>
                             </tr>

@@ -25,8 +25,13 @@ export function Dialog({
     const id = useId();
     useEffect(() => {
         const dialog = box.current!;
+        const before = document.activeElement as HTMLElement | null;
         dialog.showModal();
-        return () => dialog.close();
+        return () => {
+            dialog.close();
+            /* The box has left the page by now, and the focus with it. */
+            before?.focus();
+        };
     }, []);
     /* A click that begins and ends beside the box; selecting text does not. */
     const beside = (event: MouseEvent) => event.target === box.current;

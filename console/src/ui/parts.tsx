@@ -1,5 +1,5 @@
 /* Small parts that every page is made of. */
-import type { ComponentChildren } from 'preact';
+import { type ComponentChildren, type VNode, cloneElement } from 'preact';
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import type { ApiError } from '../api';
 import { moment, remaining } from '../format';
@@ -93,6 +93,7 @@ export function Button({
     );
 }
 
+/* A control with its name above and a hint below. */
 export function Field({
     label,
     hint,
@@ -102,14 +103,21 @@ export function Field({
     label: string;
     hint?: ComponentChildren;
     wide?: boolean;
-    children: ComponentChildren;
+    children: VNode<any>;
 }) {
+    const id = useId();
     return (
-        <label class={wide ? 'field wide' : 'field'}>
-            <span class="field-label">{label}</span>
-            {children}
-            {hint && <span class="hint">{hint}</span>}
-        </label>
+        <div class={wide ? 'field wide' : 'field'}>
+            <label class="field-label" for={id}>
+                {label}
+            </label>
+            {cloneElement(children, { id, 'aria-describedby': hint ? `${id}-hint` : undefined })}
+            {hint && (
+                <span class="hint" id={`${id}-hint`}>
+                    {hint}
+                </span>
+            )}
+        </div>
     );
 }
 
