@@ -107,7 +107,7 @@ export class DevServer {
         if (this.absent.some((gone) => path === gone || (gone === '/keys/{id}' && id && request.method === 'GET')))
             return fail(response, 404, `the admin API has no route '${path}'`);
         const raw = await bodyOf(request);
-        const body = raw ? JSON.parse(raw) : {};
+        const body = raw && path !== '/keys/import' ? JSON.parse(raw) : raw;
         if (path === '/events') return this.events(request, response);
         const answer = this.route(request.method, path, query, body);
         if (answer === undefined) return fail(response, 404, `the admin API has no route '${path}'`);
@@ -125,6 +125,10 @@ export class DevServer {
             case 'POST keys': return fake.add(body);
             case 'DELETE keys': return fake.remove(body.ids);
             case 'POST keys/preview': return fake.preview(body);
+            case 'POST keys/import': {
+                const lines = body.split('\n').slice(1).filter(Boolean).map((line) => line.split(','));
+                return fake.add({ provider: lines[0][0], keys: lines.map(([, key]) => key) });
+            }
             case 'POST keys/bulk': return fake.bulk(body);
             case 'GET keys/#': return fake.detail(Number(id));
             case 'PATCH keys/#': return fake.patch(Number(id), body);

@@ -47,7 +47,10 @@ export async function call<T>(
     const headers: Record<string, string> = { accept: 'application/json' };
     const init: RequestInit = { method, headers, signal: signal ?? null };
     if (method !== 'GET' && csrf) headers['x-csrf-token'] = csrf;
-    if (body !== undefined) {
+    if (body instanceof Blob) {
+        headers['content-type'] = body.type;
+        init.body = body;
+    } else if (body !== undefined) {
         headers['content-type'] = 'application/json';
         init.body = JSON.stringify(body);
     }
@@ -64,6 +67,10 @@ export const get = <T>(path: string, signal?: AbortSignal) =>
     call<T>('GET', path, undefined, signal);
 export const post = <T>(path: string, body: unknown, signal?: AbortSignal) =>
     call<T>('POST', path, body, signal);
+
+/* For files, which the gateway reads by itself. */
+export const postRaw = <T>(path: string, text: string) =>
+    call<T>('POST', path, new Blob([text], { type: 'application/octet-stream' }));
 
 export interface Session {
     csrf: string | null;

@@ -13,7 +13,7 @@
 typedef struct ob_console_asset {
     ob_slice path; /* "/" is the page */
     ob_slice type;
-    ob_slice etag; /* in quotes; names the content, however it is encoded */
+    ob_slice etag;  /* in quotes; names the content, however it is encoded */
     ob_slice plain; /* empty: gzip is what those get who ask for neither */
     ob_slice gzip;
     ob_slice brotli;

@@ -77,6 +77,21 @@ console_('keys are added by paste, with a look at them first', async (visit) => 
     await page.getByText('182 keys').waitFor();
 }, { fake: { keys: 1000 } });
 
+console_('files of keys and exports are read', async (visit, server) => {
+    const { page } = visit;
+    await visit.go('/console/keys/openai?add=1');
+    const file = (name, text) => ({ name, mimeType: 'text/plain', buffer: Buffer.from(text) });
+    await page.getByLabel('Or from files').setInputFiles([
+        file('keys.txt', 'sk-file-00000001\nsk-file-00000002\n'),
+        file('export.csv', 'provider,key,remark\ngroq,gsk_file00000001,a\n'),
+    ]);
+    await page.getByText('CSV export').waitFor();
+    await visit.shot('add-files');
+    await page.getByRole('button', { name: 'Add 2 keys' }).click();
+    await page.getByText('3 keys added.').waitFor();
+    assert.equal([...server.fake.keys.values()].at(-1).provider, 'groq');
+}, { fake: { keys: 100 } });
+
 console_('ten thousand keys by paste take less than 3 s, and show how far they are', async (visit) => {
     const { page } = visit;
     await visit.go('/console/keys/openai?add=1');

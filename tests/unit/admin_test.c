@@ -1157,7 +1157,8 @@ static void scripts_sign_in_without_a_page(void **state)
     refused->headers[refused->request.header_count++] =
         (ob_header){OB_S("accept"), OB_S("application/json")};
     serve(refused);
-    assert_has(ob_buffer_slice(&refused->head), "content-type: application/json");
+    assert_has(ob_buffer_slice(&refused->head),
+               "content-type: application/json");
     assert_answer(refused, 401, "no such auth key");
     ob_exchange *empty = form("/login", "other=1");
     empty->headers[empty->request.header_count++] =

@@ -1,7 +1,7 @@
 /* Keys by paste or from files: first a look at what they are, then they are
  * added a slice at a time, so that a hundred thousand show how far they are. */
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { ApiError, post } from '../api';
+import { ApiError, post, postRaw, query } from '../api';
 import { count } from '../format';
 import { t } from '../i18n';
 import { useSettled } from '../resource';
@@ -19,6 +19,26 @@ const FIELD_CHARS_MAX = 20000;
 interface Part {
     name: string;
     keys: string[];
+    /* A table, a JSON or SQL export, which the gateway itself reads; it names
+     * providers, and its keys are not counted here. */
+    raw?: { format: string; text: string };
+}
+
+function formatOf(name: string, text: string): string | null {
+    const head = text.slice(0, 400).trimStart();
+    if (/\.sql$/i.test(name)) return 'sql';
+    if (/^[[{]/.test(head)) return 'json';
+    const columns = head.split('\n')[0]!.split(',');
+    const named = columns.map((name) => name.trim().replaceAll('"', '').toLowerCase());
+    return columns.length > 1 && named.includes('key') ? 'csv' : null;
+}
+
+async function readFile(file: File): Promise<Part> {
+    const text = await file.text();
+    const format = formatOf(file.name, text);
+    return format
+        ? { name: file.name, keys: [], raw: { format, text } }
+        : { name: file.name, keys: split(text) };
 }
 
 /* As the gateway splits them: one a line or comma-separated. */
@@ -129,15 +149,13 @@ export function AddKeys({
         () => [...parts.flatMap((part) => part.keys), ...split(settled)],
         [parts, settled],
     );
+    const raws = parts.flatMap(({ raw }) => (raw ? [raw] : []));
+    const ready = raws.length > 0 ? !keys.length || provider : keys.length && provider;
     const { preview, alone, problem: looking } = usePreview(provider, keys, running || !!progress);
     useEffect(() => () => void (stop.current = true), []);
 
     const read = async (files: FileList | null) => {
-        const read_ = [...(files ?? [])].map(async (file) => ({
-            name: file.name,
-            keys: split(await file.text()),
-        }));
-        const more = await Promise.all(read_);
+        const more = await Promise.all([...(files ?? [])].map(readFile));
         setParts((old) => [...old, ...more]);
     };
     const paste = (event: ClipboardEvent) => {
@@ -149,22 +167,30 @@ export function AddKeys({
     const add = async () => {
         const all = [...new Set([...parts.flatMap((part) => part.keys), ...split(text)])];
         const result: Required<Added> = { added: 0, known: 0, refused: [], refused_total: 0 };
+        const take = (answer: Added) => {
+            result.added += answer.added;
+            result.known += answer.known;
+            result.refused_total += answer.refused_total ?? answer.refused.length;
+            result.refused.push(...answer.refused.slice(0, 50));
+        };
+        const how = {
+            provider,
+            ...(remark && { remark }),
+            ...(priority && { priority: Number(priority) }),
+            ...(weight && { weight: Number(weight) }),
+        };
         setRunning(true);
         setProblem('');
         try {
             for (let at = 0; at < all.length && !stop.current; at += SLICE) {
                 setProgress({ done: at, of: all.length, result });
-                const answer = await post<Added>('/keys', {
-                    provider,
-                    keys: all.slice(at, at + SLICE).join('\n'),
-                    ...(remark && { remark }),
-                    ...(priority && { priority: Number(priority) }),
-                    ...(weight && { weight: Number(weight) }),
-                });
-                result.added += answer.added;
-                result.known += answer.known;
-                result.refused_total += answer.refused_total ?? answer.refused.length;
-                result.refused.push(...answer.refused.slice(0, 50));
+                const slice = all.slice(at, at + SLICE).join('\n');
+                take(await post<Added>('/keys', { ...how, keys: slice }));
+            }
+            for (const { format, text: raw } of raws) {
+                if (stop.current) break;
+                setProgress({ done: all.length, of: all.length, result });
+                take(await postRaw<Added>(`/keys/import${query({ format })}`, raw));
             }
             setProgress({ done: all.length, of: all.length, result });
         } catch (error) {
@@ -185,7 +211,7 @@ export function AddKeys({
                 ) : (
                     <>
                         <Button onClick={onClose}>{t('cancel')}</Button>
-                        <Button kind="main" disabled={!provider || !keys.length || running} onClick={add}>
+                        <Button kind="main" disabled={!ready || running} onClick={add}>
                             {running
                                 ? t('working')
                                 : keys.length
@@ -244,7 +270,11 @@ export function AddKeys({
                                 {parts.map((part, at) => (
                                     <li key={at} class="cooldown">
                                         <span>
-                                            {part.name} <span class="muted">{t('keys.total', { n: count(part.keys.length) })}</span>
+                                            {part.name} <span class="muted">
+                                                {part.raw
+                                                    ? t('add.raw', { format: part.raw.format.toUpperCase() })
+                                                    : t('keys.total', { n: count(part.keys.length) })}
+                                            </span>
                                         </span>
                                         <Button
                                             small
@@ -262,7 +292,7 @@ export function AddKeys({
                             <input
                                 type="file"
                                 multiple
-                                accept=".txt,.csv,.keys,text/*"
+                                accept=".txt,.csv,.json,.sql,text/*"
                                 onChange={(event) => void read(event.currentTarget.files)}
                             />
                         </Field>

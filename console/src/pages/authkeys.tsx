@@ -391,7 +391,7 @@ export function AuthKeysPage() {
                                         <td data-name={t('authkeys.permissions')}><Permissions of={key.permissions} /></td>
                                         <td data-name={t('authkeys.usage')}><Usage of={key} /></td>
                                         <td data-name={t('authkeys.expires')}>
-                                            {key.expires_at ? day(key.expires_at) : t('time.never')}
+                                            {key.expires_at ? day(key.expires_at) : t('authkeys.noexpiry')}
                                         </td>
                                         <td data-name={t('keys.used')} title={moment(key.last_used_at)}>{ago(key.last_used_at)}</td>
                                         <td class="row-acts">

@@ -2,7 +2,7 @@
  * server pages; what is asked for stands in the address. */
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { query as ask } from '../api';
-import { ago, count, moment, span } from '../format';
+import { ago, count, moment, rough, span } from '../format';
 import { say, t } from '../i18n';
 import { useResource, useSettled } from '../resource';
 import { adjust, go, to } from '../router';
@@ -99,8 +99,8 @@ function Row({
             <td class="number" data-name={t('keys.used')} title={moment(entry.last_used_at)}>
                 {ago(entry.last_used_at)}
             </td>
-            <td class="number" data-name={t('keys.rested')}>
-                {entry.total_cooling_seconds ? span(entry.total_cooling_seconds) : '–'}
+            <td class="number" data-name={t('keys.rested')} title={span(entry.total_cooling_seconds)}>
+                {entry.total_cooling_seconds ? rough(entry.total_cooling_seconds) : '–'}
             </td>
             <td class="number" data-name={t('keys.created')} title={moment(entry.created_at)}>
                 {ago(entry.created_at)}
@@ -186,7 +186,8 @@ export function KeysPage({ provider, query }: { provider: string; query: URLSear
         list.reload();
         providers.reload();
     };
-    const name = providers.data?.find(({ id }) => id === provider)?.name ?? provider;
+    const known = providers.data?.find(({ id }) => id === provider);
+    const name = known?.name ?? provider;
     const filtered = status || shownQ;
     return (
         <Page
@@ -222,6 +223,11 @@ export function KeysPage({ provider, query }: { provider: string; query: URLSear
                 </>
             }
         >
+            {provider && (
+                <p class="lead mono">
+                    /api/{provider} → {known?.base_url ?? '…'}
+                </p>
+            )}
             <div class="filters">
                 <div class="search">
                     <Icon name="search" />

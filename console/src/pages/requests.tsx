@@ -88,7 +88,8 @@ function useLive(on: boolean, take: (request: LogRequest) => void, lose: (n: num
             latest.current.take(JSON.parse((event as MessageEvent).data));
         });
         source.addEventListener('lost', (event) => {
-            latest.current.lose(Number((event as MessageEvent).data) || 1);
+            const told = JSON.parse((event as MessageEvent).data || '1');
+            latest.current.lose(Number(told?.count ?? told) || 1);
         });
         return () => source.close();
     }, [on]);

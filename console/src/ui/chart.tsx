@@ -152,27 +152,43 @@ export function Chart({
             <figcaption>
                 <span class="chart-title">{title}</span>
                 <span class="legend" aria-hidden="true">
-                    {here !== null && <span class="muted">{tickLong(times[here]!)}</span>}
-                    {lines.map((line) => {
-                        const value = here !== null ? (line.values[here] ?? null) : null;
-                        return (
+                    {lines.length > 1 &&
+                        lines.map((line) => (
                             <span key={line.name}>
-                                <i class={`dot ${line.color}${line.dashed ? ' dashed' : ''}`} />
+                                <Dot line={line} />
                                 {line.name}
-                                {here !== null && <b>{value === null ? '–' : show(value)}</b>}
                             </span>
-                        );
-                    })}
+                        ))}
                 </span>
             </figcaption>
-            <div
-                class="plot"
-                ref={box}
-                role="img"
-                aria-label={t('chart.latest', { title, words })}
-            />
+            <div class="plot-box">
+                <div
+                    class="plot"
+                    ref={box}
+                    role="img"
+                    aria-label={t('chart.latest', { title, words })}
+                />
+                {here !== null && (
+                    <div class={here > times.length / 2 ? 'tip left' : 'tip'} aria-hidden="true">
+                        <span class="muted">{tickLong(times[here]!)}</span>
+                        {lines.map((line) => {
+                            const value = line.values[here] ?? null;
+                            return (
+                                <span key={line.name}>
+                                    <Dot line={line} />
+                                    {line.name} <b>{value === null ? '–' : show(value)}</b>
+                                </span>
+                            );
+                        })}
+                    </div>
+                )}
+            </div>
         </figure>
     );
+}
+
+function Dot({ line }: { line: Line }) {
+    return <i class={`dot ${line.color}${line.dashed ? ' dashed' : ''}`} />;
 }
 
 function tickLong(at: number): string {
