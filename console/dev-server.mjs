@@ -146,9 +146,9 @@ export class DevServer {
             case 'POST rewind': {
                 const keys = fake.changes.filter(({ action, at_ms }) => action === 'block' && at_ms >= body.since * 1000)
                     .map(({ key, reason }) => ({ ...key, reason }));
-                return { keys, activated: body.dry_run ? 0 : keys.length };
+                return { keys, activated: body.dry_run ? 0 : keys.length, cooldowns: 3, dry_run: !!body.dry_run };
             }
-            case 'GET auth-keys': return { auth_keys: fake.authKeys };
+            case 'GET auth-keys': return { auth_keys: fake.authKeys.filter(({ revoked }) => !revoked || query.revoked) };
             case 'POST auth-keys': {
                 const key = { ...fake.authKeys[1], ...body, id: fake.authKeys.length, from: 'console', revoked: false };
                 fake.authKeys.push(key);
@@ -159,16 +159,17 @@ export class DevServer {
             case 'GET audit':
                 return {
                     lines: [
-                        { id: 2, at_ms: fake.now - 60000, act: 'reveal', who: 'key-1', key: { id: 7, key: 'AIza…9fQx', provider: 'google-ai-studio' }, detail: '' },
+                        { id: 2, at_ms: fake.now - 60000, act: 'secret', who: 'key-1', key: { id: 7, key: 'AIza…9fQx', provider: 'google-ai-studio' }, detail: '' },
                         { id: 1, at_ms: fake.now - 3600000, act: 'rewind', who: 'key-1', key: null, detail: '3 keys' },
                     ],
                     next: null,
                 };
             case 'GET sessions':
-                return { sessions: [
-                    { n: 1, name: 'key-1', expires_at: Math.floor(fake.now / 1000) + 40000, current: true },
-                    { n: 2, name: 'key-1', expires_at: Math.floor(fake.now / 1000) + 20000 },
-                ] };
+                return { sessions: [1, 2].map((id) => ({
+                    id, name: 'key-1', address: '127.0.0.1', current: id === 1,
+                    created_at: Math.floor(fake.now / 1000) - 3000, last_used_at: Math.floor(fake.now / 1000) - id * 10,
+                    expires_at: Math.floor(fake.now / 1000) + 40000,
+                })) };
             case 'DELETE sessions/#': return {};
             case 'GET settings': return fake.settings();
             case 'GET models': return fake.models();

@@ -477,17 +477,18 @@ export class Fake {
     models() {
         return {
             models: [
-                { name: 'smart', entries: ['google-ai-studio/gemini-2.5-pro', 'anthropic/claude-sonnet-4-5'] },
-                { name: 'fast', entries: ['groq/llama-3.3-70b-versatile', 'google-ai-studio/gemini-2.5-flash'] },
+                { name: 'smart', entries: [{ provider: 'google-ai-studio', model: 'gemini-2.5-pro' }, { provider: 'anthropic', model: 'claude-sonnet-4-5' }] },
+                { name: 'fast', entries: [{ provider: 'groq', model: 'llama-3.3-70b-versatile' }, { provider: 'google-ai-studio', model: 'gemini-2.5-flash' }] },
             ],
-            seen: [
+            in_use: [
                 ...Object.entries(MODELS).slice(0, 4).flatMap(([provider, list], at) =>
                     list.map((model, i) => ({
                         provider, model, requests_today: 9000 - at * 1900 - i * 700,
-                        keys: { ready: 400 - at * 90, resting: at * 13 }, circuit: at === 3 ? 'open' : 'closed',
+                        ready: 400 - at * 90, fresh: 12, resting: at * 13, waiting: at,
+                        circuit: at === 3 ? 'open' : 'closed', next_try_at_ms: at === 3 ? this.now + 40000 : null,
                     })),
                 ),
-                ...(this.hostile ? [{ provider: 'openai', model: HOSTILE, requests_today: 1, keys: { ready: 1, resting: 0 }, circuit: 'half_open' }] : []),
+                ...(this.hostile ? [{ provider: 'openai', model: HOSTILE, requests_today: 1, ready: 1, fresh: 0, resting: 0, waiting: 0, circuit: 'closed', next_try_at_ms: null }] : []),
             ],
         };
     }
@@ -495,15 +496,15 @@ export class Fake {
     settings() {
         return {
             version: '0.1.0', uptime_s: 93211, database: 'one-balance.db', listen: '127.0.0.1:8080', threads: 4,
-            config: {
-                upstream: 'cloudflare',
-                cloudflare: { base_url: 'https://gateway.ai.cloudflare.com/v1', account_id: 'abc123', gateway: 'one-balance', token: '•••' },
-                limits: { request_body_bytes_max: 67108864, request_head_bytes_max: 65536 },
-                timeouts: { head_ms: 30000, connect_ms: 10000, first_byte_ms: 120000, idle_ms: 120000, queue_ms: 10000, drain_ms: 30000 },
-                retry: { attempts_max: 30, trouble_max: 3 },
-                models: { smart: ['google-ai-studio/gemini-2.5-pro', 'anthropic/claude-sonnet-4-5'] },
-                providers: { 'my-vllm': { dialect: 'openai', base_url: 'http://127.0.0.1:8000/v1', auth: 'bearer' } },
-            },
+            upstream: 'cloudflare',
+            cloudflare: { account_id: 'abc123', gateway: 'one-balance', token: '•••' },
+            limits: { request_body_bytes_max: 67108864, request_head_bytes_max: 65536 },
+            timeouts: { head_ms: 30000, connect_ms: 10000, first_byte_ms: 120000, idle_ms: 120000, queue_ms: 10000, drain_ms: 30000 },
+            retry: { attempts_max: 30, trouble_max: 3 },
+            keys: { revive: true },
+            consecutive_429_threshold: 2,
+            models: { smart: ['google-ai-studio/gemini-2.5-pro', 'anthropic/claude-sonnet-4-5'] },
+            providers: 24,
         };
     }
 }

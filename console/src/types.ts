@@ -56,7 +56,8 @@ export interface Quota {
 export interface Change {
     id: string | number;
     at_ms: number;
-    key: { id: number; key: string; provider: string } | null;
+    /* Of a key that is gone, the id alone is known. */
+    key: { id: number; key: string | null; provider: string | null } | null;
     action: string;
     reason: string | null;
     status: number | null;

@@ -53,6 +53,6 @@ export function t(word: Word, values: Record<string, string | number> = {}): str
 /* The words for a slug of the API, or the slug where there are none. */
 export function say(family: string, slug: string | null | undefined): string {
     if (!slug) return '';
-    const word = `${family}.${slug}` as Word;
+    const word = `${family}.${slug.replaceAll(' ', '_')}` as Word;
     return languages[current][word] ?? slug.replaceAll('_', ' ');
 }

@@ -243,7 +243,7 @@ interface AuditLine {
     at_ms: number;
     act: string;
     who: string;
-    key: { id: number; key: string; provider?: string } | null;
+    key: { id: number; key: string | null; provider: string | null } | null;
     detail: string | null;
 }
 
@@ -277,7 +277,7 @@ function Audit() {
                                 {say('audit', act)}{' '}
                                 {key && (
                                     <a class="mono" href={to(['keys', key.provider ?? ''].filter(Boolean), { key: key.id })}>
-                                        {key.key}
+                                        {key.key ?? t('key.id', { id: key.id })}
                                     </a>
                                 )}{' '}
                                 <span class="muted">{detail}</span>
@@ -296,21 +296,20 @@ function Audit() {
 }
 
 interface SessionLine {
-    id?: number | string;
-    n?: number | string;
-    name?: string;
-    created_at?: number | null;
-    last_used_at?: number | null;
-    expires_at?: number;
-    current?: boolean;
+    id: number;
+    name: string;
+    created_at: number;
+    last_used_at: number;
+    expires_at: number;
+    address: string;
+    current: boolean;
 }
 
 function Sessions() {
-    const list = useResource<{ sessions: SessionLine[] } | SessionLine[]>('/sessions');
-    const sessions = Array.isArray(list.data) ? list.data : list.data?.sessions;
+    const list = useResource<{ sessions: SessionLine[] }>('/sessions');
     const end = (of: SessionLine) =>
         telling(async () => {
-            await call('DELETE', `/sessions/${of.id ?? of.n}`);
+            await call('DELETE', `/sessions/${of.id}`);
             list.reload();
             return t('sessions.ended');
         });
@@ -319,14 +318,18 @@ function Sessions() {
             {list.error && <Problem error={list.error} absent={t('absent.sessions')} again={list.reload} />}
             {!list.data && !list.error && <Waiting lines={3} />}
             <ul class="plain-list padded">
-                {sessions?.map((session, at) => (
-                    <li key={session.id ?? session.n ?? at} class="cooldown">
+                {list.data?.sessions.map((session) => (
+                    <li key={session.id} class="cooldown">
                         <span>
-                            <span class="mono">{session.name ?? '–'}</span>{' '}
+                            <span class="mono">{session.name}</span>{' '}
+                            <span class="muted">{session.address}</span>{' '}
                             {session.current && <Badge kind="info">{t('sessions.this')}</Badge>}
                             <br />
                             <span class="muted">
-                                {session.expires_at ? t('sessions.until', { time: moment(session.expires_at) }) : ''}
+                                {t('sessions.times', {
+                                    used: ago(session.last_used_at),
+                                    until: moment(session.expires_at),
+                                })}
                             </span>
                         </span>
                         {!session.current && (
@@ -340,7 +343,11 @@ function Sessions() {
 }
 
 export function AuthKeysPage() {
-    const list = useResource<{ auth_keys: AuthKey[] }>('/auth-keys', { everyMs: 15000 });
+    const [revokedToo, setRevokedToo] = useState(false);
+    const list = useResource<{ auth_keys: AuthKey[] }>(
+        `/auth-keys${query({ revoked: revokedToo ? 1 : null })}`,
+        { everyMs: 15000 },
+    );
     const providers = useResource<Provider[]>('/providers');
     const [edited, setEdited] = useState<AuthKey | 'new' | null>(null);
     const [revoked, setRevoked] = useState<AuthKey | null>(null);
@@ -409,6 +416,14 @@ export function AuthKeysPage() {
                     </div>
                     <div class="list-foot">
                         <span class="muted">{t('authkeys.total', { n: count(keys.length) })}</span>
+                        <label class="tick">
+                            <input
+                                type="checkbox"
+                                checked={revokedToo}
+                                onChange={(event) => setRevokedToo(event.currentTarget.checked)}
+                            />
+                            {t('authkeys.revokedtoo')}
+                        </label>
                     </div>
                 </section>
             )}

@@ -43,6 +43,8 @@ export function BulkBar({
 }) {
     const [act, setAct] = useState<Act | null>(null);
     const [value, setValue] = useState('');
+    /* The gateway takes no filter that lets everything through. */
+    const filtered = Object.values(filter).some(Boolean);
     const n = selection === 'all' ? total : selection.size;
     const run = async () => {
         const set = readValue(act!, value);
@@ -63,7 +65,7 @@ export function BulkBar({
     return (
         <div class="bulk" role="region" aria-label={t('bulk')}>
             <strong role="status">{t('bulk.count', { n: count(n) })}</strong>
-            {selection !== 'all' && n < total && (
+            {selection !== 'all' && n < total && filtered && (
                 <Button small kind="quiet" onClick={() => onSelect('all')}>
                     {t('bulk.all', { n: count(total) })}
                 </Button>

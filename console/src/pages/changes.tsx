@@ -20,6 +20,16 @@ import {
 } from '../ui/parts';
 import { tell } from '../ui/toast';
 
+function KeyName({ of }: { of: NonNullable<Change['key']> }) {
+    const name = of.key ?? t('key.id', { id: of.id });
+    if (!of.provider) return <span class="mono muted">{name}</span>;
+    return (
+        <a class="mono" href={to(['keys', of.provider], { key: of.id })}>
+            {of.provider} {name}
+        </a>
+    );
+}
+
 export function ChangeLine({ change, key_ = true }: { change: Change; key_?: boolean }) {
     const { key, until } = change;
     return (
@@ -27,13 +37,10 @@ export function ChangeLine({ change, key_ = true }: { change: Change; key_?: boo
             <time dateTime={new Date(change.at_ms).toISOString()} title={moment(change.at_ms / 1000)}>
                 {clock(change.at_ms)}
             </time>
-            <ActionBadge action={change.action} />
+            {/* What sets a key free is written as a delivery. */}
+            <ActionBadge action={change.action === 'deliver' ? 'activate' : change.action} />
             <span class="change-words">
-                {key_ && key && (
-                    <a class="mono" href={to(['keys', key.provider], { key: key.id })}>
-                        {key.provider} {key.key}
-                    </a>
-                )}{' '}
+                {key_ && key && <KeyName of={key} />}{' '}
                 {say('reason', change.reason)}
                 {change.model && <span class="mono muted"> {change.model}</span>}
                 {change.status ? <span class="muted nowrap"> HTTP {change.status}</span> : null}
@@ -52,6 +59,7 @@ type RewindSpan = keyof typeof rewindSpans;
 interface Rewound {
     keys: { id: number; key: string; provider: string; reason: string | null }[];
     activated: number;
+    cooldowns?: number;
 }
 
 /* Lifts what verdicts did since then, and first shows to which keys. */
@@ -69,6 +77,7 @@ export function Rewind({
     const [since, setSince] = useState(0);
     const [busy, setBusy] = useState(false);
     const [problem, setProblem] = useState('');
+    const free = found ? found.keys.length + (found.cooldowns ?? 0) : 0;
     const run = async (dry: boolean) => {
         setBusy(true);
         setProblem('');
@@ -82,7 +91,7 @@ export function Rewind({
             setSince(from);
             setFound(answer);
             if (!dry) {
-                tell(t('rewind.done', { n: answer.activated }));
+                tell(t('rewind.done', { n: answer.activated, lifted: answer.cooldowns ?? 0 }));
                 onDone();
                 onClose();
             }
@@ -99,8 +108,8 @@ export function Rewind({
                 <>
                     <Button onClick={onClose}>{t('cancel')}</Button>
                     {found ? (
-                        <Button kind="main" disabled={busy || !found.keys.length} onClick={() => run(false)}>
-                            {t('rewind.do', { n: found.keys.length })}
+                        <Button kind="main" disabled={busy || !free} onClick={() => run(false)}>
+                            {t('rewind.do')}
                         </Button>
                     ) : (
                         <Button kind="main" disabled={busy} onClick={() => run(true)}>
@@ -124,7 +133,12 @@ export function Rewind({
                     ))}
                 </select>
             </Field>
-            {found && !found.keys.length && <Notice>{t('rewind.none')}</Notice>}
+            {found && !free && <Notice>{t('rewind.none')}</Notice>}
+            {found && free > 0 && (
+                <p>
+                    {t('rewind.found', { n: found.keys.length, lifted: found.cooldowns ?? 0 })}
+                </p>
+            )}
             {found && found.keys.length > 0 && (
                 <ul class="plain-list">
                     {found.keys.slice(0, 100).map(({ id, key, provider: of, reason }) => (

@@ -20,6 +20,7 @@ import {
 } from '../ui/parts';
 import { AddKeys } from './addkeys';
 import { BulkBar, type Selection } from './bulk';
+import { ExportKeys } from './exportkeys';
 import { KeyPanel } from './key';
 
 const statuses: KeyStatus[] = ['active', 'cooling', 'blocked'];
@@ -209,14 +210,9 @@ export function KeysPage({ provider, query }: { provider: string; query: URLSear
                         ))}
                         {provider && !providers.data && <option value={provider}>{provider}</option>}
                     </select>
-                    <a
-                        class="button plain"
-                        href={`/admin/api/keys/export${ask({ format: 'csv', provider })}`}
-                        download
-                    >
-                        <Icon name="down_to" />
+                    <Button icon="down_to" onClick={() => adjust({ export: 1 })}>
                         {t('keys.export')}
-                    </a>
+                    </Button>
                     <Button kind="main" icon="plus" onClick={() => adjust({ add: 1 })}>
                         {t('keys.add')}
                     </Button>
@@ -330,6 +326,9 @@ export function KeysPage({ provider, query }: { provider: string; query: URLSear
                     onClose={() => adjust({ add: null })}
                     onAdded={reload}
                 />
+            )}
+            {query.get('export') && (
+                <ExportKeys provider={provider} onClose={() => adjust({ export: null })} />
             )}
             {opened > 0 && (
                 <KeyPanel

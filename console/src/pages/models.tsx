@@ -1,5 +1,5 @@
 /* Names of one's own and what they stand for; models in use and how they do. */
-import { count } from '../format';
+import { count, remaining } from '../format';
 import { say, t } from '../i18n';
 import { useResource } from '../resource';
 import { to } from '../router';
@@ -13,33 +13,36 @@ interface Entry {
 
 interface Named {
     name: string;
-    entries: (Entry | string)[];
+    entries: Entry[];
 }
 
-interface Used {
-    provider: string;
-    model: string;
-    requests_today?: number;
-    keys?: { ready?: number; resting?: number };
-    circuit?: string | boolean | null;
+interface Used extends Entry {
+    requests_today: number;
+    ready: number;
+    fresh: number;
+    resting: number;
+    waiting: number;
+    circuit: 'open' | 'closed';
+    next_try_at_ms: number | null;
 }
 
 export interface Models {
     models: Named[];
-    seen: Used[];
+    in_use: Used[];
 }
 
-function textOf(entry: Entry | string): string {
-    return typeof entry === 'string' ? entry : `${entry.provider}/${entry.model}`;
-}
-
-function Circuit({ state }: { state: Used['circuit'] }) {
-    const open = state === true || state === 'open' || state === 'half_open';
-    if (!open) return <Badge kind="good">{say('circuit', 'closed')}</Badge>;
+function Circuit({ of }: { of: Used }) {
+    if (of.circuit === 'closed')
+        return <Badge kind="good">{say('circuit', 'closed')}</Badge>;
     return (
-        <Badge kind={state === 'half_open' ? 'warning' : 'bad'}>
-            {say('circuit', state === true ? 'open' : String(state))}
-        </Badge>
+        <>
+            <Badge kind="bad">{say('circuit', 'open')}</Badge>{' '}
+            {of.next_try_at_ms && (
+                <span class="muted">
+                    {t('models.nexttry', { span: remaining(of.next_try_at_ms / 1000) })}
+                </span>
+            )}
+        </>
     );
 }
 
@@ -50,7 +53,7 @@ function tryOut(model: string) {
 export function ModelsPage() {
     const models = useResource<Models>('/models', { everyMs: 15000 });
     const named = models.data?.models ?? [];
-    const seen = models.data?.seen ?? [];
+    const seen = models.data?.in_use ?? [];
     return (
         <Page title={t('nav.models')}>
             {models.error && <Problem error={models.error} absent={t('absent.models')} again={models.reload} />}
@@ -74,7 +77,7 @@ export function ModelsPage() {
                                     <strong class="mono">{name}</strong>
                                     <ol>
                                         {entries.map((entry, at) => (
-                                            <li key={at} class="mono">{textOf(entry)}</li>
+                                            <li key={at} class="mono">{entry.provider}/{entry.model}</li>
                                         ))}
                                     </ol>
                                     <Button small icon="play" onClick={() => tryOut(name)}>{t('models.try')}</Button>
@@ -94,6 +97,7 @@ export function ModelsPage() {
                                             <th scope="col" class="number">{t('models.today')}</th>
                                             <th scope="col" class="number">{t('models.ready')}</th>
                                             <th scope="col" class="number">{t('models.resting')}</th>
+                                            <th scope="col" class="number">{t('models.waiting')}</th>
                                             <th scope="col">{t('models.circuit')}</th>
                                             <th scope="col"><span class="hidden">{t('acts')}</span></th>
                                         </tr>
@@ -104,9 +108,10 @@ export function ModelsPage() {
                                                 <th scope="row" class="mono cut">{used.model}</th>
                                                 <td><a href={to(['keys', used.provider])}>{used.provider}</a></td>
                                                 <td class="number" data-name={t('models.today')}>{count(used.requests_today)}</td>
-                                                <td class="number" data-name={t('models.ready')}>{count(used.keys?.ready)}</td>
-                                                <td class="number" data-name={t('models.resting')}>{count(used.keys?.resting)}</td>
-                                                <td data-name={t('models.circuit')}><Circuit state={used.circuit} /></td>
+                                                <td class="number" data-name={t('models.ready')}>{count(used.ready)}</td>
+                                                <td class="number" data-name={t('models.resting')}>{count(used.resting)}</td>
+                                                <td class="number" data-name={t('models.waiting')}>{count(used.waiting)}</td>
+                                                <td data-name={t('models.circuit')}><Circuit of={used} /></td>
                                                 <td class="row-acts">
                                                     <Button small icon="play" onClick={() => tryOut(`${used.provider}/${used.model}`)}>
                                                         {t('models.try')}

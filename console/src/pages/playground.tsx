@@ -95,7 +95,7 @@ export function PlaygroundPage({ query }: { query: URLSearchParams }) {
     useEffect(() => foot.current?.scrollIntoView({ block: 'nearest' }), [turns, answer]);
     const suggestions = [
         ...(models.data?.models ?? []).map(({ name }) => name),
-        ...(models.data?.seen ?? []).map((used) => `${used.provider}/${used.model}`),
+        ...(models.data?.in_use ?? []).map((used) => `${used.provider}/${used.model}`),
     ];
 
     const ask_ = async (messages: { role: string; content: string }[], began: number) => {

@@ -13,7 +13,6 @@ interface Settings {
     database?: string;
     listen?: string;
     threads?: number;
-    config?: { [name: string]: Json };
     [name: string]: Json | undefined;
 }
 
@@ -91,7 +90,7 @@ export function SettingsPage() {
     const settings = useResource<Settings>('/settings');
     const of = settings.data;
     const config = of
-        ? (of.config ?? Object.fromEntries(Object.entries(of).filter(([name]) => !ofProcess.includes(name))))
+        ? Object.fromEntries(Object.entries(of).filter(([name]) => !ofProcess.includes(name)))
         : {};
     const entries = Object.entries(config) as [string, Json][];
     const single = entries.filter(([, value]) => !isGroup(value));
