@@ -35,16 +35,20 @@ export function useResource<T>(
     });
     const [turn, setTurn] = useState(0);
     const shown = useRef<string | null>(null);
+    /* There is no such thing; asking again would not help. */
+    const gone = useRef(false);
     useEffect(() => {
         if (path === null) return;
         const abort = new AbortController();
         get<T>(path, abort.signal).then(
             (data) => {
                 shown.current = path;
+                gone.current = false;
                 setState({ data, error: null, path });
             },
             (error) => {
                 if (abort.signal.aborted) return;
+                gone.current = known(error).status === 404;
                 /* What is on the screen stays when only a repetition fails. */
                 setState((old) => ({
                     data: shown.current === path ? old.data : null,
@@ -58,7 +62,7 @@ export function useResource<T>(
     useEffect(() => {
         if (!everyMs || path === null) return;
         const timer = setInterval(() => {
-            if (!document.hidden) setTurn((count) => count + 1);
+            if (!document.hidden && !gone.current) setTurn((count) => count + 1);
         }, everyMs);
         return () => clearInterval(timer);
     }, [everyMs, path]);
@@ -74,6 +78,30 @@ export function useResource<T>(
         reload,
         set,
     };
+}
+
+/* Whether the gateway keeps a request log: asked once a visit, so that pages do
+ * not ask for what is switched off. null: not known yet. */
+let logAsked: Promise<boolean> | null = null;
+
+export function useLogKept(): boolean | null {
+    const [kept, setKept] = useState<boolean | null>(null);
+    useEffect(() => {
+        logAsked ??= get<{ enabled: boolean }>('/log').then(
+            ({ enabled }) => enabled,
+            (error) => {
+                /* Other failures are those of the moment. */
+                if (known(error).status !== 404) logAsked = null;
+                return known(error).status !== 404;
+            },
+        );
+        let here = true;
+        void logAsked.then((answer) => here && setKept(answer));
+        return () => {
+            here = false;
+        };
+    }, []);
+    return kept;
 }
 
 /* The value once it has stayed the same for a while. */

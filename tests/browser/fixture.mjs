@@ -1,7 +1,7 @@
 /*
  * fixture.mjs - the console on a made-up API, or on the real binary.
  */
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { DEV_KEY, DevServer } from '../../console/dev-server.mjs';
 import { Fake } from '../../console/fake.mjs';
 import { Visit, missing, startBrowser } from './browser.mjs';
@@ -16,7 +16,7 @@ export async function sharedBrowser() {
     return browser;
 }
 
-test.after?.(async () => browser?.close());
+after(async () => browser?.close());
 
 /* A test with a server and a visit that is signed in; what went wrong in the
  * browser meanwhile fails it. */

@@ -63,7 +63,7 @@ console_(
             ['/console/auth-keys', 'come from its environment'],
             ['/console/models', 'does not list models'],
             ['/console/settings', 'does not show its settings'],
-            ['/console/keys/openai?key=800', 'tells neither quotas nor evidence'],
+            ['/console/keys/openai?key=630', 'tells neither quotas nor evidence'],
         ]) {
             await visit.go(path);
             await visit.page.getByText(text, { exact: false }).first().waitFor();

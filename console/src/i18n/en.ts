@@ -380,7 +380,7 @@ export const en = {
     'models.today': 'Requests today',
     'models.ready': 'Keys ready',
     'models.resting': 'Resting',
-    'models.circuit': 'Provider',
+    'models.circuit': 'State',
     'models.waiting': 'Waiting',
     'models.nexttry': 'tried again in {span}',
     'models.try': 'Try',

@@ -381,7 +381,7 @@ export const zh: Words = {
     'models.today': '今日请求',
     'models.ready': '可用密钥',
     'models.resting': '冷却中',
-    'models.circuit': '供应商状态',
+    'models.circuit': '状态',
     'models.waiting': '排队',
     'models.nexttry': '{span}后再试',
     'models.try': '试用',

@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks';
 import { call, get, post, query } from '../api';
 import { ago, clock, count, moment, remaining, span, took } from '../format';
 import { say, t } from '../i18n';
-import { useResource } from '../resource';
+import { useLogKept, useResource } from '../resource';
 import { to } from '../router';
 import type { Key, KeyDetail, LogRequest, Meter, Quota, Tested } from '../types';
 import { Confirm, Dialog } from '../ui/dialog';
@@ -60,7 +60,7 @@ function QuotaBlock({ quota }: { quota: Quota }) {
             </div>
             {meters.map((name) => {
                 const meter = quota[name];
-                return meter ? <QuotaMeter key={name} name={say('quota', name)} meter={meter} /> : null;
+                return meter && (meter.used || meter.limit !== null) ? <QuotaMeter key={name} name={say('quota', name)} meter={meter} /> : null;
             })}
         </div>
     );
@@ -87,7 +87,11 @@ function Cooldowns({ entry, onLift }: { entry: Key; onLift: (at: number) => void
 }
 
 function Recent({ id }: { id: number }) {
-    const list = useResource<{ requests: LogRequest[] }>(`/requests${query({ key: id, limit: 15 })}`);
+    const kept = useLogKept();
+    const list = useResource<{ requests: LogRequest[] }>(
+        kept ? `/requests${query({ key: id, limit: 15 })}` : null,
+    );
+    if (kept === false) return <Notice>{t('absent.log')}</Notice>;
     if (list.error) return <Problem error={list.error} absent={t('absent.log')} />;
     if (!list.data) return <Waiting lines={4} />;
     if (!list.data.requests.length) return <p class="muted">{t('requests.none')}</p>;

@@ -239,7 +239,7 @@ export function KeysPage({ provider, query }: { provider: string; query: URLSear
             </div>
             {list.error && <Problem error={list.error} again={list.reload} />}
             <section class="panel flush" aria-label={t('nav.keys')} aria-busy={list.loading}>
-                <div class="scroll keys-wait" tabIndex={0} role="region" aria-label={t('nav.keys')}>
+                <div class={`scroll${list.data ? '' : ' keys-wait'}`} tabIndex={0} role="region" aria-label={t('nav.keys')}>
                     {keys.length > 0 && <table class="keys">
                         <thead>
                             <tr>

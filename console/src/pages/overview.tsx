@@ -4,7 +4,7 @@ import { useEffect, useMemo, useState } from 'preact/hooks';
 import { query } from '../api';
 import { compact, count, money, share, took } from '../format';
 import { say, t } from '../i18n';
-import { useResource } from '../resource';
+import { useLogKept, useResource } from '../resource';
 import { to } from '../router';
 import type { Provider, Stats, Totals } from '../types';
 import { Chart, type Line } from '../ui/chart';
@@ -12,6 +12,7 @@ import {
     Badge,
     Choice,
     Empty,
+    Notice,
     Page,
     Problem,
     Section,
@@ -281,15 +282,15 @@ function Pools({ providers }: { providers: Provider[] }) {
                             ]}
                         />
                         <span class="pool-counts">
-                            <Badge kind="good" icon="active" title={say('status', 'active')}>
+                            <Badge kind={keys.active ? 'good' : 'plain'} icon="active" title={say('status', 'active')}>
                                 <span class="hidden">{say('status', 'active')}: </span>
                                 {count(keys.active)}
                             </Badge>
-                            <Badge kind="warning" icon="cooling" title={say('status', 'cooling')}>
+                            <Badge kind={keys.cooling ? 'warning' : 'plain'} icon="cooling" title={say('status', 'cooling')}>
                                 <span class="hidden">{say('status', 'cooling')}: </span>
                                 {count(keys.cooling)}
                             </Badge>
-                            <Badge kind="bad" icon="blocked" title={say('status', 'blocked')}>
+                            <Badge kind={keys.blocked ? 'bad' : 'plain'} icon="blocked" title={say('status', 'blocked')}>
                                 <span class="hidden">{say('status', 'blocked')}: </span>
                                 {count(keys.blocked)}
                             </Badge>
@@ -317,12 +318,13 @@ export function OverviewPage() {
     const [span, setSpan] = useState<Span>('24h');
     const [provider, setProvider] = useState('');
     const since = useSince(span);
-    const stats = useResource<Stats>(
-        `/stats${query({ since, by: span === '1h' ? 'minute' : span === '30d' ? 'day' : 'hour', provider })}`,
-        { everyMs: 15000 },
-    );
+    const kept = useLogKept();
+    const by = span === '1h' ? 'minute' : span === '30d' ? 'day' : 'hour';
+    const stats = useResource<Stats>(kept ? `/stats${query({ since, by, provider })}` : null, {
+        everyMs: 15000,
+    });
     const providers = useResource<Provider[]>('/providers', { everyMs: 5000 });
-    const missing = stats.error?.status === 404;
+    const missing = kept === false || stats.error?.status === 404;
     return (
         <Page
             title={t('nav.overview')}
@@ -347,7 +349,8 @@ export function OverviewPage() {
                 </>
             }
         >
-            {stats.error && <Problem error={stats.error} absent={t('absent.log')} again={stats.reload} />}
+            {missing && <Notice>{t('absent.log')}</Notice>}
+            {stats.error && !missing && <Problem error={stats.error} again={stats.reload} />}
             {!missing && (
                 <>
                     <Tiles total={stats.data?.series[0]?.total ?? null} />
@@ -363,7 +366,7 @@ export function OverviewPage() {
                 </Section>
                 <ChangesSection provider={provider} />
             </div>
-            {!missing && <Breakdown since={since} provider={provider} />}
+            {kept && !missing && <Breakdown since={since} provider={provider} />}
         </Page>
     );
 }

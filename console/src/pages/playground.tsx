@@ -5,7 +5,7 @@ import { get, query as ask } from '../api';
 import { count, took } from '../format';
 import { t } from '../i18n';
 import { rememberAuthKey, rememberedAuthKey } from '../memory';
-import { useResource } from '../resource';
+import { useLogKept, useResource } from '../resource';
 import { to } from '../router';
 import type { KeyList, LogRequest } from '../types';
 import { Badge, Button, Facts, Field, HttpStatus, Notice, Page } from '../ui/parts';
@@ -56,7 +56,7 @@ function deltaOf(event: string): { text: string; usage: Outcome['tokens'] } {
     return { text: chunk.choices?.[0]?.delta?.content ?? '', usage: chunk.usage ?? null };
 }
 
-async function whoAnswered(outcome: Outcome): Promise<Answered | null> {
+async function whoAnswered(outcome: Outcome, kept: boolean): Promise<Answered | null> {
     const { provider, requestId } = outcome;
     if (!provider) return null;
     const logged = async () => {
@@ -64,7 +64,7 @@ async function whoAnswered(outcome: Outcome): Promise<Answered | null> {
         return requests[0]?.key ?? null;
     };
     /* The log is written a moment after the answer. */
-    for (let turn = 0; turn < 3; turn++) {
+    for (let turn = 0; kept && turn < 3; turn++) {
         const key = await logged().catch(() => undefined);
         if (key) return { ...key, provider, sure: true };
         if (key === undefined) break;
@@ -79,6 +79,7 @@ async function whoAnswered(outcome: Outcome): Promise<Answered | null> {
 
 export function PlaygroundPage({ query }: { query: URLSearchParams }) {
     const models = useResource<Models>('/models');
+    const kept = useLogKept();
     const [model, setModel] = useState(query.get('model') ?? '');
     const [authKey, setAuthKey] = useState(rememberedAuthKey());
     const [system, setSystem] = useState('');
@@ -142,7 +143,7 @@ export function PlaygroundPage({ query }: { query: URLSearchParams }) {
             said = body.choices?.[0]?.message?.content ?? JSON.stringify(body);
         }
         finish();
-        void whoAnswered(told).then(setAnswered, () => {});
+        void whoAnswered(told, kept !== false).then(setAnswered, () => {});
         return said;
     };
     const send = async (event: Event) => {

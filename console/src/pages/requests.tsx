@@ -4,7 +4,7 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { type ApiError, get, query as ask } from '../api';
 import { clock, compact, moment, money, took } from '../format';
 import { say, t } from '../i18n';
-import { useResource } from '../resource';
+import { useLogKept, useResource } from '../resource';
 import { adjust, go, to } from '../router';
 import type { LogRequest, Provider } from '../types';
 import {
@@ -199,9 +199,9 @@ export function RequestsPage({ query }: { query: URLSearchParams }) {
     const opened = query.get('id');
     const filter = filterOf(query);
     const path = `/requests${ask({ ...filter, limit: LIMIT })}`;
-    const list = useResource<List>(path);
+    const kept = useLogKept();
+    const list = useResource<List>(kept ? path : null);
     const providers = useResource<Provider[]>('/providers');
-    const log = useResource<{ enabled: boolean }>('/log');
     const [older, setOlder] = useState<List | null>(null);
     const [reading, setReading] = useState(false);
     const [failed, setFailed] = useState<ApiError | null>(null);
@@ -237,7 +237,7 @@ export function RequestsPage({ query }: { query: URLSearchParams }) {
         }
         setReading(false);
     };
-    const missing = list.error?.status === 404;
+    const missing = kept === false || list.error?.status === 404;
     return (
         <Page
             title={t('nav.requests')}
@@ -259,14 +259,14 @@ export function RequestsPage({ query }: { query: URLSearchParams }) {
                 )
             }
         >
-            {log.data && !log.data.enabled && <Notice>{t('absent.log')}</Notice>}
-            {list.error && <Problem error={list.error} absent={t('absent.log')} again={list.reload} />}
+            {missing && <Notice>{t('absent.log')}</Notice>}
+            {list.error && !missing && <Problem error={list.error} again={list.reload} />}
             {!missing && (
                 <>
                     <Filters query={query} providers={providers.data ?? []} />
                     {lost > 0 && <Notice kind="warning">{t('live.lost', { n: lost })}</Notice>}
                     <section class="panel flush" aria-label={t('nav.requests')} aria-busy={list.loading}>
-                        <div class="scroll keys-wait" tabIndex={0} role="region" aria-label={t('nav.requests')}>
+                        <div class={`scroll${list.data ? '' : ' keys-wait'}`} tabIndex={0} role="region" aria-label={t('nav.requests')}>
                             {rows.length > 0 && <table class="requests">
                                 <thead>
                                     <tr>
