@@ -65,6 +65,22 @@ static const struct resource resources[] = {
      true,
      "GET",
      {{"GET", ob_admin_reveal_key}}},
+    {OB_S_INIT("/requests"),
+     {NULL, 0},
+     false,
+     "GET",
+     {{"GET", ob_admin_list_requests}}},
+    {OB_S_INIT("/requests/"),
+     {NULL, 0},
+     true,
+     "GET",
+     {{"GET", ob_admin_show_request}}},
+    {OB_S_INIT("/stats"),
+     {NULL, 0},
+     false,
+     "GET",
+     {{"GET", ob_admin_show_stats}}},
+    {OB_S_INIT("/log"), {NULL, 0}, false, "GET", {{"GET", ob_admin_show_log}}},
 };
 
 /* Does the path have the resource's form? *id is what stands for {id}. */

@@ -15,7 +15,8 @@ typedef struct ob_admin_call {
     const ob_snapshot *snapshot;
     const ob_authkey *key; /* who calls */
     ob_slice session;      /* the session's id; empty: a Bearer key */
-    int64_t key_id;        /* of the provider key in the path */
+    int64_t key_id;        /* of the provider key, or the request, in the
+                              path */
 } ob_admin_call;
 
 /* Each answers the call's exchange, now or later. */
@@ -26,6 +27,11 @@ void ob_admin_delete_keys(const ob_admin_call *call);
 void ob_admin_patch_key(const ob_admin_call *call);
 void ob_admin_test_key(const ob_admin_call *call);
 void ob_admin_reveal_key(const ob_admin_call *call);
+
+void ob_admin_list_requests(const ob_admin_call *call);
+void ob_admin_show_request(const ob_admin_call *call);
+void ob_admin_show_stats(const ob_admin_call *call);
+void ob_admin_show_log(const ob_admin_call *call);
 
 /* /metrics, for anybody. */
 void ob_admin_show_metrics(ob_gateway *gateway, ob_exchange *exchange);

@@ -1,6 +1,7 @@
 #include "serve.h"
 
 #include "../admin/admin.h"
+#include "../log/log.h"
 
 #include <openssl/rand.h>
 #include <stdio.h>
@@ -102,7 +103,7 @@ static bool make_gateway(ob_gateway *gateway)
         return false;
     gateway->admin = ob_admin_new();
     gateway->local = &admin_local;
-    gateway->log = log_line;
+    gateway->tell = log_line;
     if (gateway->admin)
         return true;
     ob_gateway_deinit(gateway);
@@ -172,6 +173,15 @@ static ob_status start_store(ob_serve *serve, const ob_serve_options *options,
     return status;
 }
 
+static ob_status start_log(ob_serve *serve, const ob_config *config)
+{
+    ob_log_options options = {.database = config->database,
+                              .settings = config->log,
+                              .complain = log_line,
+                              .context = &serve->gateway};
+    return ob_log_start(&options, &serve->gateway.log);
+}
+
 static ob_status start_server(ob_serve *serve, unsigned threads, char *error,
                               size_t error_size)
 {
@@ -203,9 +213,12 @@ ob_status ob_serve_reload(ob_serve *serve, ob_config *config,
         return OB_NO_MEMORY;
     }
     config->affinity_key = serve->affinity_key;
+    ob_log_settings log = config->log;
     ob_limits limits = config->limits;
     ob_timeouts timeouts = config->timeouts;
     ob_status status = ob_gateway_set(&serve->gateway, config, authkeys);
+    if (status == OB_OK)
+        ob_log_adjust(serve->gateway.log, &log);
     if (status == OB_OK && serve->server)
         ob_server_adjust(serve->server, &limits, &timeouts);
     return status;
@@ -221,6 +234,13 @@ static ob_status start_all(ob_serve *serve, const ob_serve_options *options,
         (void)snprintf(error, error_size, "%.*s: %s", (int)path.len, path.ptr,
                        store_error.message[0] ? store_error.message
                                               : ob_status_text(status));
+        ob_config_free(options->config);
+        ob_authkeys_free(options->authkeys);
+        return status;
+    }
+    status = start_log(serve, options->config);
+    if (status != OB_OK) {
+        (void)snprintf(error, error_size, "%s", ob_status_text(status));
         ob_config_free(options->config);
         ob_authkeys_free(options->authkeys);
         return status;
@@ -272,9 +292,11 @@ bool ob_serve_stop(ob_serve *serve)
         over = ob_server_join(serve->server);
     }
     ob_writer_finish(serve->gateway.writer);
+    ob_log_finish(serve->gateway.log);
     if (!over)
         return false;
     ob_writer_free(serve->gateway.writer);
+    ob_log_free(serve->gateway.log);
     ob_admin_free(serve->gateway.admin);
     ob_gateway_deinit(&serve->gateway);
     free(serve);

@@ -376,7 +376,7 @@ static void on_handle(void *context, ob_exchange *exchange)
 static void on_refuse(void *context, ob_exchange *exchange, int status,
                       ob_slice message)
 {
-    ob_drive_forget(exchange);
+    ob_drive_forget(exchange, status);
     ob_gateway_refuse(context, exchange, status, message);
 }
 

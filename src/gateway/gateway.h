@@ -44,6 +44,7 @@ struct ob_gateway {
     uv_mutex_t pool_lock;
     ob_pool *pool;
     ob_writer *writer;
+    struct ob_log *log; /* the request log; NULL: there is none */
     /* Wrong auth keys, per address: each side its own, so that callers who
      * share a proxy's address cannot keep the administrator out. */
     ob_throttle *throttle; /* administrators' routes and sign-in */
@@ -55,7 +56,7 @@ struct ob_gateway {
     atomic_ullong revived_total;     /* keys that a probe set free */
     atomic_bool draining;
     /* A line for the operator; NULL: nobody reads. From any thread. */
-    void (*log)(void *context, const char *message);
+    void (*tell)(void *context, const char *message);
     struct {
         uv_timer_t timer;
         unsigned probes; /* under way */

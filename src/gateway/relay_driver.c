@@ -4,6 +4,7 @@
 #include "../core/mask.h"
 #include "../core/relay.h"
 #include "../core/route.h"
+#include "logging.h"
 #include "models.h"
 #include "throttle.h"
 #include "upstream.h"
@@ -21,7 +22,10 @@ typedef struct drive {
     bool committed;
     int64_t answer_length; /* of the attempt's answer; -1: not told */
     ob_mask mask;          /* of the committed answer */
-    ob_relay relay;        /* last: it is large, and clears itself */
+    int status;            /* of the committed answer */
+    /* Last: they are large, and clear themselves. */
+    ob_relay relay;
+    ob_logging logging;
 } drive;
 
 static void perform(drive *d, const ob_relay_action *action);
@@ -39,6 +43,20 @@ static ob_call call_of(const ob_request *request)
                      .headers = request->headers,
                      .header_count = request->header_count,
                      .body = request->body};
+}
+
+/* While the exchange is still there. */
+static void log_request(drive *d, int status, ob_fault fault)
+{
+    const ob_logging_end end = {.gateway = d->gateway,
+                                .config = d->snapshot->config,
+                                .request = ob_exchange_request(d->exchange),
+                                .authkey = d->authkey,
+                                .relay = &d->relay,
+                                .now_ms = now_ms(d),
+                                .status = status,
+                                .fault = fault};
+    ob_logging_finish(&d->logging, &end);
 }
 
 /* ---- the end ---- */
@@ -62,6 +80,9 @@ static ob_exchange *leave(drive *d)
     return exchange;
 }
 
+/* As others write it: the caller closed the connection. */
+#define STATUS_GONE 499
+
 static void on_gone(void *owner)
 {
     drive *d = owner;
@@ -70,6 +91,7 @@ static void on_gone(void *owner)
         ob_relay_gone(&d->relay, d->gateway->pool, now_ms(d));
         uv_mutex_unlock(&d->gateway->pool_lock);
     }
+    log_request(d, d->committed ? d->status : STATUS_GONE, OB_FAULT_GONE);
     drive_free(d);
 }
 
@@ -103,6 +125,8 @@ static void deliver(drive *d, const ob_relay_action *action)
     ob_header headers[ANSWER_HEADERS_MAX];
     size_t count = answer_headers(d, action, headers);
     ob_attempt_cancel(&d->attempt);
+    ob_logging_answer(&d->logging, action->body);
+    log_request(d, action->status, OB_FAULT_NONE);
     ob_exchange *exchange = leave(d);
     ob_exchange_respond(exchange, action->status, headers, count, action->body);
 }
@@ -110,6 +134,7 @@ static void deliver(drive *d, const ob_relay_action *action)
 static void reject(drive *d, const ob_relay_action *action)
 {
     ob_attempt_cancel(&d->attempt);
+    log_request(d, action->status, OB_FAULT_NONE);
     ob_exchange *exchange = leave(d);
     ob_gateway_refuse_with(d->gateway, exchange, action->status,
                            d->relay.route.dialect, action->message,
@@ -125,8 +150,10 @@ static void on_drained(void *owner)
 static void write_masked(drive *d)
 {
     ob_slice bytes;
-    while (ob_mask_take(&d->mask, &bytes))
+    while (ob_mask_take(&d->mask, &bytes)) {
+        ob_logging_answer(&d->logging, bytes);
         ob_exchange_write(d->exchange, bytes);
+    }
 }
 
 /* The bytes are changed where they echo the key. */
@@ -143,6 +170,7 @@ static void commit(drive *d, const ob_relay_action *action)
     ob_header headers[ANSWER_HEADERS_MAX];
     size_t count = answer_headers(d, action, headers);
     d->committed = true;
+    d->status = action->status;
     ob_attempt_progress(&d->attempt);
     ob_exchange_on_drained(d->exchange, on_drained);
     ob_exchange_begin(d->exchange, action->status, headers, count,
@@ -177,6 +205,7 @@ static void cut(drive *d)
 {
     end_mask(d);
     settle(d);
+    log_request(d, d->status, OB_FAULT_CUT);
     ob_exchange *exchange = leave(d);
     /* In an answer with a length the event would stand for bytes of it. */
     if (d->relay.is_stream && d->answer_length < 0) {
@@ -282,6 +311,7 @@ static void on_end(ob_attempt *attempt)
     if (d->committed) {
         end_mask(d);
         settle(d);
+        log_request(d, d->status, OB_FAULT_NONE);
         ob_exchange *exchange = leave(d);
         ob_exchange_end(exchange);
         drive_free(d);
@@ -340,6 +370,7 @@ static void on_waited(ob_deadline *deadline)
 
 static void refuse_stranger(drive *d)
 {
+    log_request(d, 401, OB_FAULT_UNAUTHORIZED);
     ob_exchange *exchange = leave(d);
     const ob_request *request = ob_exchange_request(exchange);
     ob_dialect dialect =
@@ -393,6 +424,7 @@ bool ob_drive_admit(ob_gateway *gateway, ob_exchange *exchange)
     d->snapshot = ob_gateway_acquire(gateway);
     ob_deadline_init(&d->wait, on_waited);
     ob_exchange_set_owner(exchange, d, on_gone);
+    ob_logging_begin(&d->logging, gateway, loop, d->snapshot->config);
     d->stranger = ob_gateway_find_key(d->snapshot, exchange, &d->authkey);
     if (d->stranger == OB_OK)
         return true;
@@ -400,17 +432,19 @@ bool ob_drive_admit(ob_gateway *gateway, ob_exchange *exchange)
     return false;
 }
 
-void ob_drive_forget(ob_exchange *exchange)
+void ob_drive_forget(ob_exchange *exchange, int status)
 {
     drive *d = ob_exchange_owner(exchange);
     if (!d)
         return;
+    log_request(d, status, ob_fault_of_status(status));
     (void)leave(d);
     drive_free(d);
 }
 
 static void refuse_route(drive *d, const ob_route_error *error)
 {
+    log_request(d, error->status, ob_fault_of_status(error->status));
     ob_exchange *exchange = leave(d);
     ob_gateway_refuse_with(d->gateway, exchange, error->status, error->dialect,
                            ob_slice_str(error->message), 0);
@@ -432,6 +466,8 @@ void ob_drive_run(ob_exchange *exchange)
     if (status == OB_NO_MEMORY)
         error = (ob_route_error){503, d->relay.route.dialect,
                                  "The gateway is out of memory."};
+    if (status != OB_NO_MEMORY)
+        ob_logging_relay(&d->logging, &d->relay, request);
     if (status != OB_OK) {
         refuse_route(d, &error);
         return;
@@ -439,6 +475,7 @@ void ob_drive_run(ob_exchange *exchange)
     d->running = true;
     if (d->relay.route.kind == OB_ROUTE_MODELS) {
         ob_dialect dialect = d->relay.route.dialect;
+        log_request(d, 200, OB_FAULT_NONE);
         (void)leave(d);
         ob_models_answer(d->snapshot->config, d->authkey, exchange, dialect);
         drive_free(d);
