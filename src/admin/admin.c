@@ -80,6 +80,7 @@ static const struct resource resources[] = {
      false,
      "GET",
      {{"GET", ob_admin_show_stats}}},
+    {OB_S_INIT("/events"), {NULL, 0}, false, "GET", {{"GET", ob_admin_listen}}},
     {OB_S_INIT("/log"), {NULL, 0}, false, "GET", {{"GET", ob_admin_show_log}}},
 };
 

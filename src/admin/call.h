@@ -32,6 +32,7 @@ void ob_admin_list_requests(const ob_admin_call *call);
 void ob_admin_show_request(const ob_admin_call *call);
 void ob_admin_show_stats(const ob_admin_call *call);
 void ob_admin_show_log(const ob_admin_call *call);
+void ob_admin_listen(const ob_admin_call *call);
 
 /* /metrics, for anybody. */
 void ob_admin_show_metrics(ob_gateway *gateway, ob_exchange *exchange);

@@ -95,6 +95,11 @@ static ob_status find_range(stats_task *t, ob_admin_error *error)
         t->until_ms = t->task.now_ms + 1000;
     if (!t->since_ms)
         t->since_ms = t->until_ms > DAY_MS ? t->until_ms - DAY_MS : 0;
+    bool by_key = q->key_id || q->group == OB_LOG_GROUP_KEY;
+    if (by_key && (q->auth_key.len || q->group == OB_LOG_GROUP_AUTH_KEY))
+        return ob_admin_fail(error, 400,
+                             "sums are kept by key or by auth_key, not by both "
+                             "together");
     if (t->since_ms >= t->until_ms)
         return ob_admin_fail(error, 400, "since must be before until");
     choose_span(t);

@@ -1,6 +1,9 @@
 #include "serve.h"
 
 #include "../admin/admin.h"
+#include "../admin/events.h"
+#include "../core/cost.h"
+#include "../core/providers_data.h"
 #include "../log/log.h"
 
 #include <openssl/rand.h>
@@ -13,6 +16,7 @@ struct ob_serve {
     ob_server *server;
     uint8_t kept_hash[OB_AUTHKEY_HASH_SIZE]; /* of the key made at first */
     ob_siphash_key affinity_key;
+    ob_prices *prices; /* built in; NULL: there are none */
 };
 
 /* ---- the key that the first start makes ---- */
@@ -97,6 +101,12 @@ static void log_line(void *context, const char *message)
     fprintf(stderr, "one-balance: %s\n", message);
 }
 
+/* On the store's thread. */
+static void on_change(ob_gateway *gateway, const ob_change *change)
+{
+    ob_events_change(gateway->events, gateway, change);
+}
+
 static bool make_gateway(ob_gateway *gateway)
 {
     if (ob_gateway_init(gateway) != OB_OK)
@@ -104,8 +114,12 @@ static bool make_gateway(ob_gateway *gateway)
     gateway->admin = ob_admin_new();
     gateway->local = &admin_local;
     gateway->tell = log_line;
-    if (gateway->admin)
+    gateway->events = ob_events_new();
+    gateway->changed = on_change;
+    if (gateway->admin && gateway->events)
         return true;
+    ob_admin_free(gateway->admin);
+    ob_events_free(gateway->events);
     ob_gateway_deinit(gateway);
     return false;
 }
@@ -173,12 +187,37 @@ static ob_status start_store(ob_serve *serve, const ob_serve_options *options,
     return status;
 }
 
+/* On the log's thread. */
+static int64_t cost_of(void *context, const ob_entry *entry)
+{
+    ob_serve *serve = context;
+    ob_snapshot *snapshot = ob_gateway_acquire(&serve->gateway);
+    const ob_config *config = snapshot->config;
+    int64_t cost = ob_cost(config->prices, config->price_count, serve->prices,
+                           entry->provider, entry->model, &entry->usage);
+    ob_snapshot_release(snapshot);
+    return cost;
+}
+
+static void on_written(void *context, int64_t id, const ob_entry *entry)
+{
+    ob_serve *serve = context;
+    ob_events_request(serve->gateway.events, id, entry);
+}
+
 static ob_status start_log(ob_serve *serve, const ob_config *config)
 {
     ob_log_options options = {.database = config->database,
                               .settings = config->log,
                               .complain = log_line,
-                              .context = &serve->gateway};
+                              .cost = cost_of,
+                              .written = on_written,
+                              .context = serve};
+    ob_slice prices =
+        ob_slice_make((const char *)ob_prices_text, ob_prices_text_size);
+    if (ob_prices_parse(prices, &serve->prices) != OB_OK)
+        log_line(NULL, "the built-in prices cannot be read; costs are not "
+                       "known");
     return ob_log_start(&options, &serve->gateway.log);
 }
 
@@ -297,7 +336,9 @@ bool ob_serve_stop(ob_serve *serve)
         return false;
     ob_writer_free(serve->gateway.writer);
     ob_log_free(serve->gateway.log);
+    ob_prices_free(serve->prices);
     ob_admin_free(serve->gateway.admin);
+    ob_events_free(serve->gateway.events);
     ob_gateway_deinit(&serve->gateway);
     free(serve);
     return true;

@@ -205,6 +205,7 @@ const ob_member ob_config_members[] = {
      OBJECT_OF(cloudflare_members)},
     {.name = "providers", .read = read_providers, .offset = 0},
     {.name = "models", .read = read_models, .offset = 0},
+    {.name = "prices", .read = read_models, .offset = 0},
     {.name = "limits",
      .read = ob_read_object,
      .offset = AT(limits),
@@ -427,7 +428,7 @@ static ob_status read_model(ob_reader *reader, ob_slice key, yyjson_val *value,
     return OB_OK;
 }
 
-/* Read behind all other members, since they name providers. */
+/* Read behind all other members, since they name providers; "prices" too. */
 static ob_status read_models(ob_reader *reader, const ob_member *member,
                              yyjson_val *value, void *field)
 {
@@ -545,6 +546,8 @@ static ob_status read_config(ob_reader *reader, ob_config *config)
                                  ob_config_member_count, root, config);
         if (status == OB_OK)
             status = read_all_models(reader, root, config);
+        if (status == OB_OK)
+            status = ob_config_read_prices(reader, root, config);
         if (status == OB_OK)
             status = check_upstream(reader, config);
     }

@@ -86,6 +86,8 @@ typedef struct ob_config {
         bool revive; /* blocked ones are probed once a day */
     } keys;
     ob_log_settings log;
+    struct ob_own_price *prices; /* cost.h; before the built-in table */
+    size_t price_count;
     uint32_t consecutive_429_threshold;
     /* Random; set by the shell once, before the config is shared. */
     ob_siphash_key affinity_key;

@@ -143,6 +143,8 @@ size_t ob_gateway_collect_changes(void *context, ob_change *changes, size_t max)
     while (count < max && ob_pool_take_change(gateway->pool, &changes[count]))
         count++;
     uv_mutex_unlock(&gateway->pool_lock);
+    for (size_t i = 0; gateway->changed && i < count; i++)
+        gateway->changed(gateway, &changes[i]);
     return count;
 }
 

@@ -305,10 +305,30 @@ static void fill(ob_logging *logging, const ob_logging_end *end,
                      &entry->attempts[i]);
 }
 
+static void add(atomic_ullong *counter, uint64_t number)
+{
+    atomic_fetch_add_explicit(counter, number, memory_order_relaxed);
+}
+
+static void count(const ob_logging_end *end)
+{
+    ob_gateway *gateway = end->gateway;
+    int64_t took_ms = end->now_ms - end->request->received_ms;
+    size_t class = (size_t)end->status / 100;
+    size_t bucket = 0;
+    while (took_ms > ob_durations_ms[bucket])
+        bucket++;
+    if (class < OB_LEN(gateway->answers_total))
+        add(&gateway->answers_total[class], 1);
+    add(&gateway->durations[bucket], 1);
+    add(&gateway->duration_ms_total, took_ms > 0 ? (uint64_t)took_ms : 0);
+}
+
 void ob_logging_finish(ob_logging *logging, const ob_logging_end *end)
 {
     ob_entry entry; /* its attempts are filled as far as there are any */
     char route[128];
+    count(end);
     if (!logging->ring)
         return;
     fill(logging, end, route, &entry);

@@ -44,7 +44,7 @@ void ob_logging_relay(ob_logging *logging, ob_relay *relay,
 void ob_logging_answer(ob_logging *logging, ob_slice bytes);
 
 typedef struct ob_logging_end {
-    const ob_gateway *gateway;
+    ob_gateway *gateway;
     const ob_config *config;
     const ob_request *request;
     const ob_authkey *authkey; /* NULL: nobody known */
@@ -54,6 +54,7 @@ typedef struct ob_logging_end {
     ob_fault fault; /* NONE: as the record says */
 } ob_logging_end;
 
+/* Counts it for the metrics too, whether it is logged or not. */
 void ob_logging_finish(ob_logging *logging, const ob_logging_end *end);
 
 /* For tests. */

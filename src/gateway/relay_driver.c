@@ -20,6 +20,7 @@ typedef struct drive {
     ob_status stranger; /* what was wrong with the auth key; OB_OK: nothing */
     bool running;       /* the relay has been made */
     bool committed;
+    bool streaming;        /* counted as open */
     int64_t answer_length; /* of the attempt's answer; -1: not told */
     ob_mask mask;          /* of the committed answer */
     int status;            /* of the committed answer */
@@ -65,6 +66,9 @@ static void drive_free(drive *d)
 {
     ob_attempt_cancel(&d->attempt);
     ob_deadline_clear(&d->wait);
+    if (d->streaming)
+        atomic_fetch_sub_explicit(&d->gateway->streams_open, 1,
+                                  memory_order_relaxed);
     if (d->running)
         ob_relay_deinit(&d->relay);
     ob_snapshot_release(d->snapshot);
@@ -171,6 +175,10 @@ static void commit(drive *d, const ob_relay_action *action)
     size_t count = answer_headers(d, action, headers);
     d->committed = true;
     d->status = action->status;
+    d->streaming = d->relay.is_stream;
+    if (d->streaming)
+        atomic_fetch_add_explicit(&d->gateway->streams_open, 1,
+                                  memory_order_relaxed);
     ob_attempt_progress(&d->attempt);
     ob_exchange_on_drained(d->exchange, on_drained);
     ob_exchange_begin(d->exchange, action->status, headers, count,

@@ -180,9 +180,10 @@ static void read_state(log_file *file)
     file->rows = file->next_id - file->oldest_id;
     file->oldest_ms = log_number(file, LOG_SQL_FIRST_MS, 0);
     file->last_ms = log_number(file, LOG_SQL_LAST_MS, 0);
-    file->rollups[0] = log_number(file, LOG_SQL_ROLLUPS_MINUTE, 0);
-    file->rollups[1] = log_number(file, LOG_SQL_ROLLUPS_HOUR, 0);
-    file->rollups[2] = log_number(file, LOG_SQL_ROLLUPS_DAY, 0);
+    for (size_t i = 0; i < LOG_SPANS; i++) {
+        sqlite3_bind_int64(log_take(file, LOG_SQL_ROLLUPS), 1, log_spans[i]);
+        file->rollups[i] = log_number(file, LOG_SQL_ROLLUPS, 0);
+    }
     file->page_bytes = pragma_number(file, "PRAGMA page_size");
 }
 

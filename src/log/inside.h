@@ -65,6 +65,11 @@ void ob_tags_add_words(ob_tags *tags, ob_slice text, size_t max);
 
 typedef struct log_names log_names;
 
+/* Spans of roll-ups. The odd ones are hours and days by key, and not by auth
+ * key; the others are by auth key, and not by key. */
+#define LOG_SPANS 5
+extern const int64_t log_spans[LOG_SPANS];
+
 typedef enum log_sql {
 #define LOG_SQL(name, text) LOG_SQL_##name,
 #include "statements.def"
@@ -81,7 +86,7 @@ typedef struct log_file {
     int64_t rows;
     int64_t oldest_ms;
     int64_t last_ms; /* of the newest row: they never go back */
-    int64_t rollups[3];
+    int64_t rollups[LOG_SPANS];
     int64_t page_bytes;
     int64_t pages_max;     /* by bytes_max */
     int64_t pages_allowed; /* what SQLite was told, at least what is there */

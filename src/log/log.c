@@ -262,6 +262,13 @@ static uint64_t entry_size(const char *at)
     return size;
 }
 
+static void read_entry(ob_log *log, const char *bytes, ob_entry *entry)
+{
+    ob_entry_read(bytes, entry);
+    if (log->options.cost)
+        entry->cost = log->options.cost(log->options.context, entry);
+}
+
 static int act_write(ob_log *log, void *context)
 {
     batch_part *part = context;
@@ -274,7 +281,7 @@ static int act_write(ob_log *log, void *context)
            (int64_t)part->len < bytes_most) {
         uint64_t size = entry_size(rest.ptr);
         int64_t id;
-        ob_entry_read(rest.ptr + sizeof(size), &entry);
+        read_entry(log, rest.ptr + sizeof(size), &entry);
         int rc = log_write(&log->file, &entry, &id);
         if (rc)
             return rc;
@@ -307,7 +314,7 @@ static void tell(ob_log *log, const batch_part *part)
     ob_entry entry;
     for (size_t i = 0; i < part->rows; i++) {
         uint64_t size = entry_size(rest.ptr);
-        ob_entry_read(rest.ptr + sizeof(size), &entry);
+        read_entry(log, rest.ptr + sizeof(size), &entry);
         rest = ob_slice_from(rest, sizeof(size) + size);
         if (!log_rollup_add(log->rollup, &log->file, &entry)) {
             (void)roll_up(log);

@@ -29,6 +29,8 @@ typedef struct ob_log_options {
     ob_log_settings settings;
     /* From the log's thread. A line for the operator, once a minute. */
     void (*complain)(void *context, const char *message);
+    /* Nano-dollars of an entry, or -1; NULL: as the entry says. */
+    int64_t (*cost)(void *context, const ob_entry *entry);
     /* An entry that has been written; may be NULL. */
     void (*written)(void *context, int64_t id, const ob_entry *entry);
     void *context;
@@ -154,7 +156,7 @@ typedef enum ob_log_group {
 typedef struct ob_log_stats_query {
     int64_t from_s; /* inclusive, a multiple of span_s */
     int64_t to_s;   /* exclusive */
-    int64_t span_s; /* 60, 3600, 86400 */
+    int64_t span_s; /* 60, 3600, 86400; by key not 60, nor by auth_key */
     ob_log_group group;
     ob_slice provider;
     ob_slice model;

@@ -101,7 +101,7 @@ int log_trim(log_file *file, const ob_log_settings *settings, int64_t now_ms,
 
 int64_t log_rollups_max(const log_file *file)
 {
-    return file->pages_max * file->page_bytes / 6 / ROLLUP_BYTES;
+    return file->pages_max * file->page_bytes / (2 * LOG_SPANS) / ROLLUP_BYTES;
 }
 
 static int drop_rollups(log_file *file, size_t which, int64_t span_s,
@@ -119,18 +119,19 @@ static int drop_rollups(log_file *file, size_t which, int64_t span_s,
 
 static int trim_rollups(log_file *file, int64_t now_ms)
 {
-    static const int64_t spans[] = {60, 3600, 86400};
-    static const int64_t kept_s[] = {MINUTES_KEPT_S, HOURS_KEPT_S, INT64_MAX};
+    /* Of log_spans; 0: for ever. */
+    static const int64_t kept_s[LOG_SPANS] = {MINUTES_KEPT_S, HOURS_KEPT_S, 0,
+                                              HOURS_KEPT_S, 0};
     int64_t most = log_rollups_max(file);
     int64_t now_s = now_ms / 1000;
     int rc = SQLITE_OK;
     /* Without any row it is roll-ups that fill the file. */
     bool pressed = !file->rows && is_too_large(file);
-    for (size_t i = 0; !rc && i < OB_LEN(spans); i++) {
+    for (size_t i = 0; !rc && i < LOG_SPANS; i++) {
         bool many = file->rollups[i] >= most || (pressed && file->rollups[i]);
-        int64_t before_s = now_s - (many ? spans[i] : kept_s[i]);
-        if (many || i < 2)
-            rc = drop_rollups(file, i, spans[i], before_s);
+        int64_t before_s = now_s - (many ? log_spans[i] : kept_s[i]);
+        if (many || kept_s[i])
+            rc = drop_rollups(file, i, log_spans[i], before_s);
         pressed = pressed && !many;
     }
     return rc;

@@ -8,6 +8,8 @@
  */
 #include "inside.h"
 
+const int64_t log_spans[LOG_SPANS] = {60, 3600, 86400, 3601, 86401};
+
 #define GROUPS_MAX 8192
 #define SLOTS      (2 * GROUPS_MAX)
 
@@ -368,7 +370,8 @@ static int add_to(log_file *file, size_t which, const int64_t place[6],
     int reset = sqlite3_reset(s);
     if (rc != SQLITE_ROW && rc != SQLITE_DONE)
         return reset;
-    if (rc == SQLITE_DONE && place[5] && is_full(file, which))
+    if (rc == SQLITE_DONE && (place[3] || place[4] || place[5]) &&
+        is_full(file, which))
         return add_to_rest(file, which, place, sums);
     file->rollups[which] += rc == SQLITE_DONE;
     return put_row(file, place, &all);
@@ -376,7 +379,6 @@ static int add_to(log_file *file, size_t which, const int64_t place[6],
 
 static int save_group(log_file *file, const group *g)
 {
-    static const int64_t spans[] = {60, 3600, 86400};
     log_sums sums = g->sums;
     for (size_t i = 0; i < sums.cause_count; i++) {
         int64_t code = sums.causes[i].name;
@@ -390,10 +392,16 @@ static int save_group(log_file *file, const group *g)
                         0,
                         log_name(file, g->auth_key, true)};
     int rc = SQLITE_OK;
-    for (size_t i = 0; !rc && i < OB_LEN(spans); i++) {
-        place[0] = spans[i];
-        place[1] = g->at / spans[i] * spans[i];
-        place[4] = i ? g->key_id : 0;
+    int64_t auth_key = place[5];
+    for (size_t i = 0; !rc && i < LOG_SPANS; i++) {
+        int64_t by_key = log_spans[i] & 1;
+        int64_t span_s = log_spans[i] - by_key;
+        if (by_key && !g->key_id)
+            continue;
+        place[0] = log_spans[i];
+        place[1] = g->at / span_s * span_s;
+        place[4] = by_key ? g->key_id : 0;
+        place[5] = by_key ? 0 : auth_key;
         rc = add_to(file, i, place, &sums);
     }
     return rc;

@@ -111,8 +111,10 @@ static ob_status add_row(stats *s, sqlite3_stmt *row)
 static ob_status ask(stats *s, const char *sql, sqlite3_stmt **row)
 {
     const ob_log_stats_query *q = s->query;
-    const int64_t values[] = {q->span_s,   q->from_s,   q->to_s,  s->names[0],
-                              s->names[1], s->names[2], q->key_id};
+    bool by_key = q->key_id || q->group == OB_LOG_GROUP_KEY;
+    const int64_t values[] = {q->span_s + by_key, q->from_s,   q->to_s,
+                              s->names[0],        s->names[1], s->names[2],
+                              q->key_id};
     ob_status status = ob_log_prepare(s->reader, sql, row);
     for (int i = 0; !status && i < (int)OB_LEN(values); i++)
         sqlite3_bind_int64(*row, 1 + i, values[i]);

@@ -451,7 +451,7 @@ static void sums_of_every_span_are_those_of_the_rows(void **state)
         cost += made.entry.cost;
     }
     stop();
-    static const char *const spans[] = {"60", "3600", "86400"};
+    static const char *const spans[] = {"60", "3600", "86400", "3601", "86401"};
     for (size_t i = 0; i < OB_LEN(spans); i++) {
         char sql[128];
         snprintf(sql, sizeof(sql),

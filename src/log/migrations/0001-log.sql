@@ -56,8 +56,10 @@ CREATE TABLE tags (
     PRIMARY KEY (tag, id)
 ) WITHOUT ROWID;
 
--- span: 60, 3600, 86400 seconds; at: unix seconds of its beginning. Minutes
--- are not told apart by key: key_id is 0.
+-- span: 60, 3600, 86400 seconds, by provider, model and auth key (key_id is 0);
+-- 3601 and 86401 are hours and days by provider, model and key (auth_key is
+-- 0). at: unix seconds of its beginning. 0 in all three: the rest, where there
+-- were too many to tell apart.
 CREATE TABLE rollups (
     span INTEGER NOT NULL,
     at INTEGER NOT NULL,
