@@ -18,6 +18,7 @@ enum id_kind {
     KEY_ID,
     AUTH_KEY_ID,
     SESSION_ID,
+    REQUEST_ID,
 };
 
 struct resource {
@@ -72,6 +73,16 @@ static const struct resource resources[] = {
     {OB_S_INIT("/auth-keys/"), {NULL, 0}, AUTH_KEY_ID, "PATCH, DELETE",
      {PLAIN("PATCH", ob_admin_patch_auth_key),
       PLAIN("DELETE", ob_admin_revoke_auth_key)}},
+    {OB_S_INIT("/requests"), {NULL, 0}, NO_ID, "GET",
+     {QUERY("GET", ob_admin_list_requests)}},
+    {OB_S_INIT("/requests/"), {NULL, 0}, REQUEST_ID, "GET",
+     {PLAIN("GET", ob_admin_show_request)}},
+    {OB_S_INIT("/stats"), {NULL, 0}, NO_ID, "GET",
+     {QUERY("GET", ob_admin_show_stats)}},
+    {OB_S_INIT("/events"), {NULL, 0}, NO_ID, "GET",
+     {PLAIN("GET", ob_admin_listen)}},
+    {OB_S_INIT("/log"), {NULL, 0}, NO_ID, "GET",
+     {PLAIN("GET", ob_admin_show_log)}},
 };
 /* clang-format on */
 
@@ -120,6 +131,8 @@ static ob_status read_auth_key_id(ob_admin_call *call, ob_slice text,
 static ob_status read_id(ob_admin_call *call, enum id_kind kind, ob_slice text,
                          ob_admin_error *error)
 {
+    static const char *const names[] = {
+        [KEY_ID] = "key", [SESSION_ID] = "session", [REQUEST_ID] = "request"};
     if (kind == NO_ID)
         return OB_OK;
     if (kind == AUTH_KEY_ID)
@@ -129,8 +142,7 @@ static ob_status read_id(ob_admin_call *call, enum id_kind kind, ob_slice text,
     return ob_admin_fail(error, 400,
                          "'%.*s' is no id of a %s, which is a whole number "
                          "above 0",
-                         OB_QUOTED(text),
-                         kind == SESSION_ID ? "session" : "key");
+                         OB_QUOTED(text), names[kind]);
 }
 
 /* What is to be done; fills the key's id into the call. */

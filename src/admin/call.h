@@ -17,7 +17,8 @@ typedef struct ob_admin_call {
     ob_slice session;      /* the session's id; empty: a Bearer key */
     int64_t session_number;
     int64_t session_expires_at;
-    int64_t key_id; /* the number in the path: of a key, an auth key */
+    int64_t key_id; /* the number in the path: of a key, an auth key,
+                       a request */
 } ob_admin_call;
 
 /* Each answers the call's exchange, now or later. */
@@ -46,6 +47,11 @@ void ob_admin_list_auth_keys(const ob_admin_call *call);
 void ob_admin_add_auth_key(const ob_admin_call *call);
 void ob_admin_patch_auth_key(const ob_admin_call *call);
 void ob_admin_revoke_auth_key(const ob_admin_call *call);
+void ob_admin_list_requests(const ob_admin_call *call);
+void ob_admin_show_request(const ob_admin_call *call);
+void ob_admin_show_stats(const ob_admin_call *call);
+void ob_admin_show_log(const ob_admin_call *call);
+void ob_admin_listen(const ob_admin_call *call);
 
 /* /metrics, for anybody. */
 void ob_admin_show_metrics(ob_gateway *gateway, ob_exchange *exchange);

@@ -1,6 +1,10 @@
 #include "serve.h"
 
 #include "../admin/admin.h"
+#include "../admin/events.h"
+#include "../core/cost.h"
+#include "../core/providers_data.h"
+#include "../log/log.h"
 
 #include <openssl/rand.h>
 #include <stdio.h>
@@ -12,6 +16,7 @@ struct ob_serve {
     ob_server *server;
     uint8_t kept_hash[OB_AUTHKEY_HASH_SIZE]; /* of the key made at first */
     ob_siphash_key affinity_key;
+    ob_prices *prices; /* built in; NULL: there are none */
 };
 
 /* ---- the key that the first start makes ---- */
@@ -96,17 +101,27 @@ static void log_line(void *context, const char *message)
     fprintf(stderr, "one-balance: %s\n", message);
 }
 
+/* On the store's thread. */
+static void on_change(ob_gateway *gateway, const ob_change *change)
+{
+    ob_events_change(gateway->events, gateway, change);
+}
+
 static bool make_gateway(ob_gateway *gateway)
 {
     if (ob_gateway_init(gateway) != OB_OK)
         return false;
     gateway->admin = ob_admin_new();
     gateway->local = &admin_local;
-    gateway->log = log_line;
-    if (gateway->admin) {
+    gateway->tell = log_line;
+    gateway->events = ob_events_new();
+    gateway->changed = on_change;
+    if (gateway->admin && gateway->events) {
         ob_admin_show_console(gateway->admin, &ob_console_built);
         return true;
     }
+    ob_admin_free(gateway->admin);
+    ob_events_free(gateway->events);
     ob_gateway_deinit(gateway);
     return false;
 }
@@ -194,6 +209,41 @@ static ob_status start_store(ob_serve *serve, const ob_serve_options *options,
     return status;
 }
 
+/* On the log's thread. */
+static int64_t cost_of(void *context, const ob_entry *entry)
+{
+    ob_serve *serve = context;
+    ob_snapshot *snapshot = ob_gateway_acquire(&serve->gateway);
+    const ob_config *config = snapshot->config;
+    int64_t cost = ob_cost(config->prices, config->price_count, serve->prices,
+                           entry->provider, entry->model, &entry->usage);
+    ob_snapshot_release(snapshot);
+    return cost;
+}
+
+static void on_written(void *context, int64_t id, const ob_entry *entry)
+{
+    ob_serve *serve = context;
+    ob_events_request(serve->gateway.events, id, entry);
+}
+
+static ob_status start_log(ob_serve *serve, const ob_config *config)
+{
+    ob_log_options options = {.database = config->database,
+                              .settings = config->log,
+                              .complain = log_line,
+                              .cost = cost_of,
+                              .written = on_written,
+                              .context = serve};
+    ob_slice prices =
+        ob_slice_make((const char *)ob_prices_text, ob_prices_text_size);
+    if (ob_prices_parse(prices, &serve->prices) != OB_OK)
+        log_line(NULL, "the built-in prices cannot be read; costs are not "
+                       "known");
+    serve->gateway.prices = serve->prices;
+    return ob_log_start(&options, &serve->gateway.log);
+}
+
 static ob_status start_server(ob_serve *serve, unsigned threads, char *error,
                               size_t error_size)
 {
@@ -230,9 +280,12 @@ ob_status ob_serve_reload(ob_serve *serve, ob_config *config,
         return OB_NO_MEMORY;
     }
     config->affinity_key = serve->affinity_key;
+    ob_log_settings log = config->log;
     ob_limits limits = config->limits;
     ob_timeouts timeouts = config->timeouts;
     ob_status status = ob_gateway_set(&serve->gateway, config, authkeys);
+    if (status == OB_OK)
+        ob_log_adjust(serve->gateway.log, &log);
     if (status == OB_OK && serve->server)
         ob_server_adjust(serve->server, &limits, &timeouts);
     return status;
@@ -248,6 +301,13 @@ static ob_status start_all(ob_serve *serve, const ob_serve_options *options,
         (void)snprintf(error, error_size, "%.*s: %s", (int)path.len, path.ptr,
                        store_error.message[0] ? store_error.message
                                               : ob_status_text(status));
+        ob_config_free(options->config);
+        ob_authkeys_free(options->authkeys);
+        return status;
+    }
+    status = start_log(serve, options->config);
+    if (status != OB_OK) {
+        (void)snprintf(error, error_size, "%s", ob_status_text(status));
         ob_config_free(options->config);
         ob_authkeys_free(options->authkeys);
         return status;
@@ -299,10 +359,14 @@ bool ob_serve_stop(ob_serve *serve)
         over = ob_server_join(serve->server);
     }
     ob_writer_finish(serve->gateway.writer);
+    ob_log_finish(serve->gateway.log);
     if (!over)
         return false;
     ob_writer_free(serve->gateway.writer);
+    ob_log_free(serve->gateway.log);
+    ob_prices_free(serve->prices);
     ob_admin_free(serve->gateway.admin);
+    ob_events_free(serve->gateway.events);
     ob_gateway_deinit(&serve->gateway);
     free(serve);
     return true;

@@ -28,6 +28,13 @@ typedef struct ob_allowance_limits {
     int64_t micro_usd_month;
 } ob_allowance_limits;
 
+/* Must it be known what its answers took? */
+static inline bool ob_allowance_counts_tokens(const ob_allowance_limits *limits)
+{
+    return limits->tokens_minute || limits->micro_usd_day ||
+           limits->micro_usd_month;
+}
+
 typedef struct ob_allowance_second {
     uint32_t requests;
     uint32_t tokens;

@@ -159,6 +159,27 @@ static const ob_member keys_members[] = {
     {.name = "revive", .read = ob_read_bool, .offset = AT(keys.revive)},
 };
 
+#define LOG_AT(member) offsetof(ob_log_settings, member)
+static const ob_member log_members[] = {
+    {.name = "enabled", .read = ob_read_bool, .offset = LOG_AT(enabled)},
+    {.name = "bodies", .read = ob_read_bool, .offset = LOG_AT(bodies)},
+    {.name = "bytes_max",
+     .read = ob_read_i64,
+     .offset = LOG_AT(bytes_max),
+     .min = 16 << 20,
+     .max = INT64_C(1) << 40},
+    {.name = "days_max",
+     .read = ob_read_i64,
+     .offset = LOG_AT(days_max),
+     .min = 1,
+     .max = 3650},
+    {.name = "body_bytes_max",
+     .read = ob_read_size,
+     .offset = LOG_AT(body_bytes_max),
+     .min = 256,
+     .max = 131072},
+};
+
 #define OBJECT_OF(table) .members = table, .member_count = OB_LEN(table)
 
 const ob_member ob_config_members[] = {
@@ -184,6 +205,7 @@ const ob_member ob_config_members[] = {
      OBJECT_OF(cloudflare_members)},
     {.name = "providers", .read = read_providers, .offset = 0},
     {.name = "models", .read = read_models, .offset = 0},
+    {.name = "prices", .read = read_models, .offset = 0},
     {.name = "limits",
      .read = ob_read_object,
      .offset = AT(limits),
@@ -200,6 +222,10 @@ const ob_member ob_config_members[] = {
      .read = ob_read_object,
      .offset = 0,
      OBJECT_OF(keys_members)},
+    {.name = "log",
+     .read = ob_read_object,
+     .offset = AT(log),
+     OBJECT_OF(log_members)},
 };
 const size_t ob_config_member_count = OB_LEN(ob_config_members);
 
@@ -402,7 +428,7 @@ static ob_status read_model(ob_reader *reader, ob_slice key, yyjson_val *value,
     return OB_OK;
 }
 
-/* Read behind all other members, since they name providers. */
+/* Read behind all other members, since they name providers; "prices" too. */
 static ob_status read_models(ob_reader *reader, const ob_member *member,
                              yyjson_val *value, void *field)
 {
@@ -461,6 +487,10 @@ static ob_status set_defaults(ob_config *config)
                                      .drain_ms = 30000};
     config->retry = (ob_retry_limits){.attempts_max = 30, .trouble_max = 3};
     config->keys.revive = true;
+    config->log = (ob_log_settings){.enabled = true,
+                                    .bytes_max = 1 << 30,
+                                    .days_max = 30,
+                                    .body_bytes_max = 16384};
     config->consecutive_429_threshold = 2;
     return ob_url_parse(OB_S("https://gateway.ai.cloudflare.com/v1"),
                         &config->cloudflare.base, &why);
@@ -516,6 +546,8 @@ static ob_status read_config(ob_reader *reader, ob_config *config)
                                  ob_config_member_count, root, config);
         if (status == OB_OK)
             status = read_all_models(reader, root, config);
+        if (status == OB_OK)
+            status = ob_config_read_prices(reader, root, config);
         if (status == OB_OK)
             status = check_upstream(reader, config);
     }

@@ -55,6 +55,15 @@ typedef struct ob_retry_limits {
     uint32_t trouble_max;
 } ob_retry_limits;
 
+/* The request log; docs/configuration.md. */
+typedef struct ob_log_settings {
+    bool enabled;
+    bool bodies;
+    int64_t bytes_max; /* of the file and its WAL */
+    int64_t days_max;
+    size_t body_bytes_max; /* kept of a body */
+} ob_log_settings;
+
 typedef struct ob_config {
     ob_arena arena;    /* owns every slice below */
     ob_slice listen;   /* "HOST:PORT" */
@@ -76,6 +85,9 @@ typedef struct ob_config {
     struct {
         bool revive; /* blocked ones are probed once a day */
     } keys;
+    ob_log_settings log;
+    struct ob_own_price *prices; /* cost.h; before the built-in table */
+    size_t price_count;
     uint32_t consecutive_429_threshold;
     /* Random; set by the shell once, before the config is shared. */
     ob_siphash_key affinity_key;

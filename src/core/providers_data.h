@@ -1,4 +1,5 @@
-/* providers_data.h - the text of providers.jsonc, embedded in the program. */
+/* providers_data.h - texts that are embedded in the program: providers.jsonc,
+ * and what tokens cost (cost.h). */
 #ifndef OB_PROVIDERS_DATA_H
 #define OB_PROVIDERS_DATA_H
 
@@ -6,5 +7,7 @@
 
 extern const unsigned char ob_providers_jsonc[];
 extern const size_t ob_providers_jsonc_size;
+extern const unsigned char ob_prices_text[];
+extern const size_t ob_prices_text_size;
 
 #endif

@@ -108,6 +108,13 @@ extern const size_t ob_config_member_count;
 extern const ob_member ob_provider_members[];
 extern const size_t ob_provider_member_count;
 
+extern const ob_member ob_price_members[];
+extern const size_t ob_price_member_count;
+
+/* Reads "prices", which name providers, behind all other members. */
+OB_MUST_USE ob_status ob_config_read_prices(ob_reader *reader, yyjson_val *root,
+                                            ob_config *config);
+
 /* Reads one entry of "providers" over `provider`, whose slug is set; `known`:
  * it has an entry already. */
 OB_MUST_USE ob_status ob_provider_read(ob_reader *reader, yyjson_val *entry,

@@ -228,15 +228,18 @@ static uint32_t tokens_of(int64_t told, uint32_t otherwise)
 
 void relay_settle_usage(ob_relay *relay, ob_pool *pool)
 {
-    ob_usage usage = {.known = false};
+    ob_usage usage = {-1, -1, -1, -1, -1, false};
     if (relay->watched)
         usage = ob_usage_watch_end(&relay->usage);
+    if (relay->record)
+        relay->record->usage = usage;
     ob_tokens used = relay->claim.tokens;
     used.input = tokens_of(usage.input, used.input);
     used.output = tokens_of(usage.output, used.output);
     /* What was refused has cost nothing. */
     if (relay->claim.open && relay->now.status < 400)
         relay->spent_tokens = (uint64_t)used.input + used.output;
+    relay->spent = usage;
     relay_settle(relay, pool, usage.known ? &used : NULL);
 }
 
@@ -250,6 +253,8 @@ void ob_relay_finish(ob_relay *relay, ob_pool *pool, int64_t now_ms)
 {
     OB_ASSERT(relay->state == OB_RELAY_COMMITTED);
     relay_settle_usage(relay, pool);
+    if (relay->record)
+        ob_record_end(relay->record, now_ms);
     relay_move(relay, OB_RELAY_OVER);
 }
 
@@ -260,6 +265,10 @@ void ob_relay_gone(ob_relay *relay, ob_pool *pool, int64_t now_ms)
     if (relay->state != OB_RELAY_COMMITTED)
         relay_close(relay, pool, false, now_ms);
     relay_settle_usage(relay, pool);
+    if (relay->record) {
+        ob_record_end(relay->record, now_ms);
+        relay->record->fault = OB_FAULT_GONE;
+    }
     relay_move(relay, OB_RELAY_OVER);
 }
 
@@ -270,6 +279,18 @@ void ob_relay_wake(ob_relay *relay, ob_pool *pool, int64_t now_ms,
 {
     OB_ASSERT(relay->state == OB_RELAY_IDLE);
     relay_next(relay, pool, now_ms, room, action);
+}
+
+static void note_failure(ob_relay *relay, ob_failure failure, int64_t now_ms)
+{
+    static const ob_reason reasons[] = {
+        [OB_FAILURE_CONNECT] = OB_REASON_UNREACHABLE,
+        [OB_FAILURE_SILENT] = OB_REASON_SILENT,
+        [OB_FAILURE_CUT] = OB_REASON_CUT,
+    };
+    if (relay->record)
+        ob_record_judge(relay->record, relay->now.status, OB_ACTION_RETRY,
+                        reasons[failure], OB_S(""), now_ms);
 }
 
 void ob_relay_failed(ob_relay *relay, ob_pool *pool, ob_failure failure,
@@ -284,6 +305,7 @@ void ob_relay_failed(ob_relay *relay, ob_pool *pool, ob_failure failure,
         relay_settle(relay, pool, NULL);
     relay->failed_silent = failure == OB_FAILURE_SILENT;
     relay->last.status = 0;
+    note_failure(relay, failure, now_ms);
     relay->verdict_counts[OB_ACTION_RETRY]++;
     bool was_repeatable = relay->repeatable;
     /* What was never sent may always be sent again. */

@@ -28,6 +28,7 @@
 #include "base/buffer.h"
 #include "config.h"
 #include "pool.h"
+#include "record.h"
 #include "route.h"
 #include "sse.h"
 #include "usage.h"
@@ -131,6 +132,9 @@ typedef struct ob_relay {
     ob_slice secret; /* copy of the attempt's key, in the arena, for masking */
     ob_limit_fact facts[OB_LIMIT_FACTS_MAX]; /* of the last error */
     size_t fact_count;
+    /* Where what happens is noted, with the tokens of every good answer; set
+     * by the shell before the first step. NULL: nowhere. */
+    ob_record *record;
     bool is_stream; /* of the answer under way */
     bool is_json;
     bool watched; /* `usage` is fed */
@@ -140,6 +144,7 @@ typedef struct ob_relay {
     uint32_t verdict_counts[OB_ACTION_RETRY + 1];
     /* Of the answer, once it is over; estimated where it does not tell. */
     uint64_t spent_tokens;
+    ob_usage spent; /* as it tells */
 } ob_relay;
 
 /*

@@ -108,10 +108,31 @@ void relay_answer(ob_relay *relay, ob_kept_answer *answer, ob_relay_do what,
                                 .body = body};
 }
 
+static void note_first_byte(ob_relay *relay, int64_t now_ms)
+{
+    if (!relay->record)
+        return;
+    relay->record->first_byte_ms = now_ms;
+    const ob_record_attempt *last = ob_record_last(relay->record);
+    if (last && !last->status) /* given out before it could be judged */
+        ob_record_judge(relay->record, relay->now.status, OB_ACTION_DELIVER,
+                        OB_REASON_OK, OB_S(""), 0);
+}
+
+/* A good answer goes on until the caller has all of it. */
+static void note_good(ob_relay *relay)
+{
+    if (!relay->record)
+        return;
+    ob_record_judge(relay->record, relay->now.status, OB_ACTION_DELIVER,
+                    OB_REASON_OK, OB_S(""), 0);
+}
+
 void relay_commit(ob_relay *relay, ob_pool *pool, bool proved, int64_t now_ms,
                   ob_relay_action *action)
 {
     relay_close(relay, pool, proved, now_ms);
+    note_first_byte(relay, now_ms);
     relay_move(relay, OB_RELAY_COMMITTED);
     relay_answer(relay, &relay->now, OB_DO_COMMIT, action);
 }
@@ -121,6 +142,9 @@ static void deliver(ob_relay *relay, ob_pool *pool, bool proved, int64_t now_ms,
 {
     relay_close(relay, pool, proved, now_ms);
     relay_settle_usage(relay, pool);
+    note_first_byte(relay, now_ms);
+    if (relay->record)
+        ob_record_end(relay->record, now_ms);
     relay_move(relay, OB_RELAY_OVER);
     relay_answer(relay, &relay->now, OB_DO_DELIVER, action);
 }
@@ -131,6 +155,7 @@ static void commit_good(ob_relay *relay, ob_pool *pool, int64_t now_ms,
                         ob_relay_action *action)
 {
     relay->verdict_counts[OB_ACTION_DELIVER]++;
+    note_good(relay);
     relay_commit(relay, pool, relay->now.status < 400, now_ms, action);
 }
 
@@ -138,6 +163,7 @@ static void deliver_good(ob_relay *relay, ob_pool *pool, int64_t now_ms,
                          ob_relay_action *action)
 {
     relay->verdict_counts[OB_ACTION_DELIVER]++;
+    note_good(relay);
     deliver(relay, pool, true, now_ms, action);
 }
 
@@ -250,6 +276,9 @@ static void judged(ob_relay *relay, ob_pool *pool, const ob_verdict *verdict,
 {
     relay->verdict_counts[verdict->action]++;
     relay->last_action = verdict->action;
+    if (relay->record)
+        ob_record_judge(relay->record, relay->now.status, verdict->action,
+                        verdict->reason, verdict->words, now_ms);
     if (!carries_on(verdict)) {
         let_go(relay, pool, verdict, whole, now_ms, room, action);
         return;
@@ -340,8 +369,10 @@ void ob_relay_head(ob_relay *relay, ob_pool *pool, int status,
     relay->is_stream = is_type(type, "text/event-stream");
     relay->is_json = is_type(type, "application/json");
     relay->ended = false;
-    relay->watched = status < 400 && relay->claim.asks &&
-                     (relay->is_stream || relay->is_json);
+    bool wanted = relay->claim.asks || relay->record != NULL ||
+                  ob_allowance_counts_tokens(&relay->authkey->limits);
+    relay->watched =
+        wanted && status < 400 && (relay->is_stream || relay->is_json);
     if (relay->watched)
         ob_usage_watch_init(&relay->usage, relay->is_stream);
     relay_move(relay, OB_RELAY_HOLDING);

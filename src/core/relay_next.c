@@ -8,11 +8,13 @@
 
 /* ---- endings ---- */
 
-static void reject(ob_relay *relay, ob_pool *pool, int status,
+static void reject(ob_relay *relay, ob_pool *pool, int status, ob_fault fault,
                    const char *message, int64_t now_ms, ob_relay_action *action)
 {
     relay_close(relay, pool, false, now_ms);
     relay_move(relay, OB_RELAY_OVER);
+    if (relay->record)
+        relay->record->fault = fault;
     *action = (ob_relay_action){.what = OB_DO_REJECT,
                                 .status = status,
                                 .message = ob_slice_str(message)};
@@ -21,7 +23,8 @@ static void reject(ob_relay *relay, ob_pool *pool, int status,
 static void out_of_memory(ob_relay *relay, ob_pool *pool, int64_t now_ms,
                           ob_relay_action *action)
 {
-    reject(relay, pool, 503, "The gateway is out of memory.", now_ms, action);
+    reject(relay, pool, 503, OB_FAULT_NO_MEMORY,
+           "The gateway is out of memory.", now_ms, action);
 }
 
 /* The provider's last answer as it came, or what happened in our own words. */
@@ -31,14 +34,16 @@ static void give_up(ob_relay *relay, ob_pool *pool, int64_t now_ms,
     if (relay->last.status && relay->last.whole) {
         relay_close(relay, pool, false, now_ms);
         relay_move(relay, OB_RELAY_OVER);
+        if (relay->record)
+            relay->record->first_byte_ms = now_ms;
         relay_answer(relay, &relay->last, OB_DO_DELIVER, action);
     } else if (relay->failed_silent) {
-        reject(relay, pool, 504,
+        reject(relay, pool, 504, OB_FAULT_TIMEOUT,
                "The provider did not answer in time. Try again later, or raise "
                "timeouts.first_byte_ms.",
                now_ms, action);
     } else {
-        reject(relay, pool, 502,
+        reject(relay, pool, 502, OB_FAULT_NONE,
                "The provider could not be reached, or broke off before it had "
                "answered. Try again later.",
                now_ms, action);
@@ -124,7 +129,7 @@ static void all_cooling(ob_relay *relay, ob_pool *pool, int64_t retry_at_ms,
     retry_at_ms =
         ob_pool_promise(pool, ob_relay_target(relay)->provider->pool_group,
                         &need, who_of(relay), retry_at_ms, now_ms);
-    reject(relay, pool, 429,
+    reject(relay, pool, 429, OB_FAULT_NO_ROOM,
            "Every key for this model is cooling down. Try again when "
            "Retry-After is over, or add keys.",
            now_ms, action);
@@ -210,8 +215,8 @@ static void send(ob_relay *relay, ob_pool *pool, const ob_picked *picked,
         /* The route cannot be written for this provider: not an attempt. */
         ob_slice message =
             ob_arena_dup(relay->arena, ob_slice_str(error.message));
-        reject(relay, pool, error.status, message.ptr ? message.ptr : "",
-               now_ms, action);
+        reject(relay, pool, error.status, OB_FAULT_BAD_REQUEST,
+               message.ptr ? message.ptr : "", now_ms, action);
         return;
     }
     if (status != OB_OK) {
@@ -219,6 +224,9 @@ static void send(ob_relay *relay, ob_pool *pool, const ob_picked *picked,
         return;
     }
     relay_move(relay, OB_RELAY_SENT);
+    if (relay->record)
+        ob_record_send(relay->record, relay->target, key->id, relay->secret,
+                       now_ms);
     *action = (ob_relay_action){.what = OB_DO_SEND, .upstream = room};
 }
 
@@ -287,12 +295,12 @@ static void no_key(ob_relay *relay, ob_pool *pool, int64_t now_ms,
     if (relay->attempts) {
         give_up(relay, pool, now_ms, action);
     } else if (ob_pool_key_count(pool, group)) {
-        reject(relay, pool, 503,
+        reject(relay, pool, 503, OB_FAULT_NO_KEYS,
                "Every key of this provider is blocked. Look at the keys and "
                "activate or add some.",
                now_ms, action);
     } else {
-        reject(relay, pool, 503,
+        reject(relay, pool, 503, OB_FAULT_NO_KEYS,
                "There is no key for this provider. Add some with "
                "\"one-balance keys add\".",
                now_ms, action);

@@ -1,6 +1,7 @@
 /* downstream_request.c - makes requests of what a connection receives. */
 #include <string.h>
 
+#include "../core/record.h"
 #include "downstream.h"
 
 /* An unwanted body up to this size is read, so that the connection stays. */
@@ -15,16 +16,13 @@ static ob_exchange *exchange_new(ob_connection *connection)
     if (!exchange)
         return NULL;
     memset(exchange, 0, offsetof(ob_exchange, room));
-    static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
     exchange->connection = connection;
     ob_arena_init_in(&exchange->arena, exchange->room, sizeof(exchange->room));
     ob_request *request = &exchange->request;
-    for (size_t i = 0; i < OB_REQUEST_ID_SIZE; i += 12) {
-        uint64_t random = ob_loop_random(connection->loop);
-        for (size_t k = 0; k < 12; k++, random >>= 5)
-            request->id[i + k] = digits[random & 31];
-    }
     request->received_ms = ob_loop_unix(connection->loop);
+    uint64_t first = ob_loop_random(connection->loop);
+    uint64_t second = ob_loop_random(connection->loop);
+    ob_request_id_write(request->received_ms, first, second, request->id);
     request->peer = ob_slice_str(connection->peer);
     connection->exchange = exchange;
     return exchange;

@@ -40,8 +40,5 @@ void ob_exchange_write(ob_exchange *exchange, ob_slice bytes);
 void ob_exchange_end(ob_exchange *exchange);
 /* Sends the head although no byte of the body is there yet. */
 void ob_exchange_flush(ob_exchange *exchange);
-bool ob_exchange_congested(const ob_exchange *exchange);
-void ob_exchange_on_drained(ob_exchange *exchange,
-                            void (*drained)(void *owner));
 
 #endif

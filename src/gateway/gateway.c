@@ -259,6 +259,8 @@ size_t ob_gateway_collect_changes(void *context, ob_change *changes, size_t max)
     while (count < max && ob_pool_take_change(gateway->pool, &changes[count]))
         count++;
     uv_mutex_unlock(&gateway->pool_lock);
+    for (size_t i = 0; gateway->changed && i < count; i++)
+        gateway->changed(gateway, &changes[i]);
     return count;
 }
 
@@ -492,7 +494,7 @@ static void on_handle(void *context, ob_exchange *exchange)
 static void on_refuse(void *context, ob_exchange *exchange, int status,
                       ob_slice message)
 {
-    ob_drive_forget(exchange);
+    ob_drive_forget(exchange, status);
     ob_gateway_refuse(context, exchange, status, message);
 }
 

@@ -31,6 +31,12 @@ typedef struct ob_snapshot {
     ob_authkeys *authkeys;
 } ob_snapshot;
 
+/* How long requests take, in buckets up to these; the last one has no end. */
+#define OB_DURATIONS 14
+static const int64_t ob_durations_ms[OB_DURATIONS] = {
+    5,    10,   25,   50,    100,   250,    500,
+    1000, 2500, 5000, 10000, 30000, 120000, INT64_MAX};
+
 typedef struct ob_throttle ob_throttle;
 typedef struct ob_gateway ob_gateway;
 
@@ -54,15 +60,25 @@ struct ob_gateway {
     uv_mutex_t pool_lock;
     ob_pool *pool;
     ob_writer *writer;
+    struct ob_log *log; /* the request log; NULL: there is none */
     /* Wrong auth keys, per address: each side its own, so that callers who
      * share a proxy's address cannot keep the administrator out. */
     ob_throttle *throttle; /* administrators' routes and sign-in */
     ob_throttle *callers;
     const ob_local *local;  /* NULL: there is none */
     struct ob_admin *admin; /* what `local` keeps; its maker frees it */
+    struct ob_events *events;
+    const struct ob_prices *prices; /* NULL: costs are not known; its maker
+                                       frees it */
+    /* Evidence, as it goes to the store, on its thread; may be NULL. */
+    void (*changed)(ob_gateway *gateway, const ob_change *change);
     atomic_ullong requests_total;
     atomic_ullong attempts_total[8]; /* by ob_action */
     atomic_ullong revived_total;     /* keys that a probe set free */
+    atomic_ullong answers_total[6];  /* by the class of their status */
+    atomic_ullong durations[OB_DURATIONS];
+    atomic_ullong duration_ms_total;
+    atomic_ullong streams_open;
     atomic_bool draining;
     /* For administrators to read; set before the first request. */
     struct {
@@ -71,7 +87,7 @@ struct ob_gateway {
         unsigned threads;
     } about;
     /* A line for the operator; NULL: nobody reads. From any thread. */
-    void (*log)(void *context, const char *message);
+    void (*tell)(void *context, const char *message);
     struct {
         uv_timer_t timer;
         unsigned probes; /* under way */

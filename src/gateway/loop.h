@@ -87,7 +87,8 @@ struct ob_loop {
     struct ob_upstreams *upstreams; /* of this loop; made at first use */
     void (*upstreams_close)(struct ob_upstreams *upstreams);
     void (*upstreams_free)(struct ob_upstreams *upstreams);
-    char date[32]; /* for the date header */
+    struct ob_log_ring *log_ring; /* made at first use; the log's */
+    char date[32];                /* for the date header */
     int64_t date_s;
 };
 

@@ -1,9 +1,11 @@
 #include "relay_driver.h"
 
+#include "../core/cost.h"
 #include "../core/dialect/error.h"
 #include "../core/mask.h"
 #include "../core/relay.h"
 #include "../core/route.h"
+#include "logging.h"
 #include "models.h"
 #include "throttle.h"
 #include "upstream.h"
@@ -19,9 +21,13 @@ typedef struct drive {
     ob_status stranger; /* what was wrong with the auth key; OB_OK: nothing */
     bool running;       /* the relay has been made */
     bool committed;
+    bool streaming;        /* counted as open */
     int64_t answer_length; /* of the attempt's answer; -1: not told */
     ob_mask mask;          /* of the committed answer */
-    ob_relay relay;        /* last: it is large, and clears itself */
+    int status;            /* of the committed answer */
+    /* Last: they are large, and clear themselves. */
+    ob_relay relay;
+    ob_logging logging;
 } drive;
 
 static void perform(drive *d, const ob_relay_action *action);
@@ -41,15 +47,47 @@ static ob_call call_of(const ob_request *request)
                      .body = request->body};
 }
 
+/* While the exchange is still there. */
+static void log_request(drive *d, int status, ob_fault fault)
+{
+    const ob_logging_end end = {.gateway = d->gateway,
+                                .config = d->snapshot->config,
+                                .request = ob_exchange_request(d->exchange),
+                                .authkey = d->authkey,
+                                .relay = &d->relay,
+                                .now_ms = now_ms(d),
+                                .status = status,
+                                .fault = fault};
+    ob_logging_finish(&d->logging, &end);
+}
+
 /* ---- the end ---- */
+
+/* Looked up for those who have a budget alone. */
+static int64_t cost_of(const drive *d)
+{
+    const ob_allowance_limits *limits = &d->authkey->limits;
+    const ob_config *config = d->snapshot->config;
+    const ob_target *target = ob_relay_target(&d->relay);
+    if (!d->relay.spent_tokens ||
+        !(limits->micro_usd_day || limits->micro_usd_month))
+        return 0;
+    int64_t nano_usd =
+        ob_cost(config->prices, config->price_count, d->gateway->prices,
+                target->provider->slug, target->model, &d->relay.spent);
+    return nano_usd > 0 ? (nano_usd + 999) / 1000 : 0;
+}
 
 static void drive_free(drive *d)
 {
     ob_attempt_cancel(&d->attempt);
     ob_deadline_clear(&d->wait);
+    if (d->streaming)
+        atomic_fetch_sub_explicit(&d->gateway->streams_open, 1,
+                                  memory_order_relaxed);
     if (d->running) {
         ob_allowances_spend(&d->gateway->allowances, d->authkey,
-                            d->relay.spent_tokens, 0, now_ms(d));
+                            d->relay.spent_tokens, cost_of(d), now_ms(d));
         ob_relay_deinit(&d->relay);
     }
     ob_snapshot_release(d->snapshot);
@@ -65,6 +103,9 @@ static ob_exchange *leave(drive *d)
     return exchange;
 }
 
+/* As others write it: the caller closed the connection. */
+#define STATUS_GONE 499
+
 static void on_gone(void *owner)
 {
     drive *d = owner;
@@ -73,6 +114,7 @@ static void on_gone(void *owner)
         ob_relay_gone(&d->relay, d->gateway->pool, now_ms(d));
         uv_mutex_unlock(&d->gateway->pool_lock);
     }
+    log_request(d, d->committed ? d->status : STATUS_GONE, OB_FAULT_GONE);
     drive_free(d);
 }
 
@@ -106,6 +148,8 @@ static void deliver(drive *d, const ob_relay_action *action)
     ob_header headers[ANSWER_HEADERS_MAX];
     size_t count = answer_headers(d, action, headers);
     ob_attempt_cancel(&d->attempt);
+    ob_logging_answer(&d->logging, action->body);
+    log_request(d, action->status, OB_FAULT_NONE);
     ob_exchange *exchange = leave(d);
     ob_exchange_respond(exchange, action->status, headers, count, action->body);
 }
@@ -113,6 +157,7 @@ static void deliver(drive *d, const ob_relay_action *action)
 static void reject(drive *d, const ob_relay_action *action)
 {
     ob_attempt_cancel(&d->attempt);
+    log_request(d, action->status, OB_FAULT_NONE);
     ob_exchange *exchange = leave(d);
     ob_gateway_refuse_with(d->gateway, exchange, action->status,
                            d->relay.route.dialect, action->message,
@@ -128,8 +173,10 @@ static void on_drained(void *owner)
 static void write_masked(drive *d)
 {
     ob_slice bytes;
-    while (ob_mask_take(&d->mask, &bytes))
+    while (ob_mask_take(&d->mask, &bytes)) {
+        ob_logging_answer(&d->logging, bytes);
         ob_exchange_write(d->exchange, bytes);
+    }
 }
 
 /* The bytes are changed where they echo the key. */
@@ -146,6 +193,11 @@ static void commit(drive *d, const ob_relay_action *action)
     ob_header headers[ANSWER_HEADERS_MAX];
     size_t count = answer_headers(d, action, headers);
     d->committed = true;
+    d->status = action->status;
+    d->streaming = d->relay.is_stream;
+    if (d->streaming)
+        atomic_fetch_add_explicit(&d->gateway->streams_open, 1,
+                                  memory_order_relaxed);
     ob_attempt_progress(&d->attempt);
     ob_exchange_on_drained(d->exchange, on_drained);
     ob_exchange_begin(d->exchange, action->status, headers, count,
@@ -180,6 +232,7 @@ static void cut(drive *d)
 {
     end_mask(d);
     settle(d);
+    log_request(d, d->status, OB_FAULT_CUT);
     ob_exchange *exchange = leave(d);
     /* In an answer with a length the event would stand for bytes of it. */
     if (d->relay.is_stream && d->answer_length < 0) {
@@ -285,6 +338,7 @@ static void on_end(ob_attempt *attempt)
     if (d->committed) {
         end_mask(d);
         settle(d);
+        log_request(d, d->status, OB_FAULT_NONE);
         ob_exchange *exchange = leave(d);
         ob_exchange_end(exchange);
         drive_free(d);
@@ -343,6 +397,7 @@ static void on_waited(ob_deadline *deadline)
 
 static void refuse_stranger(drive *d)
 {
+    log_request(d, 401, OB_FAULT_UNAUTHORIZED);
     ob_exchange *exchange = leave(d);
     const ob_request *request = ob_exchange_request(exchange);
     ob_dialect dialect =
@@ -396,6 +451,7 @@ bool ob_drive_admit(ob_gateway *gateway, ob_exchange *exchange)
     d->snapshot = ob_gateway_acquire(gateway);
     ob_deadline_init(&d->wait, on_waited);
     ob_exchange_set_owner(exchange, d, on_gone);
+    ob_logging_begin(&d->logging, gateway, loop, d->snapshot->config);
     d->stranger = ob_gateway_find_key(d->snapshot, exchange, &d->authkey);
     if (d->stranger == OB_OK)
         return true;
@@ -403,17 +459,19 @@ bool ob_drive_admit(ob_gateway *gateway, ob_exchange *exchange)
     return false;
 }
 
-void ob_drive_forget(ob_exchange *exchange)
+void ob_drive_forget(ob_exchange *exchange, int status)
 {
     drive *d = ob_exchange_owner(exchange);
     if (!d)
         return;
+    log_request(d, status, ob_fault_of_status(status));
     (void)leave(d);
     drive_free(d);
 }
 
 static void refuse_route(drive *d, const ob_route_error *error)
 {
+    log_request(d, error->status, ob_fault_of_status(error->status));
     ob_exchange *exchange = leave(d);
     ob_gateway_refuse_with(d->gateway, exchange, error->status, error->dialect,
                            ob_slice_str(error->message), 0);
@@ -481,6 +539,8 @@ void ob_drive_run(ob_exchange *exchange)
     if (status == OB_NO_MEMORY)
         error = (ob_route_error){503, d->relay.route.dialect,
                                  "The gateway is out of memory."};
+    if (status != OB_NO_MEMORY)
+        ob_logging_relay(&d->logging, &d->relay, request);
     if (status != OB_OK) {
         refuse_route(d, &error);
         return;
@@ -488,6 +548,7 @@ void ob_drive_run(ob_exchange *exchange)
     d->running = true;
     if (d->relay.route.kind == OB_ROUTE_MODELS) {
         ob_dialect dialect = d->relay.route.dialect;
+        log_request(d, 200, OB_FAULT_NONE);
         (void)leave(d);
         ob_models_answer(d->snapshot->config, d->authkey, exchange, dialect);
         drive_free(d);

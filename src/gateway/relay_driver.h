@@ -17,7 +17,7 @@ void ob_drive_run(ob_exchange *exchange);
 
 /* The request was refused after it had been admitted (its body is too large,
  * or malformed): what was begun for it is let go. */
-void ob_drive_forget(ob_exchange *exchange);
+void ob_drive_forget(ob_exchange *exchange, int status);
 
 /* The headers that let a browser read an answer; how many were written. */
 size_t ob_cors_headers(const ob_request *request, ob_header *headers);

@@ -47,12 +47,12 @@ static void tell(ob_gateway *gateway, int64_t key_id, const name *key)
 {
     char line[64 + sizeof(*key)];
     atomic_fetch_add(&gateway->revived_total, 1);
-    if (!gateway->log)
+    if (!gateway->tell)
         return;
     (void)snprintf(line, sizeof(line),
                    "key %lld of %s (%s) works again and was activated",
                    (long long)key_id, key->provider, key->masked);
-    gateway->log(gateway, line);
+    gateway->tell(gateway, line);
 }
 
 static void on_probed(void *context, int status, const ob_verdict *verdict)

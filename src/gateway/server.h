@@ -113,6 +113,11 @@ void ob_exchange_stream_begin(ob_exchange *exchange, int status,
                               const ob_header *headers, size_t header_count);
 void ob_exchange_stream_write(ob_exchange *exchange, ob_slice bytes);
 void ob_exchange_stream_end(ob_exchange *exchange);
+/* What the socket does not take is kept: so who writes much should wait for
+ * `drained`, which gets the owner. */
+bool ob_exchange_congested(const ob_exchange *exchange);
+void ob_exchange_on_drained(ob_exchange *exchange,
+                            void (*drained)(void *owner));
 void ob_exchange_cut(ob_exchange *exchange);
 
 #endif

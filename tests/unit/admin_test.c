@@ -76,6 +76,28 @@ void ob_exchange_set_owner(ob_exchange *exchange, void *owner,
     exchange->gone = gone;
 }
 
+void ob_exchange_stream_begin(ob_exchange *exchange, int status,
+                              const ob_header *headers, size_t header_count)
+{
+}
+
+void ob_exchange_stream_write(ob_exchange *exchange, ob_slice bytes)
+{
+}
+
+void ob_exchange_stream_end(ob_exchange *exchange)
+{
+}
+
+bool ob_exchange_congested(const ob_exchange *exchange)
+{
+    return false;
+}
+
+void ob_exchange_on_drained(ob_exchange *exchange, void (*drained)(void *owner))
+{
+}
+
 void ob_exchange_respond(ob_exchange *exchange, int status,
                          const ob_header *headers, size_t header_count,
                          ob_slice body)

@@ -632,6 +632,8 @@ static void schema_has_the_members_of_the_parser(void **state)
     yyjson_val *entry =
         yyjson_ptr_get(root, "/properties/providers/additionalProperties");
     compare_members(ob_provider_members, ob_provider_member_count, entry);
+    entry = yyjson_ptr_get(root, "/properties/prices/additionalProperties");
+    compare_members(ob_price_members, ob_price_member_count, entry);
     yyjson_doc_free(doc);
     free(text);
 }

@@ -1,0 +1,200 @@
+/* inside.h - between the files of src/log. All but the ring belongs to the
+ * log's thread. */
+#ifndef OB_LOG_INSIDE_H
+#define OB_LOG_INSIDE_H
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+
+#include "log.h"
+
+/* ---- ring.c ---- */
+
+#define RING_BYTES ((size_t)2 * 1024 * 1024)
+
+struct ob_log_ring {
+    ob_log *log;
+    _Alignas(64) atomic_size_t head; /* bytes ever written */
+    size_t end;                      /* of what was taken */
+    size_t tail_seen;                /* as the writer last saw it */
+    _Alignas(64) atomic_size_t tail; /* bytes ever read */
+    _Alignas(64) char data[RING_BYTES];
+};
+
+/* The next entry's bytes; empty: there is none. */
+ob_slice ob_log_ring_peek(ob_log_ring *ring);
+void ob_log_ring_pop(ob_log_ring *ring);
+
+/* ---- tags.c: what a row may be asked by ---- */
+
+typedef enum ob_tag_kind {
+    OB_TAG_PROVIDER = 1,
+    OB_TAG_MODEL,
+    OB_TAG_KEY,
+    OB_TAG_AUTH_KEY,
+    OB_TAG_STATUS, /* "429" and "4xx" */
+    OB_TAG_VERDICT,
+    OB_TAG_ERROR,
+    OB_TAG_WORD, /* of the metadata, in lower case */
+    OB_TAG_REQUEST_ID,
+} ob_tag_kind;
+
+#define OB_TAGS_MAX     96
+#define OB_TAG_BYTES    6
+#define OB_WORDS_TAGGED 24
+
+typedef struct ob_tags {
+    int64_t tags[OB_TAGS_MAX];
+    size_t count;
+} ob_tags;
+
+int64_t ob_tag_of(ob_tag_kind kind, ob_slice text);
+/* Of the time that is the beginning of every request id: grows with it. */
+int64_t ob_tag_of_request_id(ob_slice request_id);
+bool ob_is_request_id(ob_slice text);
+/* Adds each once; beyond OB_TAGS_MAX nothing. */
+void ob_tags_add(ob_tags *tags, int64_t tag);
+void ob_tags_add_text(ob_tags *tags, ob_tag_kind kind, ob_slice text);
+void ob_tags_add_key(ob_tags *tags, int64_t key_id);
+void ob_tags_add_status(ob_tags *tags, int status);
+/* The words of a text, at most `max`. */
+void ob_tags_add_words(ob_tags *tags, ob_slice text, size_t max);
+
+/* ---- file.c ---- */
+
+typedef struct log_names log_names;
+
+/* Spans of roll-ups. The odd ones are hours and days by key, and not by auth
+ * key; the others are by auth key, and not by key. */
+#define LOG_SPANS 5
+extern const int64_t log_spans[LOG_SPANS];
+
+typedef enum log_sql {
+#define LOG_SQL(name, text) LOG_SQL_##name,
+#include "statements.def"
+#undef LOG_SQL
+    LOG_SQL_COUNT
+} log_sql;
+
+typedef struct log_file {
+    sqlite3 *db;
+    sqlite3_stmt *statements[LOG_SQL_COUNT];
+    log_names *names;
+    int64_t next_id;
+    int64_t oldest_id;
+    int64_t rows;
+    int64_t oldest_ms;
+    int64_t last_ms; /* of the newest row: they never go back */
+    int64_t rollups[LOG_SPANS];
+    int64_t page_bytes;
+    int64_t pages_max;     /* by bytes_max */
+    int64_t pages_allowed; /* what SQLite was told, at least what is there */
+    int64_t wal_bytes_max;
+    bool full; /* the last write found no room */
+} log_file;
+
+/* Opens or makes the file. SQLite's code. */
+int log_file_open(log_file *file, const char *path);
+void log_file_close(log_file *file);
+/* Another bytes_max. */
+int log_file_limit(log_file *file, int64_t bytes_max);
+sqlite3_stmt *log_take(log_file *file, log_sql sql);
+/* Steps to the end and resets. SQLITE_OK or its code. */
+int log_run(sqlite3_stmt *statement);
+/* The first column of the first row, or `otherwise`. */
+int64_t log_number(log_file *file, log_sql sql, int64_t otherwise);
+int log_execute(log_file *file, const char *sql);
+void log_bind(sqlite3_stmt *statement, int at, ob_slice text);
+ob_slice log_column(sqlite3_stmt *statement, int at);
+
+/* ---- names.c ---- */
+
+log_names *log_names_new(void);
+void log_names_free(log_names *names);
+void log_names_forget(log_names *names);
+/* The name's number; 0 for an empty text and where it cannot be kept. `kept`:
+ * for ever. */
+int64_t log_name(log_file *file, ob_slice text, bool kept);
+/* Is it one that stays for ever? */
+bool log_name_is_kept(log_file *file, ob_slice text);
+
+/* ---- write.c ---- */
+
+/* Writes one row, in a transaction that is open. */
+int log_write(log_file *file, const ob_entry *entry, int64_t *id);
+
+/* ---- retain.c ---- */
+
+/* How many roll-ups of one span there may be. */
+int64_t log_rollups_max(const log_file *file);
+
+/* Deletes up to `max` of the rows that are too many or too old. */
+int log_trim(log_file *file, const ob_log_settings *settings, int64_t now_ms,
+             int64_t max, int64_t *deleted);
+/* Gives pages back where the file is larger than it may be; names and
+ * roll-ups that are over. */
+int log_tidy(log_file *file, int64_t now_ms);
+
+/* ---- rollup.c ---- */
+
+#define HIST_BUCKETS 88
+#define SUMS         8 /* requests, ok, attempts, tokens ×4, cost */
+#define CAUSES_MAX   32
+
+typedef struct log_cause {
+    int64_t name; /* ×2, +1: a verdict */
+    int64_t count;
+} log_cause;
+
+typedef struct log_numbers {
+    int64_t sums[SUMS];
+    uint32_t first_byte[HIST_BUCKETS];
+    uint32_t total[HIST_BUCKETS];
+} log_numbers;
+
+/* Sums of requests that are alike. */
+typedef struct log_sums {
+    log_numbers n;
+    log_cause causes[CAUSES_MAX];
+    size_t cause_count;
+} log_sums;
+
+size_t log_bucket(int64_t ms);
+/* The time below which a share (per mille) of them lies; -1: there are none. */
+int64_t log_percentile(const uint32_t counts[HIST_BUCKETS], unsigned permille);
+void log_numbers_add(log_numbers *numbers, const log_numbers *other);
+void log_sums_add(log_sums *sums, const log_sums *other);
+void log_sums_cause(log_sums *sums, int64_t name, int64_t count);
+/* Adds what the columns from `first` on hold. */
+void log_sums_read(sqlite3_stmt *statement, int first, log_sums *sums);
+
+typedef struct log_rollup log_rollup;
+log_rollup *log_rollup_new(void);
+void log_rollup_free(log_rollup *rollup);
+/* Keeps it in memory; full: it must be saved first. */
+bool log_rollup_add(log_rollup *rollup, log_file *file, const ob_entry *entry);
+bool log_rollup_is_empty(const log_rollup *rollup);
+size_t log_rollup_count(const log_rollup *rollup);
+/* The next `max` groups into the open transaction; log_rollup_saved() when it
+ * is committed. */
+int log_rollup_save(log_rollup *rollup, log_file *file, size_t max);
+void log_rollup_saved(log_rollup *rollup);
+void log_rollup_clear(log_rollup *rollup);
+
+/* ---- read.c ---- */
+
+struct ob_log_reader {
+    sqlite3 *db;
+    int64_t until_ms; /* monotonic: it is interrupted then */
+};
+
+OB_MUST_USE ob_status ob_log_prepare(ob_log_reader *reader, const char *sql,
+                                     sqlite3_stmt **statement);
+/* What a failed step means. */
+ob_status ob_log_failed(ob_log_reader *reader, int rc);
+/* The text of a name, appended to the arena; empty for 0. */
+ob_slice ob_log_name_text(ob_log_reader *reader, sqlite3_stmt *statement,
+                          int64_t name, ob_arena *arena);
+
+#endif

@@ -1,0 +1,530 @@
+/*
+ * read.c - finding requests.
+ *
+ * Each thing that is asked for is a list of rows, the newest first (the tags of
+ * one value). What is in all lists is found by walking down all of them side
+ * by side: a list that lies behind jumps. So an answer costs no more than the
+ * rows of the rarest value, whatever is asked for together.
+ */
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+#include <yyjson.h>
+
+#include "inside.h"
+
+#define READ_MS      2000
+#define LISTS_MAX    16
+#define STEPS_WALKED 8 /* before a list jumps */
+/* So many steps of SQLite's machine between two looks at the clock. */
+#define PROGRESS_STEPS 4000
+
+static int64_t ticks_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int is_late(void *context)
+{
+    const ob_log_reader *reader = context;
+    return ticks_ms() > reader->until_ms;
+}
+
+ob_status ob_log_reader_open(const char *path, ob_log_reader **reader)
+{
+    if (access(path, R_OK) != 0)
+        return OB_NOT_FOUND;
+    ob_log_reader *made = calloc(1, sizeof(*made));
+    if (!made)
+        return OB_NO_MEMORY;
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
+    if (sqlite3_open_v2(path, &made->db, flags, NULL) != SQLITE_OK ||
+        sqlite3_exec(made->db, "PRAGMA query_only = ON; BEGIN", NULL, NULL,
+                     NULL) != SQLITE_OK) {
+        ob_log_reader_close(made);
+        return OB_IO;
+    }
+    sqlite3_busy_timeout(made->db, 500);
+    made->until_ms = ticks_ms() + READ_MS;
+    sqlite3_progress_handler(made->db, PROGRESS_STEPS, is_late, made);
+    *reader = made;
+    return OB_OK;
+}
+
+void ob_log_reader_close(ob_log_reader *reader)
+{
+    sqlite3_close(reader->db);
+    free(reader);
+}
+
+ob_status ob_log_failed(ob_log_reader *reader, int rc)
+{
+    switch (rc & 0xff) {
+    case SQLITE_INTERRUPT:
+        return OB_TIMEOUT;
+    case SQLITE_NOMEM:
+        return OB_NO_MEMORY;
+    default:
+        return OB_IO;
+    }
+}
+
+ob_status ob_log_prepare(ob_log_reader *reader, const char *sql,
+                         sqlite3_stmt **statement)
+{
+    int rc = sqlite3_prepare_v2(reader->db, sql, -1, statement, NULL);
+    return rc ? ob_log_failed(reader, rc) : OB_OK;
+}
+
+ob_slice ob_log_name_text(ob_log_reader *reader, sqlite3_stmt *statement,
+                          int64_t name, ob_arena *arena)
+{
+    ob_slice text = {NULL, 0};
+    if (!name)
+        return text;
+    sqlite3_bind_int64(statement, 1, name);
+    if (sqlite3_step(statement) == SQLITE_ROW)
+        text = ob_arena_dup(arena, log_column(statement, 0));
+    sqlite3_reset(statement);
+    return text;
+}
+
+ob_slice log_column(sqlite3_stmt *statement, int at)
+{
+    const char *bytes = sqlite3_column_blob(statement, at);
+    int len = sqlite3_column_bytes(statement, at);
+    return ob_slice_make(bytes, bytes && len > 0 ? (size_t)len : 0);
+}
+
+/* ---- which rows ---- */
+
+typedef struct list {
+    sqlite3_stmt *statement;
+    int64_t tag;
+    int64_t id; /* where it stands; below the range: it has ended */
+} list;
+
+typedef struct search {
+    ob_log_reader *reader;
+    list lists[LISTS_MAX];
+    size_t count;
+    int64_t low; /* ids, both inclusive */
+    int64_t high;
+    ob_slice request_id; /* where it is asked for */
+    sqlite3_stmt *row;
+    sqlite3_stmt *name;
+    ob_arena arena;
+} search;
+
+static ob_status number_of(search *s, const char *sql, int64_t *number)
+{
+    sqlite3_stmt *statement;
+    ob_status status = ob_log_prepare(s->reader, sql, &statement);
+    if (status)
+        return status;
+    int rc = sqlite3_step(statement);
+    if (rc == SQLITE_ROW)
+        *number = sqlite3_column_int64(statement, 0);
+    else if (rc != SQLITE_DONE)
+        status = ob_log_failed(s->reader, rc);
+    sqlite3_finalize(statement);
+    return status;
+}
+
+/* The first row that ended at `ms` or later: ends never go back, so half of
+ * what is left is passed over with each look. */
+static ob_status first_since(search *s, int64_t ms, int64_t *id)
+{
+    sqlite3_stmt *statement;
+    ob_status status = ob_log_prepare(
+        s->reader,
+        "SELECT id, ended_ms FROM requests WHERE id >= ?1 ORDER BY id LIMIT 1",
+        &statement);
+    int64_t low = s->low;
+    int64_t high = s->high + 1;
+    while (!status && low < high) {
+        int64_t middle = low + (high - low) / 2;
+        sqlite3_bind_int64(statement, 1, middle);
+        int rc = sqlite3_step(statement);
+        bool later = rc == SQLITE_DONE;
+        if (rc == SQLITE_ROW) {
+            later = sqlite3_column_int64(statement, 1) >= ms;
+            middle = later ? middle : sqlite3_column_int64(statement, 0);
+        } else if (rc != SQLITE_DONE) {
+            status = ob_log_failed(s->reader, rc);
+        }
+        sqlite3_reset(statement);
+        if (later)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    sqlite3_finalize(statement);
+    *id = low;
+    return status;
+}
+
+static ob_status find_range(search *s, const ob_log_query *query)
+{
+    int64_t id;
+    s->low = 1;
+    s->high = 0;
+    ob_status status = number_of(s, "SELECT min(id) FROM requests", &s->low);
+    if (!status)
+        status = number_of(s, "SELECT max(id) FROM requests", &s->high);
+    if (!status && query->since_ms) {
+        status = first_since(s, query->since_ms, &id);
+        s->low = id;
+    }
+    if (!status && query->until_ms) {
+        status = first_since(s, query->until_ms, &id);
+        s->high = id - 1;
+    }
+    if (query->before && query->before - 1 < s->high)
+        s->high = query->before - 1;
+    if (query->after && query->after + 1 > s->low)
+        s->low = query->after + 1;
+    return status;
+}
+
+static void ask_for(const ob_log_query *query, search *s, ob_tags *tags)
+{
+    ob_tags_add_text(tags, OB_TAG_PROVIDER, query->provider);
+    ob_tags_add_text(tags, OB_TAG_MODEL, query->model);
+    ob_tags_add_text(tags, OB_TAG_AUTH_KEY, query->auth_key);
+    ob_tags_add_text(tags, OB_TAG_STATUS, query->status);
+    ob_tags_add_text(tags, OB_TAG_VERDICT, query->verdict);
+    ob_tags_add_text(tags, OB_TAG_ERROR, query->error);
+    ob_tags_add_key(tags, query->key_id);
+    if (ob_is_request_id(query->q)) {
+        s->request_id = query->q;
+        ob_tags_add(tags, ob_tag_of_request_id(query->q));
+    } else {
+        ob_tags_add_words(tags, query->q, LISTS_MAX - tags->count);
+    }
+}
+
+static ob_status open_lists(search *s, const ob_tags *tags)
+{
+    ob_status status = OB_OK;
+    for (size_t i = 0; !status && i < tags->count && i < LISTS_MAX; i++) {
+        list *l = &s->lists[s->count++];
+        *l = (list){.tag = tags->tags[i], .id = INT64_MAX};
+        status = ob_log_prepare(s->reader,
+                                "SELECT id FROM tags WHERE tag = ?1 AND id "
+                                "<= ?2 ORDER BY id DESC",
+                                &l->statement);
+    }
+    return status;
+}
+
+static ob_status step(search *s, list *l)
+{
+    int rc = sqlite3_step(l->statement);
+    if (rc == SQLITE_ROW)
+        l->id = sqlite3_column_int64(l->statement, 0);
+    else if (rc == SQLITE_DONE)
+        l->id = -1;
+    else
+        return ob_log_failed(s->reader, rc);
+    return OB_OK;
+}
+
+/* Brings the list to its first id at or below `id`. */
+static ob_status move(search *s, list *l, int64_t id)
+{
+    ob_status status = OB_OK;
+    if (l->id != INT64_MAX)
+        for (int i = 0; !status && i < STEPS_WALKED && l->id > id; i++)
+            status = step(s, l);
+    if (status || l->id <= id)
+        return status;
+    sqlite3_reset(l->statement);
+    sqlite3_bind_int64(l->statement, 1, l->tag);
+    sqlite3_bind_int64(l->statement, 2, id);
+    return step(s, l);
+}
+
+/* The next row at or below *id that is in all lists; below the range: none. */
+static ob_status next_match(search *s, int64_t *id)
+{
+    size_t agreed = 0;
+    ob_status status = OB_OK;
+    for (size_t at = 0; !status && agreed < s->count && *id >= s->low;
+         at = (at + 1) % s->count) {
+        list *l = &s->lists[at];
+        status = move(s, l, *id);
+        agreed = l->id == *id ? agreed + 1 : 1;
+        *id = l->id;
+    }
+    return status;
+}
+
+/* ---- rows ---- */
+
+#define ROW_COLUMNS                                                            \
+    "SELECT id, at_ms, total_ms, request_id, auth_key, route, provider, "      \
+    "asked, model, key_id, key, status, error, stream, attempts, "             \
+    "first_byte_ms, waited_ms, tokens_in, tokens_out, tokens_cached, "         \
+    "tokens_reasoning, cost, bytes_in, bytes_out, metadata, detail FROM "      \
+    "requests "
+
+static int64_t told(sqlite3_stmt *statement, int at)
+{
+    return sqlite3_column_type(statement, at) == SQLITE_NULL
+               ? -1
+               : sqlite3_column_int64(statement, at);
+}
+
+static ob_slice name_at(search *s, int at)
+{
+    return ob_log_name_text(s->reader, s->name,
+                            sqlite3_column_int64(s->row, at), &s->arena);
+}
+
+static void read_row(search *s, ob_log_row *row)
+{
+    *row = (ob_log_row){
+        .id = sqlite3_column_int64(s->row, 0),
+        .at_ms = sqlite3_column_int64(s->row, 1),
+        .total_ms = sqlite3_column_int64(s->row, 2),
+        .request_id = log_column(s->row, 3),
+        .auth_key = name_at(s, 4),
+        .route = name_at(s, 5),
+        .provider = name_at(s, 6),
+        .asked = name_at(s, 7),
+        .model = name_at(s, 8),
+        .key_id = sqlite3_column_int64(s->row, 9),
+        .key = name_at(s, 10),
+        .status = sqlite3_column_int(s->row, 11),
+        .error = name_at(s, 12),
+        .stream = sqlite3_column_int(s->row, 13) != 0,
+        .attempts = sqlite3_column_int64(s->row, 14),
+        .first_byte_ms = told(s->row, 15),
+        .waited_ms = sqlite3_column_int64(s->row, 16),
+        .cost = told(s->row, 21),
+        .bytes_in = sqlite3_column_int64(s->row, 22),
+        .bytes_out = sqlite3_column_int64(s->row, 23),
+        .metadata = log_column(s->row, 24),
+    };
+    for (int i = 0; i < 4; i++)
+        row->tokens[i] = told(s->row, 17 + i);
+}
+
+/* The statement stands on the row. OB_NOT_FOUND: it has gone, or is another
+ * one than was asked for. */
+static ob_status load_row(search *s, int64_t id, ob_log_row *row)
+{
+    sqlite3_bind_int64(s->row, 1, id);
+    int rc = sqlite3_step(s->row);
+    if (rc == SQLITE_DONE)
+        return OB_NOT_FOUND;
+    if (rc != SQLITE_ROW)
+        return ob_log_failed(s->reader, rc);
+    read_row(s, row);
+    bool other =
+        s->request_id.len && !ob_slice_eq(row->request_id, s->request_id);
+    return other ? OB_NOT_FOUND : OB_OK;
+}
+
+static ob_status search_begin(search *s, ob_log_reader *reader)
+{
+    *s = (search){.reader = reader};
+    ob_arena_init(&s->arena, 0);
+    ob_status status =
+        ob_log_prepare(reader, ROW_COLUMNS "WHERE id = ?1", &s->row);
+    if (!status)
+        status = ob_log_prepare(reader, "SELECT text FROM names WHERE id = ?1",
+                                &s->name);
+    return status;
+}
+
+static void search_end(search *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        sqlite3_finalize(s->lists[i].statement);
+    sqlite3_finalize(s->row);
+    sqlite3_finalize(s->name);
+    ob_arena_deinit(&s->arena);
+}
+
+/* ---- the list ---- */
+
+static void write_cursor(ob_buffer *out, const char *name, int64_t id)
+{
+    ob_buffer_append_str(out, name);
+    if (!id) {
+        ob_buffer_append_str(out, "null");
+        return;
+    }
+    ob_buffer_append_char(out, '"');
+    ob_buffer_append_i64(out, id);
+    ob_buffer_append_char(out, '"');
+}
+
+typedef struct found {
+    size_t count;
+    int64_t first;
+    int64_t last;
+    bool more;
+} found;
+
+static ob_status take_row(search *s, int64_t id, found *f, ob_buffer *out)
+{
+    ob_log_row row;
+    ob_status status = load_row(s, id, &row);
+    if (!status) {
+        if (f->count++)
+            ob_buffer_append_char(out, ',');
+        else
+            f->first = id;
+        ob_log_row_write(&row, false, out);
+        f->last = id;
+    }
+    sqlite3_reset(s->row);
+    ob_arena_reset(&s->arena);
+    return status == OB_NOT_FOUND ? OB_OK : status;
+}
+
+static ob_status walk(search *s, size_t limit, found *f, ob_buffer *out)
+{
+    int64_t id = s->high;
+    while (id >= s->low) {
+        ob_status status = next_match(s, &id);
+        if (status || id < s->low)
+            return status;
+        f->more = f->count == limit;
+        if (f->more)
+            return OB_OK;
+        status = take_row(s, id, f, out);
+        if (status)
+            return status;
+        id--;
+    }
+    return OB_OK;
+}
+
+ob_status ob_log_find(ob_log_reader *reader, const ob_log_query *query,
+                      ob_buffer *out)
+{
+    search s;
+    found f = {0};
+    ob_tags tags = {.count = 0};
+    int64_t newest = 0;
+    ob_status status = search_begin(&s, reader);
+    if (!status)
+        status = number_of(&s, "SELECT max(id) FROM requests", &newest);
+    if (!status)
+        status = find_range(&s, query);
+    ask_for(query, &s, &tags);
+    if (!status)
+        status = open_lists(&s, &tags);
+    ob_buffer_append_str(out, "{\"requests\":[");
+    if (!status)
+        status = walk(&s, query->limit, &f, out);
+    search_end(&s);
+    write_cursor(out, "],\"next\":", f.more ? f.last : 0);
+    write_cursor(out, ",\"newest\":", f.first ? f.first : newest);
+    ob_buffer_append_char(out, '}');
+    return !status && out->failed ? OB_NO_MEMORY : status;
+}
+
+/* ---- one request ---- */
+
+static int64_t number_in(yyjson_val *values, size_t at)
+{
+    return yyjson_get_sint(yyjson_arr_get(values, at));
+}
+
+static void write_named(search *s, const char *name, int64_t id, ob_buffer *out)
+{
+    ob_slice text = ob_log_name_text(s->reader, s->name, id, &s->arena);
+    ob_buffer_append_str(out, name);
+    if (text.len)
+        ob_buffer_append_json(out, text);
+    else
+        ob_buffer_append_str(out, "null");
+}
+
+static void write_number(const char *name, int64_t number, ob_buffer *out)
+{
+    ob_buffer_append_str(out, name);
+    ob_buffer_append_i64(out, number);
+}
+
+static void write_attempt(search *s, yyjson_val *a, ob_buffer *out)
+{
+    yyjson_val *words = yyjson_arr_get(a, 9);
+    write_named(s, "{\"provider\":", number_in(a, 0), out);
+    write_named(s, ",\"model\":", number_in(a, 1), out);
+    write_number(",\"key\":{\"id\":", number_in(a, 2), out);
+    write_named(s, ",\"key\":", number_in(a, 3), out);
+    write_number("},\"began_ms\":", number_in(a, 4), out);
+    write_number(",\"took_ms\":", number_in(a, 5), out);
+    write_number(",\"status\":", number_in(a, 6), out);
+    write_named(s, ",\"verdict\":", number_in(a, 7), out);
+    write_named(s, ",\"reason\":", number_in(a, 8), out);
+    ob_buffer_append_str(out, ",\"words\":");
+    if (yyjson_is_str(words))
+        ob_buffer_append_json(
+            out, ob_slice_make(yyjson_get_str(words), yyjson_get_len(words)));
+    else
+        ob_buffer_append_str(out, "null");
+    ob_buffer_append_char(out, '}');
+}
+
+static void write_attempts(search *s, ob_slice detail, ob_buffer *out)
+{
+    yyjson_doc *doc = yyjson_read(detail.ptr, detail.len, 0);
+    yyjson_arr_iter iter = yyjson_arr_iter_with(yyjson_doc_get_root(doc));
+    yyjson_val *attempt;
+    bool first = true;
+    ob_buffer_append_str(out, ",\"attempts\":[");
+    while ((attempt = yyjson_arr_iter_next(&iter))) {
+        if (!first)
+            ob_buffer_append_char(out, ',');
+        first = false;
+        write_attempt(s, attempt, out);
+    }
+    ob_buffer_append_char(out, ']');
+    yyjson_doc_free(doc);
+}
+
+static ob_status write_bodies(search *s, int64_t id, ob_buffer *out)
+{
+    sqlite3_stmt *statement;
+    ob_status status = ob_log_prepare(
+        s->reader, "SELECT request, response FROM bodies WHERE id = ?1",
+        &statement);
+    if (status)
+        return status;
+    sqlite3_bind_int64(statement, 1, id);
+    if (sqlite3_step(statement) == SQLITE_ROW) {
+        ob_buffer_append_str(out, ",\"request_body\":");
+        ob_buffer_append_json(out, log_column(statement, 0));
+        ob_buffer_append_str(out, ",\"response_body\":");
+        ob_buffer_append_json(out, log_column(statement, 1));
+    }
+    sqlite3_finalize(statement);
+    return OB_OK;
+}
+
+ob_status ob_log_show(ob_log_reader *reader, int64_t id, ob_buffer *out)
+{
+    search s;
+    ob_log_row row;
+    ob_status status = search_begin(&s, reader);
+    if (!status)
+        status = load_row(&s, id, &row);
+    if (!status) {
+        ob_log_row_write(&row, true, out);
+        write_attempts(&s, log_column(s.row, 25), out);
+        write_number(",\"attempts_total\":", row.attempts, out);
+        status = write_bodies(&s, id, out);
+        ob_buffer_append_char(out, '}');
+    }
+    search_end(&s);
+    return !status && out->failed ? OB_NO_MEMORY : status;
+}

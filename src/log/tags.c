@@ -1,0 +1,98 @@
+/*
+ * tags.c - what a row may be asked by, as numbers of 48 bits: four for the
+ * kind, the rest a hash. A hash that two texts share would show a row too many
+ * once in millions of years of use.
+ */
+#include "inside.h"
+
+#define VALUE_BITS 44
+#define VALUE_MASK (((uint64_t)1 << VALUE_BITS) - 1)
+
+static int64_t tag(ob_tag_kind kind, uint64_t value)
+{
+    return (int64_t)((uint64_t)kind << VALUE_BITS | (value & VALUE_MASK));
+}
+
+int64_t ob_tag_of(ob_tag_kind kind, ob_slice text)
+{
+    uint64_t hash = ob_slice_hash(text, (uint64_t)kind);
+    return tag(kind, hash ^ hash >> VALUE_BITS);
+}
+
+/* "0123456789abcdefghjkmnpqrstvwxyz" */
+static int digit(char c)
+{
+    static const char digits[] = OB_BASE32_DIGITS;
+    const char *at = c ? strchr(digits, c) : NULL;
+    return at ? (int)(at - digits) : -1;
+}
+
+bool ob_is_request_id(ob_slice text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (digit(text.ptr[i]) < 0)
+            return false;
+    return text.len == OB_REQUEST_ID_LEN;
+}
+
+int64_t ob_tag_of_request_id(ob_slice request_id)
+{
+    uint64_t value = 0;
+    for (size_t i = 0; i < OB_REQUEST_ID_TIME && i < request_id.len; i++)
+        value = value << 5 | (uint64_t)(digit(request_id.ptr[i]) & 31);
+    return tag(OB_TAG_REQUEST_ID, value);
+}
+
+void ob_tags_add(ob_tags *tags, int64_t added)
+{
+    for (size_t i = 0; i < tags->count; i++)
+        if (tags->tags[i] == added)
+            return;
+    if (tags->count < OB_TAGS_MAX)
+        tags->tags[tags->count++] = added;
+}
+
+void ob_tags_add_text(ob_tags *tags, ob_tag_kind kind, ob_slice text)
+{
+    if (text.len)
+        ob_tags_add(tags, ob_tag_of(kind, text));
+}
+
+void ob_tags_add_key(ob_tags *tags, int64_t key_id)
+{
+    if (key_id)
+        ob_tags_add(tags, tag(OB_TAG_KEY, (uint64_t)key_id));
+}
+
+void ob_tags_add_status(ob_tags *tags, int status)
+{
+    char text[20];
+    size_t len = ob_write_u64(text, (uint64_t)status);
+    ob_tags_add_text(tags, OB_TAG_STATUS, ob_slice_make(text, len));
+    memcpy(text, "0xx", 3);
+    text[0] = (char)('0' + status / 100 % 10);
+    ob_tags_add_text(tags, OB_TAG_STATUS, ob_slice_make(text, 3));
+}
+
+static bool is_word(char c)
+{
+    c = ob_lower(c);
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || (unsigned char)c >= 0x80;
+}
+
+void ob_tags_add_words(ob_tags *tags, ob_slice text, size_t max)
+{
+    char word[64];
+    size_t len = 0;
+    for (size_t i = 0; i <= text.len && max; i++) {
+        bool within = i < text.len && is_word(text.ptr[i]);
+        if (within && len < sizeof(word))
+            word[len++] = ob_lower(text.ptr[i]);
+        if (within || !len)
+            continue;
+        ob_tags_add_text(tags, OB_TAG_WORD, ob_slice_make(word, len));
+        len = 0;
+        max--;
+    }
+}
