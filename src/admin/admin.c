@@ -197,21 +197,55 @@ static void handle_api(ob_gateway *gateway, const ob_snapshot *snapshot,
 
 /* ---- pages ---- */
 
+static bool has_console(const ob_gateway *gateway)
+{
+    return ob_admin_console(gateway->admin)->count > 0;
+}
+
+static void no_page(ob_exchange *exchange)
+{
+    ob_admin_error error;
+    (void)ob_admin_fail(&error, 404, "there is no page '%.*s'",
+                        OB_QUOTED(ob_exchange_request(exchange)->path));
+    ob_reply_error(exchange, &error);
+}
+
+static void show_console(ob_gateway *gateway, const ob_snapshot *snapshot,
+                         ob_exchange *exchange)
+{
+    if (!ob_console_serve(ob_admin_console(gateway->admin), exchange))
+        no_page(exchange);
+}
+
 static void show_home(ob_gateway *gateway, const ob_snapshot *snapshot,
                       ob_exchange *exchange)
 {
     ob_admin_error error;
     ob_identity identity;
+    if (has_console(gateway)) {
+        show_console(gateway, snapshot, exchange);
+        return;
+    }
     if (ob_auth_identify(gateway, snapshot, exchange, &identity, &error))
         ob_page_sign_in(exchange, 200, 0, NULL);
     else
         ob_page_overview(gateway, exchange);
 }
 
-static void go_home(ob_gateway *gateway, const ob_snapshot *snapshot,
-                    ob_exchange *exchange)
+/* /keys and /keys/<provider> are the old addresses of /console/keys…; they
+ * are in bookmarks. */
+static void go_to_keys(ob_gateway *gateway, const ob_snapshot *snapshot,
+                       ob_exchange *exchange)
 {
-    ob_reply_redirect(exchange, OB_S("/"), OB_S(""));
+    ob_buffer place = {0};
+    if (!has_console(gateway)) {
+        ob_reply_redirect(exchange, OB_S("/"), OB_S(""));
+        return;
+    }
+    ob_buffer_append_str(&place, "/console");
+    ob_buffer_append(&place, ob_exchange_request(exchange)->path);
+    ob_reply_redirect(exchange, ob_buffer_slice(&place), OB_S(""));
+    ob_buffer_deinit(&place);
 }
 
 static void log_out(ob_gateway *gateway, const ob_snapshot *snapshot,
@@ -234,8 +268,10 @@ static const struct {
                    ob_exchange *exchange);
 } pages[] = {
     {OB_S_INIT("/"), "GET", show_home},
-    {OB_S_INIT("/keys"), "GET", go_home},
-    {OB_S_INIT("/keys/"), "GET", go_home},
+    {OB_S_INIT("/console"), "GET", show_console},
+    {OB_S_INIT("/console/"), "GET", show_console},
+    {OB_S_INIT("/keys"), "GET", go_to_keys},
+    {OB_S_INIT("/keys/"), "GET", go_to_keys},
     {OB_S_INIT("/login"), "POST", ob_auth_login},
     {OB_S_INIT("/logout"), "POST", log_out},
     {OB_S_INIT("/metrics"), "GET", show_metrics},
@@ -275,9 +311,7 @@ static void handle_page(ob_gateway *gateway, const ob_snapshot *snapshot,
     ob_admin_error error;
     size_t at = find_page(request->path);
     if (at == OB_NOWHERE) {
-        (void)ob_admin_fail(&error, 404, "there is no page '%.*s'",
-                            OB_QUOTED(request->path));
-        ob_reply_error(exchange, &error);
+        no_page(exchange);
         return;
     }
     if (!takes(pages[at].method, request->method)) {

@@ -2,7 +2,9 @@
  * admin.h - the administrators' side of the gateway.
  *
  *   /admin/api/…   JSON, for an unrestricted auth key or a session
- *   /login /logout sessions; / and /keys… the page of the signed-in
+ *   /login /logout sessions
+ *   / /console/…   the console; in a build without it a page for the signed-in
+ *   /keys…         lead there
  *   /metrics       Prometheus text
  *
  * Work that walks many keys runs on libuv's thread pool and takes the pool's
@@ -14,11 +16,17 @@
 
 #include "../core/base/buffer.h"
 #include "../gateway/gateway.h"
+#include "console.h"
 
 /* The sessions of a gateway; kept as its `admin`. NULL: out of memory. */
 typedef struct ob_admin ob_admin;
 ob_admin *ob_admin_new(void);
 void ob_admin_free(ob_admin *admin);
+
+/* Before the first request. `console` is copied, its assets are borrowed; one
+ * without assets, as at first, leaves "/" to the start page. */
+void ob_admin_show_console(ob_admin *admin, const ob_console *console);
+const ob_console *ob_admin_console(const ob_admin *admin);
 
 /* Is it a path that ob_admin_handle() answers? */
 bool ob_admin_serves(ob_slice path);

@@ -10,6 +10,7 @@
 struct ob_admin {
     uv_mutex_t lock; /* a leaf: nothing is called under it but ob_sessions_* */
     ob_sessions sessions;
+    ob_console console; /* set before the first request, then constant */
 };
 
 ob_admin *ob_admin_new(void)
@@ -28,6 +29,16 @@ void ob_admin_free(ob_admin *admin)
         return;
     uv_mutex_destroy(&admin->lock);
     free(admin);
+}
+
+void ob_admin_show_console(ob_admin *admin, const ob_console *console)
+{
+    admin->console = *console;
+}
+
+const ob_console *ob_admin_console(const ob_admin *admin)
+{
+    return &admin->console;
 }
 
 static ob_slice header(const ob_request *request, ob_slice name)
@@ -216,6 +227,30 @@ static ob_status read_form(const ob_request *request, ob_arena *arena,
     }
 }
 
+/* The console signs in by a script, which wants statuses and words instead of
+ * pages. */
+static bool from_script(const ob_request *request)
+{
+    return ob_slice_starts_nocase(header(request, OB_S("accept")),
+                                  OB_S("application/json"));
+}
+
+static void refuse_form(ob_exchange *exchange, const ob_admin_error *error)
+{
+    if (from_script(ob_exchange_request(exchange)))
+        ob_reply_error(exchange, error);
+    else
+        ob_page_sign_in(exchange, error->status, error->retry_after_s,
+                        error->message);
+}
+
+static void refuse_form_for(ob_exchange *exchange, int status, const char *why)
+{
+    ob_admin_error error;
+    (void)ob_admin_fail(&error, status, "%s", why);
+    refuse_form(exchange, &error);
+}
+
 static bool over_tls(const ob_request *request)
 {
     return ob_slice_eq_nocase(header(request, OB_S("x-forwarded-proto")),
@@ -229,7 +264,7 @@ static void open_session(ob_gateway *gateway, ob_exchange *exchange,
     char id[OB_SESSION_ID_LEN + 1];
     char cookie[256];
     if (uv_random(NULL, NULL, bytes, sizeof(bytes), 0, NULL)) {
-        ob_page_sign_in(exchange, 503, 0, "The system gave no randomness.");
+        refuse_form_for(exchange, 503, "The system gave no randomness.");
         return;
     }
     ob_session_id(bytes, id);
@@ -259,17 +294,16 @@ void ob_auth_login(ob_gateway *gateway, const ob_snapshot *snapshot,
     ob_admin_error error;
     ob_arena arena;
     if (from_elsewhere(request)) {
-        ob_page_sign_in(exchange, 403, 0, "Sign in on this page itself.");
+        refuse_form_for(exchange, 403, "Sign in on this page itself.");
         return;
     }
     ob_arena_init(&arena, 0);
     ob_status status = read_form(request, &arena, &shown);
     if (status)
-        ob_page_sign_in(exchange, 400, 0,
+        refuse_form_for(exchange, 400,
                         "The form must have the field auth_key.");
     else if (check_key(gateway, snapshot, exchange, shown, &key, &error))
-        ob_page_sign_in(exchange, error.status, error.retry_after_s,
-                        error.message);
+        refuse_form(exchange, &error);
     else
         open_session(gateway, exchange, key);
     ob_wipe((char *)shown.ptr, shown.len);
@@ -280,7 +314,7 @@ void ob_auth_logout(ob_gateway *gateway, ob_exchange *exchange)
 {
     const ob_request *request = ob_exchange_request(exchange);
     if (from_elsewhere(request)) {
-        ob_page_sign_in(exchange, 403, 0, "Sign out on this page itself.");
+        refuse_form_for(exchange, 403, "Sign out on this page itself.");
         return;
     }
     ob_slice id = ob_session_cookie(header(request, OB_S("cookie")));

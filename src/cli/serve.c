@@ -103,8 +103,10 @@ static bool make_gateway(ob_gateway *gateway)
     gateway->admin = ob_admin_new();
     gateway->local = &admin_local;
     gateway->log = log_line;
-    if (gateway->admin)
+    if (gateway->admin) {
+        ob_admin_show_console(gateway->admin, &ob_console_built);
         return true;
+    }
     ob_gateway_deinit(gateway);
     return false;
 }

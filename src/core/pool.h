@@ -189,7 +189,8 @@ typedef struct ob_need {
 typedef struct ob_claim {
     int64_t key_id;
     int64_t at_ms;
-    ob_tokens tokens; /* estimated */
+    ob_tokens tokens;  /* estimated */
+    uint32_t requests; /* that the ledger of its model held then, with it */
     uint64_t body_bytes;
     ob_zone zone;
     bool open;

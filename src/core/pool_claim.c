@@ -37,6 +37,13 @@ static void claim_ledger(ob_lane *lane, uint32_t place, const ob_claim *claim)
         ob_ledger_take(ledger, claim->tokens, claim->zone, claim->at_ms);
 }
 
+static uint32_t used_of(const ob_lane *lane, uint32_t place, int64_t now_ms)
+{
+    const ob_ledger *ledger = lane->ledgers[place];
+    return ledger ? ob_ledger_used(ledger, OB_QUOTA_MINUTE_REQUESTS, now_ms)
+                  : 0;
+}
+
 /* Reading how many tokens an answer took costs more than all else that is done
  * with it, so it is done where a limit of tokens is known, for the first
  * answers of a model, and for one in so many, so that estimates stay true. */
@@ -69,6 +76,7 @@ void ob_claim_make(ob_group *group, ob_lane *lane, const ob_need *need,
     if (lane != base) {
         claim_ledger(lane, key->place, claim);
         claim->counted = true;
+        claim->requests = used_of(lane, key->place, now_ms);
     }
     if (base->ledgers[key->place])
         ob_ledger_take(base->ledgers[key->place], claim->tokens, claim->zone,
@@ -272,8 +280,9 @@ void ob_pool_learn(ob_pool *pool, ob_claim *claim, ob_slice model,
     for (size_t i = 0; i < count; i++) {
         ob_lane *lane = facts[i].whole_key ? group->base : own;
         ob_ledger *ledger = lane ? ob_lane_ledger(lane, key->place) : NULL;
+        ob_sent sent = {claim->at_ms, facts[i].whole_key ? 0 : claim->requests};
         if (ledger)
-            ob_ledger_learn(ledger, &facts[i], 1, claim->at_ms, now_ms);
+            ob_ledger_learn(ledger, &facts[i], 1, &sent, now_ms);
     }
     ob_pool_place_model(pool, key, model);
     ob_pool_mark_used(pool, key);

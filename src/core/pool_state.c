@@ -350,7 +350,8 @@ static bool note_in_ledger(ob_lane *lane, const ob_key *key, bool whole_key,
         return false;
     if (about)
         return refuse_in_ledger(lane, ledger, facts, count, verdict, cause);
-    ob_ledger_learn(ledger, facts, count, cause->sent_ms, cause->now_ms);
+    ob_sent sent = {cause->sent_ms, 0};
+    ob_ledger_learn(ledger, facts, count, &sent, cause->now_ms);
     return false;
 }
 

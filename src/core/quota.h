@@ -18,7 +18,7 @@
  * headers show that they are fixed, a request counts until its window ends
  * (quota_window.c). Days end when the provider's day does.
  *
- * Pure; time is passed in (unix milliseconds). 144 bytes a ledger.
+ * Pure; time is passed in (unix milliseconds). 152 bytes a ledger.
  */
 #ifndef OB_QUOTA_H
 #define OB_QUOTA_H
@@ -118,14 +118,20 @@ uint32_t ob_ledger_used(const ob_ledger *ledger, ob_quota quota,
  * weighs little. In ticks. */
 uint64_t ob_ledger_burden(const ob_ledger *ledger, int64_t now_ms);
 
+/* A request whose answer tells of limits: when it was taken, and how many of
+ * the last minute the ledger then held, with it; 0: that is not known. */
+typedef struct ob_sent {
+    int64_t at_ms;
+    uint32_t counted;
+} ob_sent;
+
 /*
  * What a response told of the limits. Headers beside an answer correct what
  * is counted too: others may use the same quota, and a window that has begun
- * anew is empty. `sent_ms`: when the request was taken; later ones may not have
- * been counted.
+ * anew is empty. Requests later than it may not have been counted.
  */
 void ob_ledger_learn(ob_ledger *ledger, const ob_limit_fact *facts,
-                     size_t count, int64_t sent_ms, int64_t now_ms);
+                     size_t count, const ob_sent *sent, int64_t now_ms);
 
 /*
  * A 429 with these facts came, and its request, of so many tokens, has been

@@ -53,24 +53,30 @@ static uint8_t next_gap_min(uint8_t gap_min)
 }
 
 /* What the provider had counted when the request came, and what has left a
- * rolling minute while it was answered. */
-static uint64_t may_have_left(const ob_ledger *l, uint32_t sent, uint32_t now)
+ * rolling minute while it was answered: what was counted then and is no more,
+ * or what leaves one on average. */
+static uint64_t may_have_left(const ob_ledger *l, const ob_sent *sent,
+                              uint32_t now)
 {
     uint64_t limit = l->limit[OB_QUOTA_MINUTE_REQUESTS];
-    int32_t took = ob_ticks_since(sent, now);
+    int32_t took = ob_ticks_since(ob_tick_of(sent->at_ms), now);
     if (ob_minutes_fixed(l) || took <= 0)
         return 0;
-    return (limit * (uint64_t)took + MINUTE_TICK - 1) / MINUTE_TICK;
+    uint64_t left = (limit * (uint64_t)took + MINUTE_TICK - 1) / MINUTE_TICK;
+    uint64_t then = sent->counted + ob_marks_after(l, ob_tick_of(sent->at_ms));
+    uint64_t counted = ob_marks_requests(l, now);
+    return then > counted + left ? then - counted : left;
 }
 
 /* Others use the quota too, or we forgot: what is missing counts as just
  * used. Or the window began anew: the oldest did not count any more. What was
  * sent at about the same time may have been counted or not. */
-static void correct_requests(ob_ledger *l, uint64_t used, uint32_t sent,
-                             uint32_t now)
+static void correct_requests(ob_ledger *l, uint64_t used,
+                             const ob_sent *request, uint32_t now)
 {
+    uint32_t sent = ob_tick_of(request->at_ms);
     uint64_t counted = ob_marks_requests(l, now);
-    uint64_t left = may_have_left(l, sent, now);
+    uint64_t left = may_have_left(l, request, now);
     uint64_t least = used + ob_marks_begun_after(l, sent + MARGIN_TICK);
     least = least > left ? least - left : 0;
     uint64_t most = used + ob_marks_after(l, sent - MARGIN_TICK);
@@ -118,8 +124,9 @@ static void correct_bucket(ob_ledger *l, const ob_limit_fact *fact,
 }
 
 static void correct_minute(ob_ledger *l, const ob_limit_fact *fact,
-                           uint64_t used, uint32_t sent, uint32_t now)
+                           uint64_t used, const ob_sent *request, uint32_t now)
 {
+    uint32_t sent = ob_tick_of(request->at_ms);
     bool even = is_bucket(fact, used);
     bool again = l->minutes == OB_MINUTES_EVEN;
     if (used)
@@ -132,7 +139,7 @@ static void correct_minute(ob_ledger *l, const ob_limit_fact *fact,
     if (even && again)
         correct_bucket(l, fact, used, sent, now);
     else
-        correct_requests(l, used, sent, now);
+        correct_requests(l, used, request, now);
 }
 
 static void correct_tokens(ob_ledger *l, uint64_t used, uint32_t now)
@@ -146,7 +153,7 @@ static void correct_tokens(ob_ledger *l, uint64_t used, uint32_t now)
 }
 
 static void correct(ob_ledger *l, ob_quota quota, const ob_limit_fact *fact,
-                    int64_t sent_ms, int64_t now_ms)
+                    const ob_sent *sent, int64_t now_ms)
 {
     uint32_t now = ob_tick_of(now_ms);
     int64_t limit = l->limit[quota];
@@ -156,7 +163,7 @@ static void correct(ob_ledger *l, ob_quota quota, const ob_limit_fact *fact,
         limit > fact->remaining ? (uint64_t)(limit - fact->remaining) : 0;
     ob_marks_trim(l, now);
     if (quota == OB_QUOTA_MINUTE_REQUESTS)
-        correct_minute(l, fact, used, ob_tick_of(sent_ms), now);
+        correct_minute(l, fact, used, sent, now);
     else if (quota == OB_QUOTA_MINUTE_TOKENS)
         correct_tokens(l, used, now);
     else if (quota == OB_QUOTA_DAY_REQUESTS)
@@ -189,7 +196,7 @@ static void believe(ob_ledger *l, ob_quota quota, const ob_limit_fact *fact,
 }
 
 void ob_ledger_learn(ob_ledger *ledger, const ob_limit_fact *facts,
-                     size_t count, int64_t sent_ms, int64_t now_ms)
+                     size_t count, const ob_sent *sent, int64_t now_ms)
 {
     for (size_t i = 0; i < count; i++) {
         const ob_limit_fact *fact = &facts[i];
@@ -204,7 +211,7 @@ void ob_ledger_learn(ob_ledger *ledger, const ob_limit_fact *facts,
         /* That nothing remains of what a refusal is about says nothing new:
          * how much of it was ours is what is to be learned. */
         if (!fact->exceeded || quota != OB_QUOTA_MINUTE_REQUESTS)
-            correct(ledger, quota, fact, sent_ms, now_ms);
+            correct(ledger, quota, fact, sent, now_ms);
     }
 }
 
@@ -334,7 +341,7 @@ bool ob_ledger_refused(ob_ledger *ledger, ob_tokens tokens,
     bool probing = (ledger->flags & OB_LEDGER_PROBING) != 0;
     uint8_t gap = ledger->probe_gap_min;
     ob_quota quota = exceeded(facts, count);
-    ob_ledger_learn(ledger, facts, count, sent_ms, now_ms);
+    ob_ledger_learn(ledger, facts, count, &(ob_sent){sent_ms, 0}, now_ms);
     if (probing) {
         ledger->probe_gap_min = gap;
         probe_refused(ledger, now_ms);

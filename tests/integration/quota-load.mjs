@@ -105,7 +105,7 @@ class Provider {
     answer(request, response, chunks) {
         const key = this.indexOf.get(request.headers['x-goog-api-key']);
         const text = Buffer.concat(chunks).toString('latin1', 0, 400);
-        const [, number, tokens] = /#(\d+) (\d+) /.exec(text).map(Number);
+        const [, asked, tokens] = /#(\d+) (\d+) /.exec(text).map(Number);
         const outcome = this.world.arrive(key, tokens, this.clock.now());
         const { status, type, body } = answerOf(outcome, tokens);
         const say = () => {
@@ -117,7 +117,7 @@ class Provider {
         };
         this.attempts++;
         this.outcomes[status] = (this.outcomes[status] ?? 0) + 1;
-        const { service } = this.requests[number];
+        const { service } = this.requests[asked];
         const takes = outcome.status === 200 ? service : REFUSAL_MS;
         setTimeout(say, this.clock.real(takes));
     }
@@ -135,6 +135,7 @@ function workload(spec, world, begin) {
         if (at >= begin + spec.minutes * MINUTE) return requests;
         requests.push({
             number: requests.length,
+            asked: requests.length /* what its text says: the same again */,
             at,
             tokens: scaled(random, spec.tokens),
             /* how many a text has is the provider's secret */
@@ -146,11 +147,11 @@ function workload(spec, world, begin) {
     }
 }
 
-function bodyOf({ number, tokens, bytesEach }) {
+function bodyOf({ asked, tokens, bytesEach }) {
     const bytes = Math.floor(tokens * bytesEach);
     return Buffer.concat([
         Buffer.from(
-            `{"systemInstruction":{"parts":[{"text":"You are kind."}]},"contents":[{"role":"user","parts":[{"text":"#${number} ${tokens} `,
+            `{"systemInstruction":{"parts":[{"text":"You are kind."}]},"contents":[{"role":"user","parts":[{"text":"#${asked} ${tokens} `,
         ),
         WORDS.subarray(0, bytes),
         Buffer.from('"}]}]}'),

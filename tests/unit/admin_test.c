@@ -1193,6 +1193,45 @@ static void page_shows_providers_to_the_signed_in(void **state)
     assert_answer(in, 200, "Open&lt;AI&gt;");
 }
 
+static void console_takes_the_place_of_the_page(void **state)
+{
+    static const ob_console_asset asset = {
+        .path = OB_S_INIT("/"),
+        .type = OB_S_INIT("text/html"),
+        .etag = OB_S_INIT("\"1\""),
+        .plain = OB_S_INIT("<the console>"),
+    };
+    const ob_console console = {&asset, 1};
+    ob_admin_show_console(world.gateway.admin, &console);
+    static const char *const paths[] = {"/", "/console", "/console/keys/x"};
+    for (size_t i = 0; i < OB_LEN(paths); i++) {
+        ob_exchange *exchange = serve(begin("GET", paths[i], NULL, NULL, ""));
+        assert_int_equal(exchange->status, 200);
+        assert_has(ob_buffer_slice(&exchange->body), "<the console>");
+        forget(exchange);
+    }
+    ob_exchange *old = serve(begin("GET", "/keys/openai", NULL, NULL, ""));
+    assert_has(ob_buffer_slice(&old->head), "location: /console/keys/openai\n");
+    assert_answer(old, 303, "");
+    assert_answer(serve(begin("GET", "/console/assets/x", NULL, NULL, "")), 404,
+                  "no page");
+}
+
+static void scripts_sign_in_without_a_page(void **state)
+{
+    ob_exchange *refused = form("/login", "auth_key=nobody");
+    refused->headers[refused->request.header_count++] =
+        (ob_header){OB_S("accept"), OB_S("application/json")};
+    serve(refused);
+    assert_has(ob_buffer_slice(&refused->head),
+               "content-type: application/json");
+    assert_answer(refused, 401, "no such auth key");
+    ob_exchange *empty = form("/login", "other=1");
+    empty->headers[empty->request.header_count++] =
+        (ob_header){OB_S("accept"), OB_S("application/json")};
+    assert_answer(serve(empty), 400, "{\"error\":");
+}
+
 static void html_is_escaped(void **state)
 {
     ob_buffer out = {0};
@@ -1240,6 +1279,8 @@ int main(void)
         TEST(session_ends_with_logout_and_with_its_key),
         TEST(cookie_is_secure_behind_tls),
         TEST(page_shows_providers_to_the_signed_in),
+        TEST(console_takes_the_place_of_the_page),
+        TEST(scripts_sign_in_without_a_page),
         TEST(html_is_escaped),
     };
     return cmocka_run_group_tests_name("admin", tests, NULL, NULL);

@@ -32,7 +32,8 @@ static ob_ledger full_ledger(int64_t now_ms)
     for (int i = 0; i < 12; i++)
         ob_ledger_take(&ledger, tokens, OB_ZONE_PACIFIC,
                        now_ms - 40 * SECOND + i * SECOND);
-    ob_ledger_learn(&ledger, facts, OB_LEN(facts), now_ms, now_ms);
+    ob_ledger_learn(&ledger, facts, OB_LEN(facts), &(ob_sent){now_ms, 0},
+                    now_ms);
     return ledger;
 }
 

@@ -50,7 +50,7 @@ static const target_row targets[] = {
     {"shared120", OB_SIM_GEMINI, OB_SIM_ROLLING, 0.98,  1.05,    0,    0,    0,      false, 0},
     {"shared120", OB_SIM_OPENAI, OB_SIM_BUCKET, 0.98,   1.05,    0,    0,    0,      false, 0},
     {"pairs",    OB_SIM_GEMINI, OB_SIM_ROLLING, 0.99,   1.05,    0,    0,    0,      false, 0},
-    {"tens",     OB_SIM_GEMINI, OB_SIM_ROLLING, 0.97,   1.22,    0,    0,    0,      false, 0.5},
+    {"tens",     OB_SIM_GEMINI, OB_SIM_ROLLING, 0.97,   1.1,    0,    0,    0,      false, 0},
     {"tens",     OB_SIM_GEMINI, OB_SIM_FIXED,   0.97,   1.1,     0,    0,    0,      false, 0.9},
     {"tokens",   OB_SIM_GEMINI, OB_SIM_ROLLING, 0.95,   1.05,    0,    0,    0,      false, 0},
     {"tokens",   OB_SIM_OPENAI, OB_SIM_BUCKET,  0.95,   1.05,    0,    0,    0,      false, 0},

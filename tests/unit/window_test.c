@@ -90,7 +90,7 @@ static void tell(int64_t used, int64_t reset_ms, int64_t sent_ms,
                           .limit = LIMIT,
                           .remaining = LIMIT - used,
                           .reset_ms = reset_ms};
-    ob_ledger_learn(&ledger, &fact, 1, sent_ms, now_ms);
+    ob_ledger_learn(&ledger, &fact, 1, &(ob_sent){sent_ms, 0}, now_ms);
 }
 
 static bool fits(int64_t now_ms)

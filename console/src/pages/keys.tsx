@@ -1,0 +1,344 @@
+/* A provider's keys, or everybody's: found, sorted, changed many at a time. The
+ * server pages; what is asked for stands in the address. */
+import { useEffect, useMemo, useState } from 'preact/hooks';
+import { query as ask } from '../api';
+import { ago, count, moment, rough, span } from '../format';
+import { say, t } from '../i18n';
+import { useResource, useSettled } from '../resource';
+import { adjust, go, to } from '../router';
+import type { Key, KeyList, KeyStatus, Provider } from '../types';
+import { Icon } from '../ui/icon';
+import {
+    Button,
+    Empty,
+    Page,
+    Pager,
+    Problem,
+    StatusBadge,
+    StatusNote,
+    Waiting,
+} from '../ui/parts';
+import { AddKeys } from './addkeys';
+import { BulkBar, type Selection } from './bulk';
+import { ExportKeys } from './exportkeys';
+import { KeyPanel } from './key';
+
+const statuses: KeyStatus[] = ['active', 'cooling', 'blocked'];
+const sizes = [50, 100, 250, 1000];
+type Sort = 'created_at' | 'last_used_at' | 'total_cooling_seconds';
+
+function Head({ sort, order, name, children }: { sort: Sort; order: string; name: Sort; children: string }) {
+    const here = sort === name;
+    const next = here && order === 'desc' ? 'asc' : 'desc';
+    return (
+        <th
+            scope="col"
+            class="number"
+            aria-sort={here ? (order === 'desc' ? 'descending' : 'ascending') : undefined}
+        >
+            <button
+                type="button"
+                class="sort"
+                onClick={() => adjust({ sort: name, order: next, page: null })}
+            >
+                {children}
+                {here && <Icon name={order === 'desc' ? 'down' : 'up'} size={12} />}
+            </button>
+        </th>
+    );
+}
+
+function Row({
+    entry,
+    chosen,
+    withProvider,
+    onChoose,
+}: {
+    entry: Key;
+    chosen: boolean;
+    withProvider: boolean;
+    onChoose: (range: boolean) => void;
+}) {
+    return (
+        <tr class={chosen ? 'chosen' : undefined}>
+            <td class="check">
+                <input
+                    type="checkbox"
+                    checked={chosen}
+                    aria-label={t('keys.choose', { key: entry.key })}
+                    onClick={(event) => onChoose(event.shiftKey)}
+                />
+            </td>
+            <th scope="row" class="key-cell">
+                <button type="button" class="link mono" onClick={() => adjust({ key: entry.id })}>
+                    {entry.key}
+                </button>
+                {withProvider && <span class="muted">{entry.provider}</span>}
+            </th>
+            <td class="status-cell">
+                <StatusBadge status={entry.status} /> <StatusNote entry={entry} />
+            </td>
+            <td class="remark cut" title={entry.remark}>
+                {entry.remark}
+                {(entry.priority > 0 || entry.weight !== 1) && (
+                    <span class="muted">
+                        {entry.remark && ' '}
+                        {entry.priority > 0 && `P${entry.priority}`}
+                        {entry.weight !== 1 && ` ×${entry.weight}`}
+                    </span>
+                )}
+            </td>
+            <td class="number" data-name={t('keys.requests')}>
+                {count(entry.requests)}
+                {entry.failures > 0 && (
+                    <span class="muted" title={t('keys.failures')}>
+                        {' '}
+                        −{count(entry.failures)}
+                    </span>
+                )}
+            </td>
+            <td class="number" data-name={t('keys.used')} title={moment(entry.last_used_at)}>
+                {ago(entry.last_used_at)}
+            </td>
+            <td class="number" data-name={t('keys.rested')} title={span(entry.total_cooling_seconds)}>
+                {entry.total_cooling_seconds ? rough(entry.total_cooling_seconds) : '–'}
+            </td>
+            <td class="number" data-name={t('keys.created')} title={moment(entry.created_at)}>
+                {ago(entry.created_at)}
+            </td>
+        </tr>
+    );
+}
+
+function StatusTabs({ provider, status, providers }: { provider: string; status: string; providers: Provider[] | null }) {
+    const sums = useMemo(() => {
+        const sum = { active: 0, cooling: 0, blocked: 0 };
+        for (const { id, keys } of providers ?? [])
+            if (!provider || id === provider)
+                for (const name of statuses) sum[name] += keys[name];
+        return sum;
+    }, [provider, providers]);
+    const all = sums.active + sums.cooling + sums.blocked;
+    const options: [string, string, number][] = [
+        ['', t('status.all'), all],
+        ...statuses.map((name): [string, string, number] => [name, say('status', name), sums[name]]),
+    ];
+    return (
+        <div class="choice" role="group" aria-label={t('keys.status')}>
+            {options.map(([name, text, n]) => (
+                <button
+                    key={name}
+                    type="button"
+                    aria-pressed={name === status}
+                    onClick={() => adjust({ status: name || null, page: null })}
+                >
+                    {text} <small>{providers ? count(n) : ''}</small>
+                </button>
+            ))}
+        </div>
+    );
+}
+
+export function KeysPage({ provider, query }: { provider: string; query: URLSearchParams }) {
+    const status = query.get('status') ?? '';
+    const sort = (query.get('sort') ?? 'created_at') as Sort;
+    const order = query.get('order') ?? 'asc';
+    const page = Math.max(1, Number(query.get('page')) || 1);
+    const size = Number(query.get('size')) || 50;
+    const opened = Number(query.get('key')) || 0;
+    const [typed, setTyped] = useState(query.get('q') ?? '');
+    const q = useSettled(typed, 250);
+    useEffect(() => {
+        if (q !== (query.get('q') ?? '')) adjust({ q: q || null, page: null }, true);
+    }, [q]);
+    const shownQ = query.get('q') ?? '';
+    const list = useResource<KeyList>(
+        `/keys${ask({ provider, status, q: shownQ, sort, order, page, page_size: size })}`,
+        { everyMs: 10000 },
+    );
+    const providers = useResource<Provider[]>('/providers', { everyMs: 10000 });
+    const [selection, setSelection] = useState<Selection>(new Set());
+    const [last, setLast] = useState(-1);
+    useEffect(() => setSelection(new Set()), [provider, status, shownQ]);
+    const keys = list.data?.keys ?? [];
+    const total = list.data?.total ?? 0;
+    const pages = Math.max(1, Math.ceil(total / size));
+    const chosen = (id: number) => selection === 'all' || selection.has(id);
+    const allHere = keys.length > 0 && keys.every(({ id }) => chosen(id));
+    const choose = (at: number, range: boolean) => {
+        const next = new Set(selection === 'all' ? keys.map(({ id }) => id) : selection);
+        const on = !next.has(keys[at]!.id);
+        const from = range && last >= 0 ? Math.min(last, at) : at;
+        const end = range && last >= 0 ? Math.max(last, at) : at;
+        for (let i = from; i <= end; i++)
+            if (on) next.add(keys[i]!.id);
+            else next.delete(keys[i]!.id);
+        setSelection(next);
+        setLast(at);
+    };
+    const chooseAll = () => {
+        const next = new Set(selection === 'all' ? [] : selection);
+        for (const { id } of keys)
+            if (allHere) next.delete(id);
+            else next.add(id);
+        setSelection(next);
+    };
+    const reload = () => {
+        list.reload();
+        providers.reload();
+    };
+    const known = providers.data?.find(({ id }) => id === provider);
+    const name = known?.name ?? provider;
+    const filtered = status || shownQ;
+    return (
+        <Page
+            title={provider ? name : t('nav.keys')}
+            actions={
+                <>
+                    <select
+                        aria-label={t('provider')}
+                        value={provider}
+                        onChange={(event) => {
+                            const id = event.currentTarget.value;
+                            setTyped('');
+                            go(to(id ? ['keys', id] : ['keys']));
+                        }}
+                    >
+                        <option value="">{t('provider.all')}</option>
+                        {providers.data?.map(({ id, name: text }) => (
+                            <option key={id} value={id}>{text}</option>
+                        ))}
+                        {provider && !providers.data && <option value={provider}>{provider}</option>}
+                    </select>
+                    <Button icon="down_to" onClick={() => adjust({ export: 1 })}>
+                        {t('keys.export')}
+                    </Button>
+                    <Button kind="main" icon="plus" onClick={() => adjust({ add: 1 })}>
+                        {t('keys.add')}
+                    </Button>
+                </>
+            }
+        >
+            {provider && (
+                <p class="lead mono">
+                    /api/{provider} → {known?.base_url ?? '…'}
+                </p>
+            )}
+            <div class="filters">
+                <div class="search">
+                    <Icon name="search" />
+                    <input
+                        type="search"
+                        placeholder={t('keys.search')}
+                        aria-label={t('keys.search')}
+                        value={typed}
+                        onInput={(event) => setTyped(event.currentTarget.value)}
+                    />
+                </div>
+                <StatusTabs provider={provider} status={status} providers={providers.data} />
+            </div>
+            {list.error && <Problem error={list.error} again={list.reload} />}
+            <section class="panel flush" aria-label={t('nav.keys')} aria-busy={list.loading}>
+                <div class={`scroll${list.data ? '' : ' keys-wait'}`} tabIndex={0} role="region" aria-label={t('nav.keys')}>
+                    {keys.length > 0 && <table class="keys">
+                        <thead>
+                            <tr>
+                                <th class="check" scope="col">
+                                    <input
+                                        type="checkbox"
+                                        checked={allHere}
+                                        aria-label={t('keys.chooseall')}
+                                        onClick={chooseAll}
+                                    />
+                                </th>
+                                <th scope="col">{t('key')}</th>
+                                <th scope="col">{t('keys.status')}</th>
+                                <th scope="col">{t('keys.remark')}</th>
+                                <th scope="col" class="number">{t('keys.requests')}</th>
+                                <Head sort={sort} order={order} name="last_used_at">{t('keys.used')}</Head>
+                                <Head sort={sort} order={order} name="total_cooling_seconds">{t('keys.rested')}</Head>
+                                <Head sort={sort} order={order} name="created_at">{t('keys.created')}</Head>
+                            </tr>
+                        </thead>
+                        <tbody>
+                            {keys.map((entry, at) => (
+                                <Row
+                                    key={entry.id}
+                                    entry={entry}
+                                    chosen={chosen(entry.id)}
+                                    withProvider={!provider}
+                                    onChoose={(range) => choose(at, range)}
+                                />
+                            ))}
+                        </tbody>
+                    </table>}
+                    {!list.data && !list.error && <Waiting lines={12} />}
+                    {list.data && !keys.length && (
+                        <Empty>
+                            <p>{filtered ? t('keys.nonefound') : t('keys.none')}</p>
+                            {filtered ? (
+                                <Button
+                                    onClick={() => {
+                                        setTyped('');
+                                        adjust({ status: null, q: null, page: null });
+                                    }}
+                                >
+                                    {t('keys.showall')}
+                                </Button>
+                            ) : (
+                                <Button kind="main" icon="plus" onClick={() => adjust({ add: 1 })}>
+                                    {t('keys.add')}
+                                </Button>
+                            )}
+                        </Empty>
+                    )}
+                </div>
+                {list.data && <div class="list-foot">
+                    <span class="muted" role="status">
+                        {t('keys.total', { n: count(total) })}
+                    </span>
+                    <select
+                        class="small"
+                        aria-label={t('pager.size')}
+                        value={size}
+                        onChange={(event) => adjust({ size: event.currentTarget.value, page: null })}
+                    >
+                        {sizes.map((n) => (
+                            <option key={n} value={n}>{t('pager.each', { n })}</option>
+                        ))}
+                    </select>
+                    <Pager page={page} pages={pages} onPage={(next) => adjust({ page: next })} />
+                </div>}
+            </section>
+            {(selection === 'all' || selection.size > 0) && (
+                <BulkBar
+                    selection={selection}
+                    total={total}
+                    filter={{ provider, status, q: shownQ }}
+                    onSelect={setSelection}
+                    onDone={reload}
+                />
+            )}
+            {query.get('add') && (
+                <AddKeys
+                    provider={provider}
+                    providers={providers.data ?? []}
+                    onClose={() => adjust({ add: null })}
+                    onAdded={reload}
+                />
+            )}
+            {query.get('export') && (
+                <ExportKeys provider={provider} onClose={() => adjust({ export: null })} />
+            )}
+            {opened > 0 && (
+                <KeyPanel
+                    key={opened}
+                    id={opened}
+                    known={keys.find(({ id }) => id === opened) ?? null}
+                    onClose={() => adjust({ key: null })}
+                    onChange={reload}
+                />
+            )}
+        </Page>
+    );
+}
