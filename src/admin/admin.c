@@ -199,6 +199,7 @@ static void handle_api(ob_gateway *gateway, const ob_snapshot *snapshot,
         ob_reply_error(exchange, &error);
         return;
     }
+    OB_ASSERT(operation);
     call.key = identity.key;
     call.session = identity.session;
     call.session_number = identity.session_number;

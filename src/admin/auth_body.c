@@ -12,9 +12,11 @@ static ob_status read_model(yyjson_val *value, ob_arena *arena, ob_slice *model,
     ob_slice prefix = OB_S("models/");
     if (ob_slice_starts(text, prefix))
         text = ob_slice_from(text, prefix.len);
-    if (!yyjson_is_str(value) || !text.len || text.len > 256)
+    if (!yyjson_is_str(value) || !text.len || text.len > 256 ||
+        ob_text_has_control(text))
         return ob_admin_fail(error, 400,
-                             "'models' must be names of 1 to 256 bytes");
+                             "'models' must be names of 1 to 256 bytes, "
+                             "without control characters");
     *model = ob_arena_dup(arena, text);
     return model->ptr ? OB_OK : OB_NO_MEMORY;
 }

@@ -425,7 +425,7 @@ ob_status ob_keylist_write(ob_shared_pool shared, const ob_key_query *query,
             out->end -= !out->failed;
             ob_buffer_append_str(out, ",\"quotas\":");
             if (ob_quotas_write(shared, view->id, false, now_ms, out))
-                break;
+                out->failed = true;
             ob_buffer_append_char(out, '}');
         }
         any = true;

@@ -104,7 +104,8 @@ static void explain(ob_task *task, const char *detail)
                             *detail ? detail : "no key has that id");
     else if (task->status == OB_EXISTS)
         (void)ob_admin_fail(&task->error, 409, "%s", detail);
-    else if (task->status == OB_INVALID && *detail)
+    else if ((task->status == OB_INVALID || task->status == OB_LIMIT) &&
+             *detail)
         (void)ob_admin_fail(&task->error, 400, "%s", detail);
     else if (task->status == OB_LIMIT)
         (void)ob_admin_fail(&task->error, 503,

@@ -28,8 +28,8 @@ typedef struct ob_task_kind {
      * OB_NO_MEMORY; then neither `job` nor `answer` is called. */
     ob_status (*work)(ob_task *task);
     /* The store's thread, inside a transaction. OB_NOT_FOUND is answered with
-     * 404, OB_EXISTS with 409, OB_INVALID with 400, other failures with 503,
-     * and with the store's message. */
+     * 404, OB_EXISTS with 409, OB_INVALID and OB_LIMIT with 400, other
+     * failures with 503, and with the store's message. */
     ob_status (*job)(ob_task *task, ob_store *store, ob_store_error *error);
     /* On the loop, after the commit, with the caller still there. Must answer
      * task->exchange. */

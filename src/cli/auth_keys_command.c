@@ -186,6 +186,10 @@ static bool read_allow(const ob_config *config, const char *text,
                     text);
             return false;
         }
+    if (ob_text_has_control(ob_slice_str(text))) {
+        fprintf(stderr, "--allow holds a control character\n");
+        return false;
+    }
     permission->models =
         ob_arena_alloc(arena, (strlen(text) + 1) * sizeof(ob_slice));
     while (permission->models && rest.ptr) {

@@ -104,6 +104,10 @@ void ob_authkey_make(const uint8_t random[OB_AUTHKEY_RANDOM_BYTES],
                      char out[OB_AUTHKEY_MADE_SIZE + 1]);
 void ob_authkey_show(ob_slice key, char out[16]);
 
+/* Is a control character in it, also of those beyond ASCII (C1), which steer a
+ * terminal as well? */
+bool ob_text_has_control(ob_slice text);
+
 /* Why an administrator may not call an auth key that, a static text; NULL
  * where it may. Names like "key-1" are those of AUTH_KEY. */
 const char *ob_authkey_name_refusal(ob_slice name);

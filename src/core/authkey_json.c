@@ -33,15 +33,27 @@ static bool is_numbered(ob_slice name)
            ob_slice_u64(ob_slice_from(name, 4), &number) == OB_OK;
 }
 
+bool ob_text_has_control(ob_slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t c = (uint8_t)text.ptr[i];
+        bool c1 = c == 0xc2 && i + 1 < text.len &&
+                  (uint8_t)text.ptr[i + 1] >= 0x80 &&
+                  (uint8_t)text.ptr[i + 1] < 0xa0;
+        if (c < 0x20 || c == 0x7f || c1)
+            return true;
+    }
+    return false;
+}
+
 const char *ob_authkey_name_refusal(ob_slice name)
 {
     if (name.len == 0 || name.len > OB_AUTHKEY_NAME_MAX)
         return "a name has 1 to 64 bytes";
     if (ob_slice_trim(name).len != name.len)
         return "a name has no blanks at its ends";
-    for (size_t i = 0; i < name.len; i++)
-        if ((uint8_t)name.ptr[i] < 0x20 || name.ptr[i] == 0x7f)
-            return "a name holds no control character";
+    if (ob_text_has_control(name))
+        return "a name holds no control character";
     if (is_numbered(name))
         return "names like \"key-1\" are those of AUTH_KEY";
     return NULL;

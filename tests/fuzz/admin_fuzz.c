@@ -115,6 +115,8 @@ static void read_kept(ob_slice text, ob_arena *arena)
     ob_buffer_deinit(&out);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     ob_arena arena;

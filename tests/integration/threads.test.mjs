@@ -218,6 +218,45 @@ const meanwhile = {
     },
 };
 
+/* More of what administrators do; apart, so that each goes its own way. */
+Object.assign(meanwhile, {
+    async authKeys({ gateway }, round) {
+        const limits = { requests_minute: 1000, usd_day: 1 };
+        const body = { name: `passing ${round}`, limits };
+        const made = await gateway.admin('POST', '/auth-keys', body);
+        assert.equal(made.status, 200, made.text);
+        const { id, auth_key: key } = made.body;
+        right(await gateway.chat({}, { key }), 200);
+        const path = `/auth-keys/${id}`;
+        const few = { limits: { requests_minute: 1 } };
+        await expect(200, gateway.admin('PATCH', path, few));
+        right(await gateway.chat({}, { key }), 429);
+        await expect(200, gateway.admin('GET', '/auth-keys?revoked=1'));
+        await expect(200, gateway.admin('DELETE', path));
+        right(await gateway.chat({}, { key }), 401);
+    },
+    async looks({ gateway }) {
+        const { id } = await gateway.key(STEADY[0]);
+        for (const path of [
+            `/keys/${id}`,
+            '/keys?detail=1',
+            '/changes',
+            '/audit',
+            '/models',
+            '/settings',
+            '/sessions',
+            '/keys/export?format=csv',
+        ])
+            await expect(200, gateway.admin('GET', path));
+        const dry = { since: 1, dry_run: true };
+        await expect(200, gateway.admin('POST', '/rewind', dry));
+        const keys = { provider: 'openai', keys: STEADY };
+        await expect(200, gateway.admin('POST', '/keys/preview', keys));
+        const weight = { ids: [id], act: 'weight', value: 1 };
+        await expect(200, gateway.admin('POST', '/keys/bulk', weight));
+    },
+});
+
 /* The command line beside the gateway, on its database. */
 function commands(room, gateway) {
     const env = { ONE_BALANCE_DATABASE: gateway.database };

@@ -48,6 +48,16 @@ static void allowance_counts_requests_for_a_minute(void **state)
                      OB_ALLOWANCE_REQUESTS_MINUTE);
 }
 
+static void allowance_shows_the_last_minute(void **state)
+{
+    ob_allowance allowance = {0};
+    assert_int_equal(admit(&allowance, NOON), OB_ALLOWANCE_NONE);
+    assert_int_equal(
+        ob_allowance_look(&allowance, NOON + 60999).requests_minute, 1);
+    assert_int_equal(
+        ob_allowance_look(&allowance, NOON + 61000).requests_minute, 0);
+}
+
 static void allowance_refuses_no_more_than_it_counted(void **state)
 {
     ob_allowance allowance = {.limits.requests_minute = 1};
@@ -199,6 +209,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(allowance_without_limits_admits_all),
         cmocka_unit_test(allowance_counts_requests_for_a_minute),
+        cmocka_unit_test(allowance_shows_the_last_minute),
         cmocka_unit_test(allowance_refuses_no_more_than_it_counted),
         cmocka_unit_test(allowance_tells_when_it_admits_again),
         cmocka_unit_test(allowance_counts_tokens_when_an_answer_is_over),

@@ -153,6 +153,39 @@ static void damaged_auth_keys_are_left_out(void **state)
     remove_place(&place);
 }
 
+static void auth_keys_are_bounded(void **state)
+{
+    scratch place;
+    int64_t id = 0;
+    char name[16];
+    uint8_t hash[OB_AUTHKEY_HASH_SIZE] = {0};
+    make_place(&place);
+    ob_store *store = open_place(&place);
+    assert_int_equal(ob_store_begin(store, &place.error), OB_OK);
+    for (int i = 0; i <= OB_AUTHKEYS_MAX; i++) {
+        snprintf(name, sizeof(name), "n%d", i);
+        memcpy(hash, &i, sizeof(i));
+        ob_auth_record record = {.name = ob_slice_str(name),
+                                 .hash = hash,
+                                 .shown = SHOWN,
+                                 .permissions = OB_S("[]")};
+        assert_int_equal(
+            ob_store_add_auth_key(store, &record, NOW_MS, &id, &place.error),
+            i < OB_AUTHKEYS_MAX ? OB_OK : OB_LIMIT);
+    }
+    assert_non_null(strstr(place.error.message, "revoke some first"));
+    assert_int_equal(ob_store_revoke_auth_key(store, id, NOW_MS, &place.error),
+                     OB_OK);
+    assert_int_equal(add_named(store, "last", 255, "[]", &id, &place.error),
+                     OB_OK);
+    assert_int_equal(ob_store_commit(store, &place.error), OB_OK);
+    ob_authkeys *keys = load(store, 0);
+    assert_int_equal(keys->count, OB_AUTHKEYS_MAX);
+    ob_authkeys_free(keys);
+    ob_store_close(store);
+    remove_place(&place);
+}
+
 static void see_row(void *context, const ob_allowance_row *row)
 {
     ob_allowance_row *rows = context;
@@ -197,6 +230,7 @@ int main(void)
         cmocka_unit_test(names_are_taken_until_they_are_revoked),
         cmocka_unit_test(every_change_takes_a_revision),
         cmocka_unit_test(damaged_auth_keys_are_left_out),
+        cmocka_unit_test(auth_keys_are_bounded),
         cmocka_unit_test(what_was_used_is_kept),
     };
     return cmocka_run_group_tests_name("auth_store", tests, NULL, NULL);

@@ -330,10 +330,22 @@ static void made_keys_are_shown_by_their_end(void **state)
 
 static void names_of_the_environment_are_not_given(void **state)
 {
-    static const char *const bad[] = {"",     " a",    "a ",
-                                      "a\nb", "key-1", "KEY-22"};
-    static const char *const good[] = {"ci", "key-one", "team A", "key-",
-                                       "\xc3\xbc"};
+    static const char *const bad[] = {"",
+                                      " a",
+                                      "a ",
+                                      "a\nb",
+                                      "key-1",
+                                      "KEY-22",
+                                      "a\xc2\x9b"
+                                      "b",
+                                      "\x7f"};
+    static const char *const good[] = {"ci",
+                                       "key-one",
+                                       "team A",
+                                       "key-",
+                                       "\xc3\xbc",
+                                       "\xc2\xa0"
+                                       "x"};
     char longest[66];
     for (size_t i = 0; i < OB_LEN(bad); i++)
         assert_non_null(ob_authkey_name_refusal(ob_slice_str(bad[i])));

@@ -47,15 +47,18 @@ static void rewind_sets_free_what_verdicts_blocked_since(void **state)
     make_place(&place);
     ob_store *store = open_place(&place);
     add_text(store, "openai", "sk-1\nsk-2\nsk-3");
-    add_text(store, "groq", "gsk-4");
+    add_text(store, "groq", "gsk-4\ngsk-5");
     change(store, 1, OB_ACTION_BLOCK, OB_REASON_KEY_REVOKED, NOW_MS - 5000, "");
     change(store, 2, OB_ACTION_BLOCK, OB_REASON_KEY_INVALID, NOW_MS - 900, "");
     change(store, 3, OB_ACTION_BLOCK, OB_REASON_PERSON, NOW_MS - 800, "");
     change(store, 4, OB_ACTION_BLOCK, OB_REASON_KEY_INVALID, NOW_MS - 700, "");
+    /* A person has confirmed this one since. */
+    change(store, 5, OB_ACTION_BLOCK, OB_REASON_KEY_INVALID, NOW_MS - 600, "");
+    change(store, 5, OB_ACTION_BLOCK, OB_REASON_PERSON, NOW_MS - 500, "");
     ob_rewind_result dry = rewind_since(store, NOW_MS - 1000, "", true);
     assert_int_equal(dry.count, 2);
     free(dry.keys);
-    assert_int_equal(load_all(store, NULL).blocked, 4);
+    assert_int_equal(load_all(store, NULL).blocked, 5);
     ob_rewind_result some = rewind_since(store, NOW_MS - 1000, "groq", false);
     assert_int_equal(some.count, 1);
     assert_string_equal(some.keys[0].provider, "groq");
@@ -65,7 +68,7 @@ static void rewind_sets_free_what_verdicts_blocked_since(void **state)
     assert_int_equal(rest.keys[0].id, 2);
     assert_int_equal(rest.keys[0].reason, OB_REASON_KEY_INVALID);
     free(rest.keys);
-    assert_int_equal(load_all(store, NULL).blocked, 2);
+    assert_int_equal(load_all(store, NULL).blocked, 3);
     ob_store_close(store);
     remove_place(&place);
 }

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "../../src/core/base/buffer.h"
+#include "../../src/store/auth_store.h"
 #include "../../src/store/database.h"
 #include "store_test.h"
 
@@ -25,6 +26,10 @@ typedef struct rig {
     bool last;     /* ledgers were asked for at the end */
     size_t collected;
     seen_keys seen;
+    size_t auth_keys; /* that were handed on last */
+    size_t auth_calls;
+    size_t auth_fails; /* so many times it is refused */
+    sem_t auth;
     size_t logs;
     char log[512];
 } rig;
@@ -98,6 +103,22 @@ static size_t give_sticky(void *context, ob_sticky_entry *entries, size_t max)
     return count;
 }
 
+static ob_status take_auth_keys(void *context, ob_authkeys *keys)
+{
+    rig *bench = context;
+    pthread_mutex_lock(&bench->lock);
+    bench->auth_calls++;
+    bool fails = bench->auth_calls <= bench->auth_fails;
+    if (!fails)
+        bench->auth_keys = keys->count;
+    pthread_mutex_unlock(&bench->lock);
+    if (fails)
+        return OB_NO_MEMORY;
+    ob_authkeys_free(keys);
+    sem_post(&bench->auth);
+    return OB_OK;
+}
+
 static void on_log(void *context, const char *message)
 {
     rig *bench = context;
@@ -116,6 +137,7 @@ static void start(rig *bench)
     pthread_mutex_init(&bench->lock, NULL);
     sem_init(&bench->changed, 0, 0);
     sem_init(&bench->logged, 0, 0);
+    sem_init(&bench->auth, 0, 0);
     ob_store *store = open_place(&bench->place);
     add_text(store, "openai", "sk-one");
     bench->learned.id = load_all(store, &revision).id;
@@ -127,6 +149,7 @@ static void start(rig *bench)
                                  .collect_usage = give_usage,
                                  .collect_ledgers = give_ledgers,
                                  .collect_sticky = give_sticky,
+                                 .auth_changed = take_auth_keys,
                                  .log = on_log};
     assert_int_equal(ob_writer_start(&options, &bench->writer), OB_OK);
 }
@@ -137,6 +160,7 @@ static void stop(rig *bench)
     ob_writer_free(bench->writer);
     sem_destroy(&bench->changed);
     sem_destroy(&bench->logged);
+    sem_destroy(&bench->auth);
     pthread_mutex_destroy(&bench->lock);
 }
 
@@ -222,6 +246,17 @@ static ob_status add_two(ob_store *store, ob_store_error *error)
     return add_text(store, "openai", "sk-two").added == 1 ? OB_OK : OB_EXISTS;
 }
 
+static ob_status add_auth_key(ob_store *store, ob_store_error *error)
+{
+    static const uint8_t hash[OB_AUTHKEY_HASH_SIZE] = {1};
+    int64_t id;
+    ob_auth_record record = {.name = OB_S("ci"),
+                             .hash = hash,
+                             .shown = OB_S("ob-"),
+                             .permissions = OB_S("[]")};
+    return ob_store_add_auth_key(store, &record, NOW_MS, &id, error);
+}
+
 static ob_status add_and_fail(ob_store *store, ob_store_error *error)
 {
     add_text(store, "openai", "sk-three");
@@ -249,6 +284,37 @@ static void what_a_job_changed_reaches_the_pool_before_it_is_done(void **state)
     assert_int_equal(do_now(&bench, &errand, add_two), OB_OK);
     assert_int_equal(errand.seen, 1);
     assert_string_equal(bench.seen.secret, "sk-two");
+    stop(&bench);
+    remove_place(&bench.place);
+}
+
+static void auth_keys_are_in_force_before_their_job_is_done(void **state)
+{
+    rig bench;
+    task errand;
+    start(&bench);
+    assert_int_equal(do_now(&bench, &errand, add_two), OB_OK);
+    assert_int_equal(bench.auth_calls, 0);
+    assert_int_equal(do_now(&bench, &errand, add_auth_key), OB_OK);
+    assert_int_equal(bench.auth_keys, 1);
+    assert_int_equal(bench.auth_calls, 1);
+    stop(&bench);
+    assert_int_equal(bench.auth_calls, 1);
+    remove_place(&bench.place);
+}
+
+static void auth_keys_of_others_are_followed_until_they_are_taken(void **state)
+{
+    rig bench;
+    ob_store_error error;
+    start(&bench);
+    bench.auth_fails = 1;
+    ob_store *other = open_place(&bench.place);
+    assert_int_equal(add_auth_key(other, &error), OB_OK);
+    ob_store_close(other);
+    wait_for(&bench.auth);
+    assert_int_equal(bench.auth_keys, 1);
+    assert_true(bench.auth_calls >= 2);
     stop(&bench);
     remove_place(&bench.place);
 }
@@ -500,6 +566,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(jobs_are_done_after_their_commit),
         cmocka_unit_test(what_a_job_changed_reaches_the_pool_before_it_is_done),
+        cmocka_unit_test(auth_keys_are_in_force_before_their_job_is_done),
+        cmocka_unit_test(auth_keys_of_others_are_followed_until_they_are_taken),
         cmocka_unit_test(a_failed_job_undoes_only_itself),
         cmocka_unit_test(learned_states_are_saved_and_do_not_come_back),
         cmocka_unit_test(decisions_of_others_survive_stale_states),
