@@ -202,6 +202,8 @@ static void prove(ob_pool *pool, ob_key *key)
 {
     if (OB_LIKELY(key->proven))
         return;
+    ob_group *group = pool->groups[key->group];
+    group->caution -= group->caution > 0;
     key->proven = true;
     ob_pool_place(pool, key);
 }

@@ -33,6 +33,7 @@ typedef struct ob_group {
     uint32_t refusal_next;
     uint32_t retries;   /* that may be made, in thousandths */
     int64_t retries_ms; /* when that was counted */
+    unsigned caution;   /* one of 2^caution requests tries a fresh key */
 } ob_group;
 
 /* How far the turns of keys to be probed have come (pool_revive.c). */
@@ -136,6 +137,8 @@ void ob_lane_expect(const ob_lane *lane, ob_ledger *ledger, int64_t now_ms);
 
 /* ---- pool_trouble.c ---- */
 
+/* An attempt with the key has failed: fewer requests try fresh ones. */
+void ob_group_doubt(ob_group *group, const ob_key *key);
 /* May a request go out? Through an open circuit single ones may. */
 bool ob_circuit_lets(ob_circuit *circuit, int64_t now_ms);
 /* Requests earn retries. */

@@ -156,17 +156,15 @@ static ob_key *heap_take(search *s, const ob_lane_heap *heap)
 }
 
 /*
- * Nobody knows what a fresh key is worth. One of so many requests tries one,
- * the first attempt alone, and no key has more than one such request out; so a
- * thousand dead ones that were just added delay few.
+ * Nobody knows what a fresh key is worth. First attempts alone try one, and no
+ * key has more than one such request out. As fresh ones fail, fewer requests
+ * try them, so a thousand dead ones that were just added delay few.
  */
-#define TRY_EVERY 4
-
 static bool tries_fresh(const search *s)
 {
     const ob_lane *lane = s->lane;
-    return lane->fresh.count && !s->need->skip_count &&
-           lane->claims % TRY_EVERY == 0;
+    return lane->fresh.count && lane->ready.count && !s->need->skip_count &&
+           lane->claims % (1u << s->group->caution) == 0;
 }
 
 static uint8_t root_priority(const search *s, const ob_lane_heap *heap)

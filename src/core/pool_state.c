@@ -524,6 +524,7 @@ void ob_pool_rest(ob_pool *pool, ob_key *key, ob_slice model,
 
 void ob_pool_failed(ob_pool *pool, ob_key *key)
 {
+    ob_group_doubt(pool->groups[key->group], key);
     key->failures++;
     ob_pool_mark_used(pool, key);
 }

@@ -53,9 +53,19 @@ bool ob_circuit_lets(ob_circuit *circuit, int64_t now_ms)
     return true;
 }
 
+/* How few requests try fresh keys while these fail: one of eight. */
+#define CAUTION_MAX 3
+
+void ob_group_doubt(ob_group *group, const ob_key *key)
+{
+    if (!key->proven && group->caution < CAUTION_MAX)
+        group->caution++;
+}
+
 void ob_pool_trouble(ob_pool *pool, ob_key *key, ob_slice model, int64_t now_ms)
 {
     step_back(key, now_ms);
+    ob_group_doubt(pool->groups[key->group], key);
     ob_lane *lane = ob_pool_lane_or_base(pool->groups[key->group], model);
     circuit_trouble(&lane->circuit, now_ms);
 }

@@ -540,7 +540,7 @@ scenario(
     async (room) => {
         const { gateway, mock, other } = await smart(room);
         mock.otherwise(good(bySecond({ requests: 1 })));
-        for (let i = 0; i < 3; i++)
+        for (let i = 0; i < 2; i++)
             assertAnswered(await askSmart(gateway), SMART[0]);
         assertAnswered(await askSmart(gateway), SMART[1]);
         await sleep(1100);

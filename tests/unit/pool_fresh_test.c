@@ -17,13 +17,32 @@ static void add_fresh_ones(void)
         prove(id);
 }
 
-static void pool_tries_fresh_keys_with_a_part_of_the_requests(void **state)
+static size_t count_fresh(int requests)
 {
     size_t fresh = 0;
+    for (int i = 0; i < requests; i++)
+        fresh += !ob_pool_find(pool, pick("m", NOON + i))->proven;
+    return fresh;
+}
+
+static void pool_tries_fewer_fresh_keys_as_they_fail(void **state)
+{
     add_fresh_ones();
-    for (int i = 0; i < 400; i++)
-        fresh += pick("m", NOON + i) > 10;
-    assert_int_equal(fresh, 100);
+    assert_int_equal(count_fresh(80), 80);
+    for (int64_t id = 101; id <= 103; id++)
+        ob_pool_failed(pool, ob_pool_find(pool, id));
+    assert_int_equal(count_fresh(80), 10);
+    for (int64_t id = 111; id <= 112; id++)
+        prove(id);
+    assert_int_equal(count_fresh(80), 40);
+}
+
+static void pool_tries_no_fewer_as_proven_keys_fail(void **state)
+{
+    add_fresh_ones();
+    for (int64_t id = 1; id <= 3; id++)
+        ob_pool_failed(pool, ob_pool_find(pool, id));
+    assert_int_equal(count_fresh(80), 80);
 }
 
 static void pool_sends_a_fresh_key_one_request_at_a_time(void **state)
@@ -44,7 +63,19 @@ static void pool_tries_a_fresh_key_again_when_it_told_nothing(void **state)
     for (int i = 0; i < 40; i++)
         if (pick("m", NOON + i) == 2)
             ob_pool_give_back(pool, &last_claim, OB_S("m"));
-    assert_int_equal(ob_pool_find(pool, 2)->requests, 10);
+    assert_int_equal(ob_pool_find(pool, 2)->requests, 40);
+}
+
+static void pool_tries_a_fresh_key_in_trouble_now_and_then(void **state)
+{
+    add_keys(1, 2);
+    prove(1);
+    for (int i = 0; i < 80; i++)
+        if (pick("m", NOON + i) == 2) {
+            ob_pool_give_back(pool, &last_claim, OB_S("m"));
+            ob_pool_trouble(pool, ob_pool_find(pool, 2), OB_S("m"), NOON + i);
+        }
+    assert_in_range(ob_pool_find(pool, 2)->requests, 10, 13);
 }
 
 static void pool_tries_no_fresh_key_after_a_refusal(void **state)
@@ -107,9 +138,11 @@ static void pool_takes_a_key_that_was_blocked_for_fresh(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        POOL_TEST(pool_tries_fresh_keys_with_a_part_of_the_requests),
+        POOL_TEST(pool_tries_fewer_fresh_keys_as_they_fail),
+        POOL_TEST(pool_tries_no_fewer_as_proven_keys_fail),
         POOL_TEST(pool_sends_a_fresh_key_one_request_at_a_time),
         POOL_TEST(pool_tries_a_fresh_key_again_when_it_told_nothing),
+        POOL_TEST(pool_tries_a_fresh_key_in_trouble_now_and_then),
         POOL_TEST(pool_tries_no_fresh_key_after_a_refusal),
         POOL_TEST(pool_uses_fresh_keys_where_no_other_has_room),
         POOL_TEST(pool_uses_fresh_keys_of_a_higher_priority_first),
