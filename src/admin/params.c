@@ -55,7 +55,7 @@ static ob_status unknown(ob_slice name, const ob_param *params, size_t count,
     size_t at = 0;
     for (size_t i = 0; i < count; i++) {
         names[i] = ob_slice_str(params[i].name);
-        if (at + names[i].len + 3 > sizeof(list))
+        if (!names[i].len || at + names[i].len + 3 > sizeof(list))
             continue;
         if (i)
             memcpy(list + at, ", ", 2);

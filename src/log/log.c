@@ -660,8 +660,10 @@ ob_log_ring *ob_log_ring_new(ob_log *log)
     /* Its pages are taken as they are first written to. */
     if (posix_memalign((void **)&ring, 64, sizeof(*ring)) != 0)
         return NULL;
-    memset(ring, 0, offsetof(ob_log_ring, data));
     ring->log = log;
+    ring->end = ring->tail_seen = 0;
+    atomic_init(&ring->head, 0);
+    atomic_init(&ring->tail, 0);
     pthread_mutex_lock(&log->lock);
     bool fits = log->ring_count < RINGS_MAX;
     if (fits)
