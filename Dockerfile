@@ -9,7 +9,11 @@ WORKDIR /src
 # The packages change less often than the code, so they get a layer of their
 # own.
 COPY dev ./
-RUN ./dev setup build
+COPY tools/prices tools/prices
+# node makes the table of prices; without it costs are not known.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends nodejs npm \
+    && ./dev setup build
 COPY . ./
 RUN ./dev build && strip build/one-balance
 

@@ -95,7 +95,7 @@ static const ob_field list_params[] = {
 static ob_status list_work(ob_task *task)
 {
     list_task *t = (list_task *)task;
-    ob_log_reader *reader;
+    ob_log_reader *reader = NULL;
     ob_status status = ob_log_task_open(task, &reader);
     if (status)
         return status;
@@ -150,7 +150,7 @@ typedef struct show_task {
 
 static ob_status show_work(ob_task *task)
 {
-    ob_log_reader *reader;
+    ob_log_reader *reader = NULL;
     ob_status status = ob_log_task_open(task, &reader);
     if (status)
         return status;

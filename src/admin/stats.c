@@ -116,7 +116,7 @@ static ob_status find_range(stats_task *t, ob_admin_error *error)
 
 static ob_status stats_work(ob_task *task)
 {
-    ob_log_reader *reader;
+    ob_log_reader *reader = NULL;
     ob_status status = ob_log_task_open(task, &reader);
     if (status)
         return status;

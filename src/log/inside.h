@@ -14,12 +14,12 @@
 #define RING_BYTES ((size_t)2 * 1024 * 1024)
 
 struct ob_log_ring {
-    ob_log *log;
+    _Alignas(64) char data[RING_BYTES];
     _Alignas(64) atomic_size_t head; /* bytes ever written */
     size_t end;                      /* of what was taken */
     size_t tail_seen;                /* as the writer last saw it */
+    ob_log *log;
     _Alignas(64) atomic_size_t tail; /* bytes ever read */
-    _Alignas(64) char data[RING_BYTES];
 };
 
 /* The next entry's bytes; empty: there is none. */

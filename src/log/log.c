@@ -49,6 +49,7 @@ struct ob_log {
     log_rollup *rollup;
     ob_buffer batch; /* words with sizes, and entries */
     size_t batch_count;
+    bool more;              /* than fits into the batch */
     int64_t batch_since_ms; /* monotonic, as those below */
     int64_t retry_at_ms;
     int64_t complained_ms;
@@ -397,33 +398,56 @@ static bool is_batch_full(const ob_log *log)
            ob_buffer_slice(&log->batch).len >= RING_BYTES;
 }
 
-static void drain_ring(ob_log *log, ob_log_ring *ring)
+static int64_t ended_ms(ob_slice bytes)
 {
-    while (!is_batch_full(log)) {
-        ob_slice bytes = ob_log_ring_peek(ring);
-        if (!bytes.ptr)
-            return;
-        uint64_t size = bytes.len;
-        size_t need = sizeof(size) + bytes.len;
-        if (ob_buffer_reserve(&log->batch, need) != OB_OK) {
-            log->batch.failed = false;
-            return;
-        }
-        ob_buffer_append(&log->batch,
-                         ob_slice_make((const char *)&size, sizeof(size)));
-        ob_buffer_append(&log->batch, bytes);
-        ob_log_ring_pop(ring);
-        if (!log->batch_count++)
-            log->batch_since_ms = ticks_ms();
-    }
+    int64_t ms;
+    memcpy(&ms, bytes.ptr + offsetof(ob_entry, ended_ms), sizeof(ms));
+    return ms;
 }
 
+/* The ring whose next entry ended first; NULL: all are empty. */
+static ob_log_ring *earliest(ob_log_ring **rings, size_t count, ob_slice *bytes)
+{
+    ob_log_ring *found = NULL;
+    for (size_t i = 0; i < count; i++) {
+        ob_slice next = ob_log_ring_peek(rings[i]);
+        if (!next.ptr || (found && ended_ms(next) >= ended_ms(*bytes)))
+            continue;
+        found = rings[i];
+        *bytes = next;
+    }
+    return found;
+}
+
+/* False: there is no memory. */
+static bool keep(ob_log *log, ob_slice bytes)
+{
+    uint64_t size = bytes.len;
+    if (ob_buffer_reserve(&log->batch, sizeof(size) + bytes.len) != OB_OK) {
+        log->batch.failed = false;
+        return false;
+    }
+    ob_buffer_append(&log->batch,
+                     ob_slice_make((const char *)&size, sizeof(size)));
+    ob_buffer_append(&log->batch, bytes);
+    if (!log->batch_count++)
+        log->batch_since_ms = ticks_ms();
+    return true;
+}
+
+/* In the order of their ends, as far as they are there. */
 static void drain(ob_log *log)
 {
     ob_log_ring *rings[RINGS_MAX];
     size_t count = rings_of(log, rings);
-    for (size_t i = 0; i < count; i++)
-        drain_ring(log, rings[i]);
+    ob_slice bytes = {NULL, 0};
+    while (!is_batch_full(log)) {
+        ob_log_ring *ring = earliest(rings, count, &bytes);
+        if (!ring || !keep(log, bytes))
+            break;
+        ob_log_ring_pop(ring);
+    }
+    log->more = is_batch_full(log);
 }
 
 /* ---- rounds ---- */
@@ -522,7 +546,8 @@ static bool wait(ob_log *log, ob_log_settings *settings)
     until.tv_sec = at_ms / 1000;
     until.tv_nsec = at_ms % 1000 * 1000000;
     pthread_mutex_lock(&log->lock);
-    if (!log->stopping && !is_batch_full(log))
+    bool hurry = log->more && ticks_ms() >= log->retry_at_ms;
+    if (!log->stopping && !hurry)
         (void)pthread_cond_timedwait(&log->wake, &log->lock, &until);
     bool on = !log->stopping;
     *settings = log->settings;
@@ -635,8 +660,10 @@ ob_log_ring *ob_log_ring_new(ob_log *log)
     /* Its pages are taken as they are first written to. */
     if (posix_memalign((void **)&ring, 64, sizeof(*ring)) != 0)
         return NULL;
-    memset(ring, 0, offsetof(ob_log_ring, data));
     ring->log = log;
+    ring->end = ring->tail_seen = 0;
+    atomic_init(&ring->head, 0);
+    atomic_init(&ring->tail, 0);
     pthread_mutex_lock(&log->lock);
     bool fits = log->ring_count < RINGS_MAX;
     if (fits)

@@ -514,7 +514,7 @@ static ob_status write_bodies(search *s, int64_t id, ob_buffer *out)
 ob_status ob_log_show(ob_log_reader *reader, int64_t id, ob_buffer *out)
 {
     search s;
-    ob_log_row row;
+    ob_log_row row = {.id = 0};
     ob_status status = search_begin(&s, reader);
     if (!status)
         status = load_row(&s, id, &row);

@@ -14,8 +14,8 @@ const int64_t log_spans[LOG_SPANS] = {60, 3600, 86400, 3601, 86401};
 #define SLOTS      (2 * GROUPS_MAX)
 
 typedef struct group {
-    int64_t at; /* the minute, unix seconds */
-    int64_t key_id;
+    int64_t at;        /* the minute, unix seconds; by key: the hour */
+    int64_t key_id;    /* 0: by auth key */
     ob_slice provider; /* in `texts` */
     ob_slice model;
     ob_slice auth_key;
@@ -303,21 +303,35 @@ static void count(log_sums *sums, const ob_entry *entry)
     count_causes(sums, entry);
 }
 
+static bool add(log_rollup *rollup, const group *like, const ob_entry *entry)
+{
+    group *found = find(rollup, like);
+    if (found)
+        count(&found->sums, entry);
+    return found != NULL;
+}
+
+/* Once by auth key and minute, once by key and hour: both together would be
+ * nearly as many groups as requests. */
 bool log_rollup_add(log_rollup *rollup, log_file *file, const ob_entry *entry)
 {
     const ob_entry_attempt *last =
         entry->kept ? &entry->attempts[entry->kept - 1] : NULL;
+    if (rollup->count + 2 > GROUPS_MAX)
+        return false;
     group like = {.at = entry->ended_ms / 60000 * 60,
-                  .key_id = last ? last->key_id : 0,
                   .provider = entry->provider,
                   .model = entry->model,
                   .auth_key = entry->auth_key};
     if (!like.model.len && last && log_name_is_kept(file, last->model))
         like.model = last->model;
-    group *found = find(rollup, &like);
-    if (found)
-        count(&found->sums, entry);
-    return found != NULL;
+    bool added = add(rollup, &like, entry);
+    if (!added || !last)
+        return added;
+    like.at = like.at / 3600 * 3600;
+    like.key_id = last->key_id;
+    like.auth_key = (ob_slice){NULL, 0};
+    return add(rollup, &like, entry);
 }
 
 /* ---- into the file ---- */
@@ -389,19 +403,16 @@ static int save_group(log_file *file, const group *g)
                         0,
                         log_name(file, g->provider, true),
                         log_name(file, g->model, true),
-                        0,
+                        g->key_id,
                         log_name(file, g->auth_key, true)};
     int rc = SQLITE_OK;
-    int64_t auth_key = place[5];
     for (size_t i = 0; !rc && i < LOG_SPANS; i++) {
         int64_t by_key = log_spans[i] & 1;
         int64_t span_s = log_spans[i] - by_key;
-        if (by_key && !g->key_id)
+        if (by_key != (g->key_id != 0))
             continue;
         place[0] = log_spans[i];
         place[1] = g->at / span_s * span_s;
-        place[4] = by_key ? g->key_id : 0;
-        place[5] = by_key ? 0 : auth_key;
         rc = add_to(file, i, place, &sums);
     }
     return rc;

@@ -37,6 +37,7 @@ static void add_attempt(writing *w, const ob_entry_attempt *attempt)
     }
     ob_buffer_append_char(&w->detail, ']');
     ob_tags_add_text(&w->tags, OB_TAG_PROVIDER, attempt->provider);
+    ob_tags_add_text(&w->tags, OB_TAG_MODEL, attempt->model);
     ob_tags_add_key(&w->tags, attempt->key_id);
     ob_tags_add_text(&w->tags, OB_TAG_VERDICT, verdict);
 }

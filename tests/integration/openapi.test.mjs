@@ -256,7 +256,8 @@ async function busy(room) {
     );
     const logged = await eventually(
         'the requests are in the log',
-        async () => (await gateway.admin('GET', '/requests')).body.requests[3],
+        async () =>
+            (await gateway.admin('GET', '/requests')).body.requests?.[3],
     );
     const cookie = await signIn(gateway);
     const { sessions } = (await gateway.admin('GET', '/sessions')).body;
