@@ -8,7 +8,15 @@ import { rememberAuthKey, rememberedAuthKey } from '../memory';
 import { useLogKept, useResource } from '../resource';
 import { to } from '../router';
 import type { KeyList, LogRequest } from '../types';
-import { Badge, Button, Facts, Field, HttpStatus, Notice, Page } from '../ui/parts';
+import {
+    Badge,
+    Button,
+    Facts,
+    Field,
+    HttpStatus,
+    Notice,
+    Page,
+} from '../ui/parts';
 import type { Models } from './models';
 
 interface Turn {
@@ -36,8 +44,17 @@ interface Answered {
 }
 
 /* The events of a stream, line by line, as the chunks come. */
-async function* events(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-    const reader = body.pipeThrough(new TextDecoderStream() as unknown as TransformStream<Uint8Array, string>).getReader();
+async function* events(
+    body: ReadableStream<Uint8Array>,
+): AsyncGenerator<string> {
+    const reader = body
+        .pipeThrough(
+            new TextDecoderStream() as unknown as TransformStream<
+                Uint8Array,
+                string
+            >,
+        )
+        .getReader();
     let rest = '';
     for (;;) {
         const { done, value } = await reader.read();
@@ -53,14 +70,22 @@ async function* events(body: ReadableStream<Uint8Array>): AsyncGenerator<string>
 function deltaOf(event: string): { text: string; usage: Outcome['tokens'] } {
     const chunk = JSON.parse(event);
     if (chunk.error) throw new Error(chunk.error.message ?? event);
-    return { text: chunk.choices?.[0]?.delta?.content ?? '', usage: chunk.usage ?? null };
+    return {
+        text: chunk.choices?.[0]?.delta?.content ?? '',
+        usage: chunk.usage ?? null,
+    };
 }
 
-async function whoAnswered(outcome: Outcome, kept: boolean): Promise<Answered | null> {
+async function whoAnswered(
+    outcome: Outcome,
+    kept: boolean,
+): Promise<Answered | null> {
     const { provider, requestId } = outcome;
     if (!provider) return null;
     const logged = async () => {
-        const { requests } = await get<{ requests: LogRequest[] }>(`/requests${ask({ q: requestId, limit: 1 })}`);
+        const { requests } = await get<{ requests: LogRequest[] }>(
+            `/requests${ask({ q: requestId, limit: 1 })}`,
+        );
         return requests[0]?.key ?? null;
     };
     /* The log is written a moment after the answer. */
@@ -93,26 +118,43 @@ export function PlaygroundPage({ query }: { query: URLSearchParams }) {
     const abort = useRef<AbortController | null>(null);
     const foot = useRef<HTMLDivElement>(null);
     useEffect(() => () => abort.current?.abort(), []);
-    useEffect(() => foot.current?.scrollIntoView({ block: 'nearest' }), [turns, answer]);
+    useEffect(
+        () => foot.current?.scrollIntoView({ block: 'nearest' }),
+        [turns, answer],
+    );
     const suggestions = [
         ...(models.data?.models ?? []).map(({ name }) => name),
-        ...(models.data?.in_use ?? []).map((used) => `${used.provider}/${used.model}`),
+        ...(models.data?.in_use ?? []).map(
+            (used) => `${used.provider}/${used.model}`,
+        ),
     ];
 
-    const ask_ = async (messages: { role: string; content: string }[], began: number) => {
+    const ask_ = async (
+        messages: { role: string; content: string }[],
+        began: number,
+    ) => {
         const response = await fetch('/v1/chat/completions', {
             method: 'POST',
             credentials: 'omit',
             signal: abort.current!.signal,
-            headers: { 'content-type': 'application/json', authorization: `Bearer ${authKey.trim()}` },
-            body: JSON.stringify({ model: model.trim(), messages, stream, ...(stream && { stream_options: { include_usage: true } }) }),
+            headers: {
+                'content-type': 'application/json',
+                authorization: `Bearer ${authKey.trim()}`,
+            },
+            body: JSON.stringify({
+                model: model.trim(),
+                messages,
+                stream,
+                ...(stream && { stream_options: { include_usage: true } }),
+            }),
         });
         const told: Outcome = {
             status: response.status,
             requestId: response.headers.get('x-request-id') ?? '',
             provider: response.headers.get('x-one-balance-provider') ?? '',
             model: response.headers.get('x-one-balance-model') ?? '',
-            attempts: Number(response.headers.get('x-one-balance-attempts')) || 0,
+            attempts:
+                Number(response.headers.get('x-one-balance-attempts')) || 0,
             firstMs: null,
             totalMs: 0,
             tokens: null,
@@ -125,7 +167,10 @@ export function PlaygroundPage({ query }: { query: URLSearchParams }) {
         if (!response.ok) {
             finish();
             const body = await response.json().catch(() => null);
-            throw new Error(body?.error?.message ?? t('failed.status', { n: response.status }));
+            throw new Error(
+                body?.error?.message ??
+                    t('failed.status', { n: response.status }),
+            );
         }
         if (response.headers.get('content-type')?.includes('event-stream')) {
             for await (const event of events(response.body!)) {
@@ -160,7 +205,10 @@ export function PlaygroundPage({ query }: { query: URLSearchParams }) {
         setAnswered(null);
         setProblem('');
         try {
-            const messages = [...(system ? [{ role: 'system', content: system }] : []), ...history];
+            const messages = [
+                ...(system ? [{ role: 'system', content: system }] : []),
+                ...history,
+            ];
             const said = await ask_(messages, performance.now());
             setTurns([...history, { role: 'assistant', content: said }]);
         } catch (error) {
@@ -177,11 +225,21 @@ export function PlaygroundPage({ query }: { query: URLSearchParams }) {
         <Page title={t('nav.playground')}>
             <div class="playground">
                 <section class="panel talk" aria-label={t('play.talk')}>
-                    <div class="turns" role="log" aria-live="polite" tabIndex={0} aria-label={t('play.talk')}>
-                        {!turns.length && !busy && <p class="muted none">{t('play.empty')}</p>}
+                    <div
+                        class="turns"
+                        role="log"
+                        aria-live="polite"
+                        tabIndex={0}
+                        aria-label={t('play.talk')}
+                    >
+                        {!turns.length && !busy && (
+                            <p class="muted none">{t('play.empty')}</p>
+                        )}
                         {turns.map((turn, at) => (
                             <div key={at} class={`turn ${turn.role}`}>
-                                <span class="muted">{t(`play.${turn.role}`)}</span>
+                                <span class="muted">
+                                    {t(`play.${turn.role}`)}
+                                </span>
                                 <p>{turn.content}</p>
                             </div>
                         ))}
@@ -200,21 +258,46 @@ export function PlaygroundPage({ query }: { query: URLSearchParams }) {
                             aria-label={t('play.message')}
                             placeholder={t('play.message')}
                             value={text}
-                            onInput={(event) => setText(event.currentTarget.value)}
+                            onInput={(event) =>
+                                setText(event.currentTarget.value)
+                            }
                             onKeyDown={(event) => {
-                                if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) void send(event);
+                                if (
+                                    event.key === 'Enter' &&
+                                    !event.shiftKey &&
+                                    !event.isComposing
+                                )
+                                    void send(event);
                             }}
                         />
                         <div class="actions">
                             {turns.length > 0 && !busy && (
-                                <Button kind="quiet" onClick={() => { setTurns([]); setOutcome(null); setAnswered(null); }}>
+                                <Button
+                                    kind="quiet"
+                                    onClick={() => {
+                                        setTurns([]);
+                                        setOutcome(null);
+                                        setAnswered(null);
+                                    }}
+                                >
                                     {t('play.clear')}
                                 </Button>
                             )}
                             {busy ? (
-                                <Button onClick={() => abort.current?.abort()}>{t('play.stop')}</Button>
+                                <Button onClick={() => abort.current?.abort()}>
+                                    {t('play.stop')}
+                                </Button>
                             ) : (
-                                <Button kind="main" type="submit" icon="play" disabled={!model.trim() || !authKey.trim() || !text.trim()}>
+                                <Button
+                                    kind="main"
+                                    type="submit"
+                                    icon="play"
+                                    disabled={
+                                        !model.trim() ||
+                                        !authKey.trim() ||
+                                        !text.trim()
+                                    }
+                                >
                                     {t('play.send')}
                                 </Button>
                             )}
@@ -229,63 +312,123 @@ export function PlaygroundPage({ query }: { query: URLSearchParams }) {
                                 list="models"
                                 placeholder="provider/model"
                                 value={model}
-                                onInput={(event) => setModel(event.currentTarget.value)}
+                                onInput={(event) =>
+                                    setModel(event.currentTarget.value)
+                                }
                             />
                         </Field>
                         <datalist id="models">
-                            {suggestions.map((name) => <option key={name} value={name} />)}
+                            {suggestions.map((name) => (
+                                <option key={name} value={name} />
+                            ))}
                         </datalist>
                         <Field label={t('authkey')} hint={t('play.keyhint')}>
                             <input
                                 type="password"
                                 autocomplete="off"
                                 value={authKey}
-                                onInput={(event) => setAuthKey(event.currentTarget.value)}
+                                onInput={(event) =>
+                                    setAuthKey(event.currentTarget.value)
+                                }
                             />
                         </Field>
                         <Field label={t('play.system')}>
-                            <textarea rows={2} value={system} onInput={(event) => setSystem(event.currentTarget.value)} />
+                            <textarea
+                                rows={2}
+                                value={system}
+                                onInput={(event) =>
+                                    setSystem(event.currentTarget.value)
+                                }
+                            />
                         </Field>
                         <label class="tick">
-                            <input type="checkbox" checked={stream} onChange={(event) => setStream(event.currentTarget.checked)} />
+                            <input
+                                type="checkbox"
+                                checked={stream}
+                                onChange={(event) =>
+                                    setStream(event.currentTarget.checked)
+                                }
+                            />
                             {t('play.stream')}
                         </label>
                     </section>
                     <section class="panel" aria-label={t('play.outcome')}>
-                        <div class="panel-head"><h2>{t('play.outcome')}</h2></div>
+                        <div class="panel-head">
+                            <h2>{t('play.outcome')}</h2>
+                        </div>
                         {!outcome && <p class="muted">{t('play.nooutcome')}</p>}
                         {outcome && (
                             <Facts
                                 of={[
-                                    [t('requests.status'), <HttpStatus status={outcome.status} />],
+                                    [
+                                        t('requests.status'),
+                                        <HttpStatus status={outcome.status} />,
+                                    ],
                                     [
                                         t('play.answeredby'),
                                         answered ? (
                                             <>
-                                                <a class="mono" href={to(['keys', answered.provider], { key: answered.id })}>
+                                                <a
+                                                    class="mono"
+                                                    href={to(
+                                                        [
+                                                            'keys',
+                                                            answered.provider,
+                                                        ],
+                                                        { key: answered.id },
+                                                    )}
+                                                >
                                                     {answered.key}
                                                 </a>
-                                                {!answered.sure && <small class="muted"> {t('play.probably')}</small>}
+                                                {!answered.sure && (
+                                                    <small class="muted">
+                                                        {' '}
+                                                        {t('play.probably')}
+                                                    </small>
+                                                )}
                                             </>
-                                        ) : '–',
+                                        ) : (
+                                            '–'
+                                        ),
                                     ],
                                     [
                                         t('request.answered'),
-                                        <span class="mono">{outcome.provider || '–'}{outcome.model && `/${outcome.model}`}</span>,
+                                        <span class="mono">
+                                            {outcome.provider || '–'}
+                                            {outcome.model &&
+                                                `/${outcome.model}`}
+                                        </span>,
                                     ],
                                     [
                                         t('requests.attempts'),
-                                        outcome.attempts > 1 ? <Badge kind="info">{outcome.attempts}</Badge> : outcome.attempts || '–',
+                                        outcome.attempts > 1 ? (
+                                            <Badge kind="info">
+                                                {outcome.attempts}
+                                            </Badge>
+                                        ) : (
+                                            outcome.attempts || '–'
+                                        ),
                                     ],
-                                    [t('requests.firstbyte'), took(outcome.firstMs)],
-                                    [t('requests.total'), took(outcome.totalMs)],
+                                    [
+                                        t('requests.firstbyte'),
+                                        took(outcome.firstMs),
+                                    ],
+                                    [
+                                        t('requests.total'),
+                                        took(outcome.totalMs),
+                                    ],
                                     [
                                         t('stats.tokens'),
                                         outcome.tokens
                                             ? `${count(outcome.tokens.prompt_tokens)} → ${count(outcome.tokens.completion_tokens)}`
                                             : '–',
                                     ],
-                                    [t('play.requestid'), <span class="mono small-text">{outcome.requestId || '–'}</span>],
+                                    [
+                                        t('play.requestid'),
+                                        <span class="mono small-text">
+                                            {outcome.requestId || '–'}
+                                        </span>,
+                                    ],
                                 ]}
                             />
                         )}
