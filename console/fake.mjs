@@ -591,12 +591,10 @@ export class Fake {
                 room_at_ms: at ? this.now + 90000 : null,
                 shares_with: at ? [2, 3] : [],
             })),
-            evidence: this.changes
-                .slice(0, 4)
-                .map((change) => ({
-                    ...change,
-                    key: { id, key: key.key, provider: key.provider },
-                })),
+            evidence: this.changes.slice(0, 4).map((change) => ({
+                ...change,
+                key: { id, key: key.key, provider: key.provider },
+            })),
         };
     }
 
@@ -675,7 +673,12 @@ export class Fake {
                 points.push(
                     this.point(t, step, (provider ? 0.3 : 1) / (at + 1), roll),
                 );
-            return { group: name, points, total: this.sum(points) };
+            /* Times without requests are left out; here some in the night. */
+            return {
+                group: name,
+                points: points.filter((_, i) => i < 3 || i > 5),
+                total: this.sum(points),
+            };
         });
         return {
             by,

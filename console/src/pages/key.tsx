@@ -248,9 +248,7 @@ function Learned({ of }: { of: KeyDetail }) {
                 <QuotaBlock key={quota.model ?? ''} quota={quota} />
             ))}
             <h3>{t('evidence')}</h3>
-            {!of.evidence?.length && (
-                <p class="muted">{t('evidence.none')}</p>
-            )}
+            {!of.evidence?.length && <p class="muted">{t('evidence.none')}</p>}
             <ul class="changes in-panel">
                 {of.evidence?.map((line) => (
                     <ChangeLine key={line.id} change={line} named={false} />

@@ -38,6 +38,24 @@ function useSince(span: Span): number {
     return since;
 }
 
+type Point = Stats['series'][0]['points'][0];
+
+const nothing: Totals = {
+    requests: 0,
+    ok: 0,
+    errors: 0,
+    attempts: 0,
+    tokens_in: 0,
+    tokens_out: 0,
+    tokens_cached: 0,
+    tokens_reasoning: 0,
+    cost_usd: 0,
+    first_byte_ms_p50: null,
+    first_byte_ms_p95: null,
+    total_ms_p50: null,
+    total_ms_p95: null,
+};
+
 function Tile({
     name,
     value,
@@ -114,9 +132,25 @@ function Tiles({ total }: { total: Totals | null }) {
     );
 }
 
+const steps: Record<string, number> = { minute: 60, hour: 3600, day: 86400 };
+const POINTS_MAX = 2000;
+
+/* The API leaves out times without requests; a chart needs them, as nothing. */
+function evenly(stats: Stats): Point[] {
+    const step = steps[stats.by] ?? 3600;
+    const told = new Map(
+        stats.series[0]?.points.map((point) => [point.at, point]),
+    );
+    const first = Math.max(stats.from, stats.to - POINTS_MAX * step);
+    const points: Point[] = [];
+    for (let at = first; at < stats.to; at += step)
+        points.push(told.get(at) ?? { ...nothing, at });
+    return points;
+}
+
 function Charts({ stats }: { stats: Stats | null }) {
     const drawn = useMemo(() => {
-        const points = stats?.series[0]?.points ?? [];
+        const points = stats ? evenly(stats) : [];
         const of = (pick: (point: Totals) => number | null) => points.map(pick);
         const line = (
             name: string,

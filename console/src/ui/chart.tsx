@@ -49,6 +49,11 @@ function axes(show: (n: number) => string): uPlot.Axis[] {
     ];
 }
 
+/* One point alone makes no line. */
+function few(values: (number | null)[]): boolean {
+    return values.filter((value) => value !== null).length < 3;
+}
+
 function tick(at: number, step: number): string {
     const date = new Date(at * 1000);
     const midnight = date.getHours() === 0 && date.getMinutes() === 0;
@@ -138,7 +143,11 @@ export function Chart({
                         : {
                               stroke,
                               width: 1.5,
-                              points: { show: times.length < 3, size: 4 },
+                              points: {
+                                  show: few(line.values),
+                                  size: 5,
+                                  fill: stroke,
+                              },
                               spanGaps: true,
                               ...(line.dashed && { dash: [4, 3] }),
                           };
