@@ -511,6 +511,15 @@ console_(
             0,
         );
         await page.getByRole('button', { name: 'Menu' }).click();
+        const bar = await page.locator('.brand').boundingBox();
+        const first = await page
+            .getByRole('link', { name: 'Requests', exact: true })
+            .boundingBox();
+        assert.ok(
+            first.y > bar.y + bar.height,
+            'the menu is not below the bar',
+        );
+        assert.ok(first.width > 150, 'the ways are cut');
         await visit.shot('menu');
         await visit.accessible('menu');
         await page.getByRole('link', { name: 'Settings' }).click();
