@@ -25,7 +25,9 @@ async function failure(response: Response): Promise<ApiError> {
     const body = await response.json().catch(() => null);
     const said = body?.error?.message;
     const message =
-        typeof said === 'string' ? said : t('failed.status', { n: response.status });
+        typeof said === 'string'
+            ? said
+            : t('failed.status', { n: response.status });
     return new ApiError(response.status, message, seconds);
 }
 
@@ -70,7 +72,11 @@ export const post = <T>(path: string, body: unknown, signal?: AbortSignal) =>
 
 /* For files, which the gateway reads by itself. */
 export const postRaw = <T>(path: string, text: string) =>
-    call<T>('POST', path, new Blob([text], { type: 'application/octet-stream' }));
+    call<T>(
+        'POST',
+        path,
+        new Blob([text], { type: 'application/octet-stream' }),
+    );
 
 export interface Session {
     csrf: string | null;

@@ -39,7 +39,9 @@ function PageAt({ place }: { place: Place }) {
         case '':
             return <OverviewPage />;
         case 'keys':
-            return <KeysPage provider={place.path[1] ?? ''} query={place.query} />;
+            return (
+                <KeysPage provider={place.path[1] ?? ''} query={place.query} />
+            );
         case 'requests':
             return <RequestsPage query={place.query} />;
         case 'auth-keys':
@@ -64,8 +66,16 @@ function PageAt({ place }: { place: Place }) {
     }
 }
 
-const nextLook: Record<Look, Look> = { auto: 'light', light: 'dark', dark: 'auto' };
-const lookIcons: Record<Look, IconName> = { auto: 'auto', light: 'sun', dark: 'moon' };
+const nextLook: Record<Look, Look> = {
+    auto: 'light',
+    light: 'dark',
+    dark: 'auto',
+};
+const lookIcons: Record<Look, IconName> = {
+    auto: 'auto',
+    light: 'sun',
+    dark: 'moon',
+};
 
 /* Language and colours, for the signed-in and the others. */
 export function Tastes({ onChange }: { onChange: () => void }) {
@@ -134,7 +144,9 @@ function Frame({
                             <a
                                 key={path}
                                 href={to(path ? [path] : [])}
-                                aria-current={path === here ? 'page' : undefined}
+                                aria-current={
+                                    path === here ? 'page' : undefined
+                                }
                             >
                                 <Icon name={icon} />
                                 {t(word)}
@@ -148,7 +160,12 @@ function Frame({
                             </span>
                         )}
                         <Tastes onChange={onChange} />
-                        <Button kind="quiet" icon="out" label={t('signout')} onClick={onLeave} />
+                        <Button
+                            kind="quiet"
+                            icon="out"
+                            label={t('signout')}
+                            onClick={onLeave}
+                        />
                     </div>
                 </div>
             </header>
@@ -161,7 +178,9 @@ function Frame({
 
 export function App() {
     const place = usePlace();
-    const [session, setSession] = useState<Session | null | undefined>(undefined);
+    const [session, setSession] = useState<Session | null | undefined>(
+        undefined,
+    );
     const [error, setError] = useState<ApiError | null>(null);
     const [, turn] = useState(0);
     const enter = () => {

@@ -90,7 +90,9 @@ export function span(seconds: number): string {
     if (m < 60) {
         const rest = s % 60;
         const minutes = t('time.min', { n: m });
-        return rest && m < 10 ? `${minutes} ${t('time.s', { n: rest })}` : minutes;
+        return rest && m < 10
+            ? `${minutes} ${t('time.s', { n: rest })}`
+            : minutes;
     }
     const h = Math.floor(m / 60);
     if (h < 24) {

@@ -9,7 +9,11 @@ export function mayBeSignedIn(): boolean {
 }
 
 export function rememberSession(open: boolean): void {
-    if (open) window.localStorage.setItem(KEPT, String(Date.now() + 12 * 3600 * 1000));
+    if (open)
+        window.localStorage.setItem(
+            KEPT,
+            String(Date.now() + 12 * 3600 * 1000),
+        );
     else window.localStorage.removeItem(KEPT);
 }
 

@@ -62,7 +62,8 @@ export function useResource<T>(
     useEffect(() => {
         if (!everyMs || path === null) return;
         const timer = setInterval(() => {
-            if (!document.hidden && !gone.current) setTurn((count) => count + 1);
+            if (!document.hidden && !gone.current)
+                setTurn((count) => count + 1);
         }, everyMs);
         return () => clearInterval(timer);
     }, [everyMs, path]);

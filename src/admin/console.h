@@ -24,7 +24,7 @@ typedef struct ob_console {
     size_t count;
 } ob_console;
 
-/* Made by console/embed.mjs, or empty: see src/admin/meson.build. */
+/* Made by console/embed.mjs, or empty: see console/meson.build. */
 extern const ob_console ob_console_built;
 
 /* Is it a path below which the page shows its own places? */

@@ -17,9 +17,15 @@ function ask(url, headers = {}, method = 'GET') {
             const parts = [];
             response.on('data', (part) => parts.push(part));
             response.on('end', () =>
-                done({ status: response.statusCode, headers: response.headers, body: Buffer.concat(parts) }),
+                done({
+                    status: response.statusCode,
+                    headers: response.headers,
+                    body: Buffer.concat(parts),
+                }),
             );
-        }).on('error', failed).end();
+        })
+            .on('error', failed)
+            .end();
     });
 }
 
@@ -30,38 +36,60 @@ async function hasConsole(gateway, t) {
     return false;
 }
 
-scenario('binary: files come compressed, checked by their tags', async (room, t) => {
-    const gateway = await room.gateway();
-    if (!(await hasConsole(gateway, t))) return;
-    const page = await ask(`${gateway.url}/`);
-    assert.equal(page.status, 200);
-    assert.equal(page.headers['cache-control'], 'no-cache');
-    assert.match(page.headers['content-security-policy'], /^default-src 'none'; script-src 'self';/);
-    const inside = await ask(`${gateway.url}/console/keys/openai`, { 'accept-encoding': 'gzip' });
-    assert.deepEqual(gunzipSync(inside.body), page.body);
-    const again = await ask(`${gateway.url}/`, { 'if-none-match': page.headers.etag });
-    assert.equal(again.status, 304);
-    assert.equal(again.body.length, 0);
-    const head = await ask(`${gateway.url}/`, {}, 'HEAD');
-    assert.equal(head.status, 200);
-    assert.equal(head.body.length, 0);
-    let sum = inside.body.length;
-    for (const [, path] of page.body.toString().matchAll(/(?:src|href)="([^"]+)"/g)) {
-        const gzip = await ask(gateway.url + path, { 'accept-encoding': 'gzip' });
-        const brotli = await ask(gateway.url + path, { 'accept-encoding': 'gzip, br' });
-        assert.equal(gzip.headers['content-encoding'], 'gzip');
-        assert.equal(brotli.headers['content-encoding'], 'br');
-        assert.match(gzip.headers['cache-control'], /immutable/);
-        assert.deepEqual(brotliDecompressSync(brotli.body), gunzipSync(gzip.body));
-        sum += gzip.body.length;
-    }
-    assert.ok(sum < 120000, `${sum} bytes`);
-    t.diagnostic(`the whole console: ${sum} bytes in gzip`);
-    assert.equal((await ask(`${gateway.url}/console/assets/none.js`)).status, 404);
-    const old = await ask(`${gateway.url}/keys/openai`);
-    assert.equal(old.status, 303);
-    assert.equal(old.headers.location, '/console/keys/openai');
-});
+scenario(
+    'binary: files come compressed, checked by their tags',
+    async (room, t) => {
+        const gateway = await room.gateway();
+        if (!(await hasConsole(gateway, t))) return;
+        const page = await ask(`${gateway.url}/`);
+        assert.equal(page.status, 200);
+        assert.equal(page.headers['cache-control'], 'no-cache');
+        assert.match(
+            page.headers['content-security-policy'],
+            /^default-src 'none'; script-src 'self';/,
+        );
+        const inside = await ask(`${gateway.url}/console/keys/openai`, {
+            'accept-encoding': 'gzip',
+        });
+        assert.deepEqual(gunzipSync(inside.body), page.body);
+        const again = await ask(`${gateway.url}/`, {
+            'if-none-match': page.headers.etag,
+        });
+        assert.equal(again.status, 304);
+        assert.equal(again.body.length, 0);
+        const head = await ask(`${gateway.url}/`, {}, 'HEAD');
+        assert.equal(head.status, 200);
+        assert.equal(head.body.length, 0);
+        let sum = inside.body.length;
+        for (const [, path] of page.body
+            .toString()
+            .matchAll(/(?:src|href)="([^"]+)"/g)) {
+            const gzip = await ask(gateway.url + path, {
+                'accept-encoding': 'gzip',
+            });
+            const brotli = await ask(gateway.url + path, {
+                'accept-encoding': 'gzip, br',
+            });
+            assert.equal(gzip.headers['content-encoding'], 'gzip');
+            assert.equal(brotli.headers['content-encoding'], 'br');
+            assert.match(gzip.headers['cache-control'], /immutable/);
+            assert.deepEqual(
+                brotliDecompressSync(brotli.body),
+                gunzipSync(gzip.body),
+            );
+            sum += gzip.body.length;
+        }
+        assert.ok(sum < 120000, `${sum} bytes`);
+        t.diagnostic(`the whole console: ${sum} bytes in gzip`);
+        assert.equal(
+            (await ask(`${gateway.url}/console/assets/none.js`)).status,
+            404,
+        );
+        const old = await ask(`${gateway.url}/keys/openai`);
+        assert.equal(old.status, 303);
+        assert.equal(old.headers.location, '/console/keys/openai');
+    },
+);
 
 function visiting(name, body, { keys = {}, timeout = 90000, ...look } = {}) {
     scenario(
@@ -89,7 +117,9 @@ visiting(
         const { page } = visit;
         await visit.go('/console/keys/openai?add=1');
         await page.getByRole('dialog').getByLabel('Remark').fill(HOSTILE);
-        await page.getByRole('textbox', { name: 'Keys' }).fill(`${secret('one')}\n${secret('two')}`);
+        await page
+            .getByRole('textbox', { name: 'Keys' })
+            .fill(`${secret('one')}\n${secret('two')}`);
         await page.getByRole('button', { name: 'Add 2 keys' }).click();
         await page.getByText('2 keys added.').waitFor();
         await page.getByRole('button', { name: 'Done' }).click();
@@ -103,7 +133,10 @@ visiting(
         await dialog.getByRole('button', { name: 'Show key' }).click();
         await dialog.getByText(secret('one')).waitFor();
         await dialog.getByRole('button', { name: 'Remove' }).click();
-        await page.getByRole('dialog', { name: 'Remove' }).getByRole('button', { name: 'Remove' }).click();
+        await page
+            .getByRole('dialog', { name: 'Remove' })
+            .getByRole('button', { name: 'Remove' })
+            .click();
         await page.getByText('The key is removed.').waitFor();
         assert.equal((await gateway.listKeys()).length, 1);
     },
@@ -121,7 +154,10 @@ visiting(
         await page.locator('.turn.assistant p').waitFor();
         await page.locator('.side-column a.mono').waitFor();
         await visit.shot('binary-playground');
-        assert.notEqual(await page.locator('.turn.assistant p').textContent(), '');
+        assert.notEqual(
+            await page.locator('.turn.assistant p').textContent(),
+            '',
+        );
     },
     { keys: { openai: [secret('one')] }, expected: /status of 404/ },
 );
@@ -129,27 +165,52 @@ visiting(
 visiting(
     'binary: a hundred thousand keys do not slow the console',
     async ({ visit, gateway, t }) => {
-        const all = Array.from({ length: 100000 }, (_, at) => `sk-bulk-${String(at).padStart(12, '0')}abcdef`);
+        const all = Array.from(
+            { length: 100000 },
+            (_, at) => `sk-bulk-${String(at).padStart(12, '0')}abcdef`,
+        );
         for (let at = 0; at < all.length; at += 20000)
-            await gateway.addKeys('openai', all.slice(at, at + 20000).join('\n'));
+            await gateway.addKeys(
+                'openai',
+                all.slice(at, at + 20000).join('\n'),
+            );
         const { page } = visit;
         const painted = async (path, what) => {
             await page.goto(gateway.url + path, { waitUntil: 'commit' });
             await page.locator('main h1').waitFor();
-            const first = await page.evaluate(() =>
-                performance.getEntriesByType('paint').find(({ name }) => name === 'first-contentful-paint')?.startTime);
+            const first = await page.evaluate(
+                () =>
+                    performance
+                        .getEntriesByType('paint')
+                        .find(({ name }) => name === 'first-contentful-paint')
+                        ?.startTime,
+            );
             await what.waitFor();
             const data = await page.evaluate(() => performance.now());
-            t.diagnostic(`${path}: first content ${Math.round(first)} ms, data ${Math.round(data)} ms`);
+            t.diagnostic(
+                `${path}: first content ${Math.round(first)} ms, data ${Math.round(data)} ms`,
+            );
         };
         for (let turn = 0; turn < 2; turn++) {
             await painted('/', page.locator('.pools a').first());
-            await painted('/console/keys/openai', page.locator('tbody .link').first());
+            await painted(
+                '/console/keys/openai',
+                page.locator('tbody .link').first(),
+            );
         }
         await visit.go('/console/keys/openai?add=1');
-        const text = Array.from({ length: 10000 }, (_, at) => `sk-more-${String(at).padStart(12, '0')}abcdef`).join('\n');
-        await visit.context.grantPermissions(['clipboard-read', 'clipboard-write']);
-        await page.evaluate((keys) => navigator.clipboard.writeText(keys), text);
+        const text = Array.from(
+            { length: 10000 },
+            (_, at) => `sk-more-${String(at).padStart(12, '0')}abcdef`,
+        ).join('\n');
+        await visit.context.grantPermissions([
+            'clipboard-read',
+            'clipboard-write',
+        ]);
+        await page.evaluate(
+            (keys) => navigator.clipboard.writeText(keys),
+            text,
+        );
         await page.getByRole('textbox', { name: 'Keys' }).focus();
         await page.keyboard.press('Control+V');
         const button = page.getByRole('button', { name: 'Add 10,000 keys' });
@@ -157,7 +218,9 @@ visiting(
         const began = performance.now();
         await button.click();
         await page.getByText('10,000 keys added.').waitFor({ timeout: 30000 });
-        t.diagnostic(`10,000 keys by paste: ${Math.round(performance.now() - began)} ms`);
+        t.diagnostic(
+            `10,000 keys by paste: ${Math.round(performance.now() - began)} ms`,
+        );
     },
     { expected: /status of 40[45]/, timeout: 150000 },
 );

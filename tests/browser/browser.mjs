@@ -10,12 +10,20 @@ import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const AXE = readFileSync(
+    createRequire(import.meta.url).resolve('axe-core/axe.min.js'),
+    'utf8',
+);
 export const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
-export const SHOTS = resolve(HERE, process.env.SCREENSHOTS ?? '../../build-browser/screenshots');
+export const SHOTS = resolve(
+    HERE,
+    process.env.SCREENSHOTS ?? '../../build-browser/screenshots',
+);
 
 /* A reason to pass over the tests, or false. */
-export const missing = existsSync(CHROMIUM) ? false : `there is no ${CHROMIUM}: ./dev setup test installs it`;
+export const missing = existsSync(CHROMIUM)
+    ? false
+    : `there is no ${CHROMIUM}: ./dev setup test installs it`;
 
 export const sizes = {
     desktop: { width: 1280, height: 800 },
@@ -27,8 +35,14 @@ export async function startBrowser() {
     return chromium.launch({
         executablePath: CHROMIUM,
         args: [
-            '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-            '--disable-background-networking', '--disable-component-update', '--disable-sync',
+            '--headless',
+            '--no-sandbox',
+            '--disable-gpu',
+            '--disable-quic',
+            '--no-first-run',
+            '--disable-background-networking',
+            '--disable-component-update',
+            '--disable-sync',
         ],
     });
 }
@@ -37,16 +51,28 @@ export async function startBrowser() {
 function watch() {
     window.noted = { shift: 0, violations: [] };
     new PerformanceObserver((list) => {
-        for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.noted.shift += entry.value;
+        for (const entry of list.getEntries())
+            if (!entry.hadRecentInput) window.noted.shift += entry.value;
     }).observe({ type: 'layout-shift', buffered: true });
     document.addEventListener('securitypolicyviolation', (event) => {
-        window.noted.violations.push(`${event.violatedDirective} ${event.blockedURI}`);
+        window.noted.violations.push(
+            `${event.violatedDirective} ${event.blockedURI}`,
+        );
     });
 }
 
 export class Visit {
     /* `expected`: console messages that this visit brings about itself. */
-    static async open(browser, url, { size = 'desktop', look = 'light', language = 'en-US', expected = /^$/ } = {}) {
+    static async open(
+        browser,
+        url,
+        {
+            size = 'desktop',
+            look = 'light',
+            language = 'en-US',
+            expected = /^$/,
+        } = {},
+    ) {
         const visit = new Visit();
         visit.url = url;
         visit.name = `${size}-${look}`;
@@ -66,9 +92,12 @@ export class Visit {
             if (!expected.test(text)) visit.problems.push(text);
         };
         visit.page.on('console', (message) => {
-            if (['error', 'warning'].includes(message.type())) note(`${message.text()} ${message.location().url}`);
+            if (['error', 'warning'].includes(message.type()))
+                note(`${message.text()} ${message.location().url}`);
         });
-        visit.page.on('pageerror', (error) => note(`${error.message}\n${error.stack}`));
+        visit.page.on('pageerror', (error) =>
+            note(`${error.message}\n${error.stack}`),
+        );
         visit.page.on('dialog', (dialog) => {
             visit.problems.push(`a dialog: ${dialog.message()}`);
             dialog.dismiss();
@@ -93,15 +122,22 @@ export class Visit {
     /* Nothing is being read any more. */
     async settle() {
         await this.page.waitForLoadState('networkidle').catch(() => {});
-        await this.page.waitForFunction(() => !document.querySelector('.waiting'));
+        await this.page.waitForFunction(
+            () => !document.querySelector('.waiting'),
+        );
     }
 
     async shot(name) {
-        await this.page.screenshot({ path: join(SHOTS, `${name}-${this.name}.png`) });
+        await this.page.screenshot({
+            path: join(SHOTS, `${name}-${this.name}.png`),
+        });
     }
 
     async wholeShot(name) {
-        await this.page.screenshot({ path: join(SHOTS, `${name}-${this.name}.png`), fullPage: true });
+        await this.page.screenshot({
+            path: join(SHOTS, `${name}-${this.name}.png`),
+            fullPage: true,
+        });
     }
 
     /* The page is not wider than the screen, and nothing went wrong in it. */
@@ -111,9 +147,16 @@ export class Visit {
             width: document.documentElement.clientWidth,
             noted: window.noted,
         }));
-        assert.ok(wide <= width, `${what}: the page is ${wide} wide on a screen of ${width}`);
+        assert.ok(
+            wide <= width,
+            `${what}: the page is ${wide} wide on a screen of ${width}`,
+        );
         assert.deepEqual(noted.violations, [], `${what}: against the policy`);
-        assert.deepEqual(this.problems, [], `${what}: in the browser's console`);
+        assert.deepEqual(
+            this.problems,
+            [],
+            `${what}: in the browser's console`,
+        );
     }
 
     async layoutShift() {
@@ -127,7 +170,13 @@ export class Visit {
         const { violations } = await this.page.evaluate(() => window.axe.run());
         const grave = violations
             .filter(({ impact }) => ['serious', 'critical'].includes(impact))
-            .map(({ id, help, nodes }) => `${id}: ${help}\n    ${nodes.slice(0, 4).map((n) => `${n.target}: ${n.failureSummary}`).join('\n    ')}`);
+            .map(
+                ({ id, help, nodes }) =>
+                    `${id}: ${help}\n    ${nodes
+                        .slice(0, 4)
+                        .map((n) => `${n.target}: ${n.failureSummary}`)
+                        .join('\n    ')}`,
+            );
         assert.deepEqual(grave, [], `${what}: axe`);
     }
 

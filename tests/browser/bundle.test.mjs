@@ -8,7 +8,10 @@ const KB = 1000;
 
 test('the whole console has less than 120 KB compressed', async () => {
     const { files } = await buildConsole();
-    const sum = files.reduce((total, { bytes }) => total + gzipSync(bytes, { level: 9 }).length, 0);
+    const sum = files.reduce(
+        (total, { bytes }) => total + gzipSync(bytes, { level: 9 }).length,
+        0,
+    );
     assert.ok(sum < 120 * KB, `${sum} bytes`);
 });
 
@@ -29,7 +32,12 @@ test('both languages have the same words', async () => {
     const [en, zh] = [await words('en'), await words('zh')];
     assert.deepEqual(Object.keys(zh).sort(), Object.keys(en).sort());
     for (const [name, text] of Object.entries(en)) {
-        const places = (of) => [...new Set([...of.matchAll(/\{(\w+)/g)].map((match) => match[1]))].sort();
+        const places = (of) =>
+            [
+                ...new Set(
+                    [...of.matchAll(/\{(\w+)/g)].map((match) => match[1]),
+                ),
+            ].sort();
         assert.deepEqual(places(zh[name]), places(text), name);
         assert.ok(zh[name] || !text, `${name} is empty`);
     }

@@ -20,9 +20,16 @@ after(async () => browser?.close());
 
 /* A test with a server and a visit that is signed in; what went wrong in the
  * browser meanwhile fails it. */
-export function console_(name, body, { fake = {}, absent = [], signedIn = true, timeout = 60000, ...look } = {}) {
+export function console_(
+    name,
+    body,
+    { fake = {}, absent = [], signedIn = true, timeout = 60000, ...look } = {},
+) {
     test(name, { skip: missing, timeout }, async () => {
-        const server = await new DevServer({ fake: new Fake(fake), absent }).start();
+        const server = await new DevServer({
+            fake: new Fake(fake),
+            absent,
+        }).start();
         const visit = await Visit.open(await sharedBrowser(), server.url, look);
         try {
             if (signedIn) await visit.signIn(DEV_KEY);

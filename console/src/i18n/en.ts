@@ -34,10 +34,12 @@ export const en = {
     'failed.unreachable': 'The gateway cannot be reached. Is it running?',
     'failed.wait': 'Try again in {n} s.',
 
-    'absent.log': 'The request log is switched off, or this gateway has none, so there is no history to show.',
+    'absent.log':
+        'The request log is switched off, or this gateway has none, so there is no history to show.',
     'absent.changes': 'This gateway does not tell what it decided about keys.',
     'absent.detail': 'This gateway tells neither quotas nor evidence of a key.',
-    'absent.authkeys': 'This gateway does not manage auth keys here; they come from its environment (AUTH_KEY).',
+    'absent.authkeys':
+        'This gateway does not manage auth keys here; they come from its environment (AUTH_KEY).',
     'absent.audit': 'This gateway does not show its audit log.',
     'absent.sessions': 'This gateway does not list sessions.',
     'absent.models': 'This gateway does not list models.',
@@ -65,7 +67,8 @@ export const en = {
     signin: 'Sign in',
     signout: 'Sign out',
     'signin.key': 'Auth key',
-    'signin.hint': 'An unrestricted one: from AUTH_KEY, or the one that the first start printed.',
+    'signin.hint':
+        'An unrestricted one: from AUTH_KEY, or the one that the first start printed.',
 
     key: 'Key',
     model: 'Model',
@@ -177,18 +180,22 @@ export const en = {
     'change.for': 'for {span} more',
     rewind: 'Rewind…',
     'rewind.title': 'Rewind verdicts',
-    'rewind.text': 'Activates the keys that verdicts blocked, and lifts the cool-downs that they gave, since the time chosen ({provider}). What a person blocked stays blocked, and the evidence is kept.',
+    'rewind.text':
+        'Activates the keys that verdicts blocked, and lifts the cool-downs that they gave, since the time chosen ({provider}). What a person blocked stays blocked, and the evidence is kept.',
     'rewind.since': 'Verdicts of the last',
     'rewind.look': 'Show keys',
-    'rewind.found': '{n} {n|key|keys} and {lifted} {lifted|cool-down|cool-downs} would be set free.',
+    'rewind.found':
+        '{n} {n|key|keys} and {lifted} {lifted|cool-down|cool-downs} would be set free.',
     'rewind.none': 'No verdict of this time is still in force.',
     'rewind.do': 'Set free',
-    'rewind.done': '{n} {n|key is|keys are} active again, {lifted} {lifted|cool-down is|cool-downs are} lifted.',
+    'rewind.done':
+        '{n} {n|key is|keys are} active again, {lifted} {lifted|cool-down is|cool-downs are} lifted.',
 
     'keys.add': 'Add keys',
     'keys.export': 'Export',
     'export.do': 'Download',
-    'export.text': 'Every key and what is known of it ({provider}). The audit log gets a line.',
+    'export.text':
+        'Every key and what is known of it ({provider}). The audit log gets a line.',
     'export.format': 'Format',
     'export.lines': 'one a line',
     'export.secrets': 'With the keys themselves, not masked',
@@ -228,9 +235,12 @@ export const en = {
     'bulk.none': 'Clear selection',
     'bulk.done': '{n} {n|key|keys} changed.',
     'bulk.activate': 'Lifts the block and every cool-down of these keys.',
-    'bulk.block': 'These keys serve no more requests until somebody activates them.',
-    'bulk.remove': 'These keys are removed for good, with what is known about them.',
-    'bulk.remark': 'All of them get this remark in place of their own; an empty one takes it away.',
+    'bulk.block':
+        'These keys serve no more requests until somebody activates them.',
+    'bulk.remove':
+        'These keys are removed for good, with what is known about them.',
+    'bulk.remark':
+        'All of them get this remark in place of their own; an empty one takes it away.',
     'bulk.priority': '0 to 7. Keys of a higher priority serve first.',
     'bulk.weight': '1 to 100. The share among keys of the same priority.',
 
@@ -248,7 +258,8 @@ export const en = {
     'add.refused': 'refused',
     'add.added': 'added',
     'add.refusedlist': 'Refused: {n}',
-    'add.alone': 'This gateway gives no preview; only repetitions could be counted.',
+    'add.alone':
+        'This gateway gives no preview; only repetitions could be counted.',
     'add.do': 'Add {n} {n|key|keys}',
     'add.progress': '{done} of {of}',
     'add.done': '{n} {n|key|keys} added.',
@@ -309,8 +320,10 @@ export const en = {
     'request.asked': 'Model asked for',
     'request.answered': 'Answered by',
     'request.times': 'Times',
-    'request.timesof': 'first byte {first}, whole {total}, waited in line {waited}',
-    'request.tokens': '{input} in ({cached} cached), {output} out ({reasoning} reasoning)',
+    'request.timesof':
+        'first byte {first}, whole {total}, waited in line {waited}',
+    'request.tokens':
+        '{input} in ({cached} cached), {output} out ({reasoning} reasoning)',
     'request.size': 'Size',
     'request.stream': 'stream',
     'request.attempts': 'Attempts ({n})',
@@ -326,16 +339,19 @@ export const en = {
     'limit.tokens_minute': 'Tokens a minute',
     'limit.usd_day': 'US$ a day',
     'limit.usd_month': 'US$ a month',
-    'authkeys.lead': 'Keys that this gateway gives to its callers. Only an unrestricted one opens the console.',
+    'authkeys.lead':
+        'Keys that this gateway gives to its callers. Only an unrestricted one opens the console.',
     'authkeys.new': 'New auth key',
     'authkeys.make': 'Make the key',
     'authkeys.made': 'The new auth key',
-    'authkeys.once': 'Copy it now: only its hash is kept, and it is not shown again.',
+    'authkeys.once':
+        'Copy it now: only its hash is kept, and it is not shown again.',
     'authkeys.edit': 'Auth key {name}',
     'authkeys.name': 'Name',
     'authkeys.from': 'From',
     'authkeys.permissions': 'Permissions',
-    'authkeys.permissionshint': 'Without any, the key is unrestricted and opens the console.',
+    'authkeys.permissionshint':
+        'Without any, the key is unrestricted and opens the console.',
     'authkeys.addpermission': 'Allow a provider',
     'authkeys.models': 'Models',
     'authkeys.modelshint': 'all models, or a, b, c',
@@ -347,7 +363,8 @@ export const en = {
     'authkeys.nolimit': 'no limit',
     'authkeys.nolimits': 'no limits',
     'authkeys.revoked': 'revoked',
-    'authkeys.revoketext': 'Callers with {name} get 401 from now on. This cannot be taken back.',
+    'authkeys.revoketext':
+        'Callers with {name} get 401 from now on. This cannot be taken back.',
     'authkeys.revokedone': '{name} is revoked.',
     'authkeys.revokedtoo': 'Revoked ones too',
     'authkeys.total': '{n} auth {n|key|keys}',
@@ -385,7 +402,8 @@ export const en = {
     'models.nexttry': 'tried again in {span}',
     'models.try': 'Try',
 
-    'settings.lead': 'As they are in force. They come from the configuration file, the environment and the command line; secrets are not shown.',
+    'settings.lead':
+        'As they are in force. They come from the configuration file, the environment and the command line; secrets are not shown.',
     'settings.process': 'This process',
     'settings.version': 'Version',
     'settings.uptime': 'Running for',
@@ -403,7 +421,8 @@ export const en = {
     'settings.lost': 'Lost',
 
     'play.talk': 'Conversation',
-    'play.empty': 'Send a message: it goes through the gateway like any caller’s, and counts like one.',
+    'play.empty':
+        'Send a message: it goes through the gateway like any caller’s, and counts like one.',
     'play.user': 'You',
     'play.assistant': 'Model',
     'play.waiting': 'Waiting for the first word…',
@@ -422,15 +441,19 @@ export const en = {
     'play.probably': '(used last; the log would know)',
     'play.requestid': 'Request id',
 
-    'connect.lead': 'Programs keep the official SDK of the provider; only address and key change.',
+    'connect.lead':
+        'Programs keep the official SDK of the provider; only address and key change.',
     'connect.address': 'Address of this gateway',
     'connect.addresshint': 'As your programs reach it.',
     'connect.programs': 'Programs',
-    'connect.keynote': 'Put an auth key in place of {holder}, best one made for this program.',
-    'connect.openainote': '/v1 takes provider/model; /api/openai/v1 is OpenAI’s own API with its own model names.',
+    'connect.keynote':
+        'Put an auth key in place of {holder}, best one made for this program.',
+    'connect.openainote':
+        '/v1 takes provider/model; /api/openai/v1 is OpenAI’s own API with its own model names.',
     'connect.cherry': 'Settings → Model provider → Add',
     'connect.cherrytype': 'Provider type',
-    'connect.cherrynote': 'Cherry Studio appends /v1/chat/completions to the host.',
+    'connect.cherrynote':
+        'Cherry Studio appends /v1/chat/completions to the host.',
     'connect.routes': 'Routes',
     'connect.v1': 'OpenAI’s formats, for every provider that speaks them',
     'connect.messages': 'Anthropic’s format',

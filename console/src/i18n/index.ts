@@ -39,7 +39,10 @@ export function setLanguage(next: Language): void {
     document.documentElement.lang = next === 'zh' ? 'zh-CN' : 'en';
 }
 
-export function t(word: Word, values: Record<string, string | number> = {}): string {
+export function t(
+    word: Word,
+    values: Record<string, string | number> = {},
+): string {
     return languages[current][word].replace(
         /\{(\w+)(?:\|([^|}]*)\|([^}]*))?\}/g,
         (whole, name, one?: string, others?: string) => {

@@ -35,10 +35,12 @@ export const zh: Words = {
     'failed.unreachable': '无法连接网关，请确认它正在运行。',
     'failed.wait': '请在 {n} 秒后重试。',
 
-    'absent.log': '请求日志已关闭，或此网关没有请求日志，因此没有历史数据可显示。',
+    'absent.log':
+        '请求日志已关闭，或此网关没有请求日志，因此没有历史数据可显示。',
     'absent.changes': '此网关不提供密钥的处置记录。',
     'absent.detail': '此网关不提供单个密钥的配额和依据。',
-    'absent.authkeys': '此网关不在这里管理访问密钥，它们来自环境变量 AUTH_KEY。',
+    'absent.authkeys':
+        '此网关不在这里管理访问密钥，它们来自环境变量 AUTH_KEY。',
     'absent.audit': '此网关不提供审计日志。',
     'absent.sessions': '此网关不提供会话列表。',
     'absent.models': '此网关不提供模型列表。',
@@ -66,7 +68,8 @@ export const zh: Words = {
     signin: '登录',
     signout: '退出登录',
     'signin.key': '访问密钥',
-    'signin.hint': '需要不受限的密钥：来自 AUTH_KEY，或首次启动时打印的那一个。',
+    'signin.hint':
+        '需要不受限的密钥：来自 AUTH_KEY，或首次启动时打印的那一个。',
 
     key: '密钥',
     model: '模型',
@@ -178,7 +181,8 @@ export const zh: Words = {
     'change.for': '还剩 {span}',
     rewind: '回退…',
     'rewind.title': '回退判定',
-    'rewind.text': '重新启用所选时间内因判定而停用的密钥，并解除由此产生的冷却（{provider}）。人工停用的密钥不受影响，依据会保留。',
+    'rewind.text':
+        '重新启用所选时间内因判定而停用的密钥，并解除由此产生的冷却（{provider}）。人工停用的密钥不受影响，依据会保留。',
     'rewind.since': '回退最近',
     'rewind.look': '查看密钥',
     'rewind.found': '将恢复 {n} 个密钥，解除 {lifted} 个冷却。',
@@ -311,7 +315,8 @@ export const zh: Words = {
     'request.answered': '实际响应',
     'request.times': '耗时',
     'request.timesof': '首字节 {first}，总计 {total}，排队 {waited}',
-    'request.tokens': '输入 {input}（缓存 {cached}），输出 {output}（推理 {reasoning}）',
+    'request.tokens':
+        '输入 {input}（缓存 {cached}），输出 {output}（推理 {reasoning}）',
     'request.size': '大小',
     'request.stream': '流式',
     'request.attempts': '尝试（{n}）',
@@ -336,7 +341,8 @@ export const zh: Words = {
     'authkeys.name': '名称',
     'authkeys.from': '来源',
     'authkeys.permissions': '权限',
-    'authkeys.permissionshint': '不添加任何权限时，密钥不受限，并可登录控制台。',
+    'authkeys.permissionshint':
+        '不添加任何权限时，密钥不受限，并可登录控制台。',
     'authkeys.addpermission': '允许一个供应商',
     'authkeys.models': '模型',
     'authkeys.modelshint': '全部模型，或 a, b, c',
@@ -348,7 +354,8 @@ export const zh: Words = {
     'authkeys.nolimit': '不限',
     'authkeys.nolimits': '不限',
     'authkeys.revoked': '已吊销',
-    'authkeys.revoketext': '使用 {name} 的调用方从此会收到 401。此操作无法撤销。',
+    'authkeys.revoketext':
+        '使用 {name} 的调用方从此会收到 401。此操作无法撤销。',
     'authkeys.revokedone': '{name} 已吊销。',
     'authkeys.revokedtoo': '包括已吊销的',
     'authkeys.total': '共 {n} 个访问密钥',
@@ -386,7 +393,8 @@ export const zh: Words = {
     'models.nexttry': '{span}后再试',
     'models.try': '试用',
 
-    'settings.lead': '当前生效的设置，来自配置文件、环境变量和命令行；机密内容不显示。',
+    'settings.lead':
+        '当前生效的设置，来自配置文件、环境变量和命令行；机密内容不显示。',
     'settings.process': '当前进程',
     'settings.version': '版本',
     'settings.uptime': '已运行',
@@ -404,7 +412,8 @@ export const zh: Words = {
     'settings.lost': '丢失',
 
     'play.talk': '对话',
-    'play.empty': '发送一条消息：它与其他调用方的请求一样经过网关，也同样计量。',
+    'play.empty':
+        '发送一条消息：它与其他调用方的请求一样经过网关，也同样计量。',
     'play.user': '你',
     'play.assistant': '模型',
     'play.waiting': '等待首个字…',
@@ -428,7 +437,8 @@ export const zh: Words = {
     'connect.addresshint': '填写你的程序能访问到的地址。',
     'connect.programs': '程序',
     'connect.keynote': '把 {holder} 换成访问密钥，建议为每个程序单独创建。',
-    'connect.openainote': '/v1 使用 provider/model 形式的模型名；/api/openai/v1 是 OpenAI 原生 API，使用其自己的模型名。',
+    'connect.openainote':
+        '/v1 使用 provider/model 形式的模型名；/api/openai/v1 是 OpenAI 原生 API，使用其自己的模型名。',
     'connect.cherry': '设置 → 模型服务 → 添加',
     'connect.cherrytype': '提供商类型',
     'connect.cherrynote': 'Cherry Studio 会在地址后追加 /v1/chat/completions。',

@@ -1,59 +1,23 @@
 /* Keys by paste or from files: first a look at what they are, then they are
  * added a slice at a time, so that a hundred thousand show how far they are. */
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { ApiError, post, postRaw, query } from '../api';
+import {
+    FIELD_CHARS_MAX,
+    type How,
+    type Part,
+    type Progress,
+    addAll,
+    lookAlone,
+    readFile,
+    split,
+} from '../adding';
+import { ApiError, post } from '../api';
 import { count } from '../format';
 import { t } from '../i18n';
 import { useSettled } from '../resource';
-import type { Added, Preview, Provider, Refused } from '../types';
+import type { Preview, Provider, Refused } from '../types';
 import { Dialog } from '../ui/dialog';
 import { Button, Field, Notice } from '../ui/parts';
-
-/* Keys a request; one of them takes a moment, so that the bar moves. */
-const SLICE = 2000;
-
-/* A text field with ten thousand lines is slow; what is larger than this stands
- * beside it as a part with a name. */
-const FIELD_CHARS_MAX = 20000;
-
-interface Part {
-    name: string;
-    keys: string[];
-    /* A table, a JSON or SQL export, which the gateway itself reads; it names
-     * providers, and its keys are not counted here. */
-    raw?: { format: string; text: string };
-}
-
-function formatOf(name: string, text: string): string | null {
-    const head = text.slice(0, 400).trimStart();
-    if (/\.sql$/i.test(name)) return 'sql';
-    if (/^[[{]/.test(head)) return 'json';
-    const columns = head.split('\n')[0]!.split(',');
-    const named = columns.map((name) => name.trim().replaceAll('"', '').toLowerCase());
-    return columns.length > 1 && named.includes('key') ? 'csv' : null;
-}
-
-async function readFile(file: File): Promise<Part> {
-    const text = await file.text();
-    const format = formatOf(file.name, text);
-    return format
-        ? { name: file.name, keys: [], raw: { format, text } }
-        : { name: file.name, keys: split(text) };
-}
-
-/* As the gateway splits them: one a line or comma-separated. */
-function split(text: string): string[] {
-    return text
-        .split(/[\r\n,]+/)
-        .map((key) => key.trim())
-        .filter(Boolean);
-}
-
-/* What can be told without the gateway's help. */
-function lookAlone(keys: string[]): Preview {
-    const twice = keys.length - new Set(keys).size;
-    return { new: keys.length - twice, known: 0, twice, refused: [], refused_total: 0 };
-}
 
 interface Seen {
     preview: Preview | null;
@@ -62,18 +26,28 @@ interface Seen {
 }
 
 function usePreview(provider: string, keys: string[], off: boolean): Seen {
-    const [seen, setSeen] = useState<Seen>({ preview: null, alone: false, problem: '' });
+    const [seen, setSeen] = useState<Seen>({
+        preview: null,
+        alone: false,
+        problem: '',
+    });
     useEffect(() => {
         if (!provider || !keys.length || off) {
             setSeen({ preview: null, alone: false, problem: '' });
             return;
         }
         const abort = new AbortController();
-        post<Preview>('/keys/preview', { provider, keys: keys.join('\n') }, abort.signal).then(
+        post<Preview>(
+            '/keys/preview',
+            { provider, keys: keys.join('\n') },
+            abort.signal,
+        ).then(
             (preview) => setSeen({ preview, alone: false, problem: '' }),
             (error) => {
                 if (abort.signal.aborted) return;
-                const alone = error instanceof ApiError && [404, 405].includes(error.status);
+                const alone =
+                    error instanceof ApiError &&
+                    [404, 405].includes(error.status);
                 setSeen({
                     preview: alone ? lookAlone(keys) : null,
                     alone,
@@ -86,7 +60,13 @@ function usePreview(provider: string, keys: string[], off: boolean): Seen {
     return seen;
 }
 
-function RefusedList({ refused, total }: { refused: Refused[]; total: number }) {
+function RefusedList({
+    refused,
+    total,
+}: {
+    refused: Refused[];
+    total: number;
+}) {
     if (!total) return null;
     return (
         <details class="more" open={total <= 5}>
@@ -94,10 +74,13 @@ function RefusedList({ refused, total }: { refused: Refused[]; total: number }) 
             <ul class="plain-list">
                 {refused.slice(0, 50).map(({ key, why }, at) => (
                     <li key={at}>
-                        <span class="mono">{key}</span> <span class="muted">{why}</span>
+                        <span class="mono">{key}</span>{' '}
+                        <span class="muted">{why}</span>
                     </li>
                 ))}
-                {total > 50 && <li class="muted">{t('more', { n: count(total - 50) })}</li>}
+                {total > 50 && (
+                    <li class="muted">{t('more', { n: count(total - 50) })}</li>
+                )}
             </ul>
         </details>
     );
@@ -116,14 +99,240 @@ function Counts({ of }: { of: [string, number, string][] }) {
     );
 }
 
-interface Progress {
-    done: number;
-    of: number;
-    result: Required<Added>;
+function Look({ preview, alone }: { preview: Preview; alone: boolean }) {
+    return (
+        <>
+            <Counts
+                of={[
+                    [t('add.new'), preview.new, 'good'],
+                    [t('add.known'), preview.known, ''],
+                    [t('add.twice'), preview.twice, ''],
+                    [t('add.refused'), preview.refused_total, 'bad'],
+                ]}
+            />
+            {alone && <Notice>{t('add.alone')}</Notice>}
+            <RefusedList
+                refused={preview.refused}
+                total={preview.refused_total}
+            />
+        </>
+    );
+}
+
+function Going({ progress }: { progress: Progress }) {
+    return (
+        <div class="progress" role="status">
+            <progress
+                aria-label={t('keys.add')}
+                max={progress.of}
+                value={progress.done}
+            />
+            {t('add.progress', {
+                done: count(progress.done),
+                of: count(progress.of),
+            })}
+        </div>
+    );
+}
+
+function Done({ progress }: { progress: Progress }) {
+    const { added, known, refused, refused_total } = progress.result;
+    return (
+        <div role="status">
+            <Notice kind="good">{t('add.done', { n: count(added) })}</Notice>
+            <Counts
+                of={[
+                    [t('add.added'), added, 'good'],
+                    [t('add.known'), known, ''],
+                    [t('add.refused'), refused_total, 'bad'],
+                ]}
+            />
+            <RefusedList refused={refused} total={refused_total} />
+        </div>
+    );
+}
+
+function Parts({
+    parts,
+    disabled,
+    onDrop,
+}: {
+    parts: Part[];
+    disabled: boolean;
+    onDrop: (at: number) => void;
+}) {
+    if (!parts.length) return null;
+    const what = ({ raw, keys }: Part) =>
+        raw
+            ? t('add.raw', { format: raw.format.toUpperCase() })
+            : t('keys.total', { n: count(keys.length) });
+    return (
+        <ul class="plain-list">
+            {parts.map((part, at) => (
+                <li key={at} class="cooldown">
+                    <span>
+                        {part.name} <span class="muted">{what(part)}</span>
+                    </span>
+                    <Button
+                        small
+                        kind="quiet"
+                        icon="close"
+                        label={t('act.remove')}
+                        disabled={disabled}
+                        onClick={() => onDrop(at)}
+                    />
+                </li>
+            ))}
+        </ul>
+    );
+}
+
+/* Where keys come in: typed, pasted, dropped, or from files. */
+function Entry({
+    text,
+    parts,
+    disabled,
+    onText,
+    onParts,
+}: {
+    text: string;
+    parts: Part[];
+    disabled: boolean;
+    onText: (text: string) => void;
+    onParts: (change: (old: Part[]) => Part[]) => void;
+}) {
+    const [over, setOver] = useState(false);
+    const read = async (files: FileList | null) => {
+        const more = await Promise.all([...(files ?? [])].map(readFile));
+        onParts((old) => [...old, ...more]);
+    };
+    const paste = (event: ClipboardEvent) => {
+        const pasted = event.clipboardData?.getData('text/plain') ?? '';
+        if (pasted.length < FIELD_CHARS_MAX) return;
+        event.preventDefault();
+        onParts((old) => [
+            ...old,
+            { name: t('add.pasted'), keys: split(pasted) },
+        ]);
+    };
+    const drop = (event: DragEvent) => {
+        setOver(false);
+        if (!event.dataTransfer?.files.length) return;
+        event.preventDefault();
+        void read(event.dataTransfer.files);
+    };
+    return (
+        <div class="wide">
+            <Field label={t('add.keys')} hint={t('add.hint')}>
+                <textarea
+                    class={over ? 'mono over' : 'mono'}
+                    rows={8}
+                    spellcheck={false}
+                    autocomplete="off"
+                    value={text}
+                    disabled={disabled}
+                    onInput={(event) => onText(event.currentTarget.value)}
+                    onPaste={paste}
+                    onDragOver={(event) => {
+                        event.preventDefault();
+                        setOver(true);
+                    }}
+                    onDragLeave={() => setOver(false)}
+                    onDrop={drop}
+                />
+            </Field>
+            <Parts
+                parts={parts}
+                disabled={disabled}
+                onDrop={(at) =>
+                    onParts((old) => old.filter((_, index) => index !== at))
+                }
+            />
+            <Field label={t('add.file')}>
+                <input
+                    type="file"
+                    multiple
+                    accept=".txt,.csv,.json,.sql,text/*"
+                    onChange={(event) => void read(event.currentTarget.files)}
+                />
+            </Field>
+        </div>
+    );
+}
+
+function HowFields({
+    how,
+    providers,
+    onChange,
+}: {
+    how: How;
+    providers: Provider[];
+    onChange: (how: How) => void;
+}) {
+    const number =
+        (name: 'priority' | 'weight') =>
+        (event: { currentTarget: HTMLInputElement }) => {
+            const { value } = event.currentTarget;
+            onChange({ ...how, [name]: value ? Number(value) : undefined });
+        };
+    return (
+        <>
+            <Field label={t('provider')}>
+                <select
+                    value={how.provider}
+                    onChange={(event) =>
+                        onChange({
+                            ...how,
+                            provider: event.currentTarget.value,
+                        })
+                    }
+                >
+                    <option value="">{t('add.choose')}</option>
+                    {providers.map(({ id, name }) => (
+                        <option key={id} value={id}>
+                            {name}
+                        </option>
+                    ))}
+                </select>
+            </Field>
+            <Field label={t('keys.remark')}>
+                <input
+                    value={how.remark ?? ''}
+                    maxLength={1024}
+                    onInput={(event) =>
+                        onChange({
+                            ...how,
+                            remark: event.currentTarget.value || undefined,
+                        })
+                    }
+                />
+            </Field>
+            <Field label={t('act.priority')} hint={t('add.priority')}>
+                <input
+                    type="number"
+                    min={0}
+                    max={7}
+                    placeholder="0"
+                    value={how.priority ?? ''}
+                    onInput={number('priority')}
+                />
+            </Field>
+            <Field label={t('act.weight')} hint={t('add.weight')}>
+                <input
+                    type="number"
+                    min={1}
+                    max={100}
+                    placeholder="1"
+                    value={how.weight ?? ''}
+                    onInput={number('weight')}
+                />
+            </Field>
+        </>
+    );
 }
 
 export function AddKeys({
-    provider: first,
+    provider,
     providers,
     onClose,
     onAdded,
@@ -133,210 +342,86 @@ export function AddKeys({
     onClose: () => void;
     onAdded: () => void;
 }) {
-    const [provider, setProvider] = useState(first);
+    const [how, setHow] = useState<How>({ provider });
     const [text, setText] = useState('');
     const [parts, setParts] = useState<Part[]>([]);
-    const [remark, setRemark] = useState('');
-    const [priority, setPriority] = useState('');
-    const [weight, setWeight] = useState('');
-    const [over, setOver] = useState(false);
     const [progress, setProgress] = useState<Progress | null>(null);
     const [running, setRunning] = useState(false);
     const [problem, setProblem] = useState('');
     const stop = useRef(false);
     const settled = useSettled(text, 300);
-    const keys = useMemo(
-        () => [...parts.flatMap((part) => part.keys), ...split(settled)],
-        [parts, settled],
-    );
-    const raws = parts.flatMap(({ raw }) => (raw ? [raw] : []));
-    const ready = raws.length > 0 ? !keys.length || provider : keys.length && provider;
-    const { preview, alone, problem: looking } = usePreview(provider, keys, running || !!progress);
+    const given = useMemo(() => parts.flatMap((part) => part.keys), [parts]);
+    const keys = useMemo(() => [...given, ...split(settled)], [given, settled]);
+    const exports = parts.flatMap(({ raw }) => (raw ? [raw] : []));
+    const {
+        preview,
+        alone,
+        problem: looking,
+    } = usePreview(how.provider, keys, running || !!progress);
     useEffect(() => () => void (stop.current = true), []);
 
-    const read = async (files: FileList | null) => {
-        const more = await Promise.all([...(files ?? [])].map(readFile));
-        setParts((old) => [...old, ...more]);
-    };
-    const paste = (event: ClipboardEvent) => {
-        const pasted = event.clipboardData?.getData('text/plain') ?? '';
-        if (pasted.length < FIELD_CHARS_MAX) return;
-        event.preventDefault();
-        setParts((old) => [...old, { name: t('add.pasted'), keys: split(pasted) }]);
-    };
     const add = async () => {
-        const all = [...new Set([...parts.flatMap((part) => part.keys), ...split(text)])];
-        const result: Required<Added> = { added: 0, known: 0, refused: [], refused_total: 0 };
-        const take = (answer: Added) => {
-            result.added += answer.added;
-            result.known += answer.known;
-            result.refused_total += answer.refused_total ?? answer.refused.length;
-            result.refused.push(...answer.refused.slice(0, 50));
-        };
-        const how = {
-            provider,
-            ...(remark && { remark }),
-            ...(priority && { priority: Number(priority) }),
-            ...(weight && { weight: Number(weight) }),
-        };
         setRunning(true);
         setProblem('');
         try {
-            for (let at = 0; at < all.length && !stop.current; at += SLICE) {
-                setProgress({ done: at, of: all.length, result });
-                const slice = all.slice(at, at + SLICE).join('\n');
-                take(await post<Added>('/keys', { ...how, keys: slice }));
-            }
-            for (const { format, text: raw } of raws) {
-                if (stop.current) break;
-                setProgress({ done: all.length, of: all.length, result });
-                take(await postRaw<Added>(`/keys/import${query({ format })}`, raw));
-            }
-            setProgress({ done: all.length, of: all.length, result });
+            await addAll(
+                [...given, ...split(text)],
+                exports,
+                how,
+                setProgress,
+                () => stop.current,
+            );
         } catch (error) {
             setProblem((error as Error).message);
         }
         setRunning(false);
-        if (result.added || result.known) onAdded();
+        onAdded();
     };
-    const over_ = progress && !running && !problem;
+    const ready = keys.length ? how.provider : exports.length;
+    const over = progress && !running && !problem;
+    const act = !keys.length
+        ? t('keys.add')
+        : t('add.do', {
+              n: count(preview ? preview.new + preview.known : keys.length),
+          });
+    const foot = over ? (
+        <Button kind="main" onClick={onClose}>
+            {t('done')}
+        </Button>
+    ) : (
+        <>
+            <Button onClick={onClose}>{t('cancel')}</Button>
+            <Button kind="main" disabled={!ready || running} onClick={add}>
+                {running ? t('working') : act}
+            </Button>
+        </>
+    );
     return (
-        <Dialog
-            title={t('keys.add')}
-            wide
-            onClose={onClose}
-            foot={
-                over_ ? (
-                    <Button kind="main" onClick={onClose}>{t('done')}</Button>
-                ) : (
-                    <>
-                        <Button onClick={onClose}>{t('cancel')}</Button>
-                        <Button kind="main" disabled={!ready || running} onClick={add}>
-                            {running
-                                ? t('working')
-                                : keys.length
-                                  ? t('add.do', { n: count(preview ? preview.new + preview.known : keys.length) })
-                                  : t('keys.add')}
-                        </Button>
-                    </>
-                )
-            }
-        >
-            {!over_ && (
+        <Dialog title={t('keys.add')} wide onClose={onClose} foot={foot}>
+            {!over && (
                 <div class="form">
-                    <Field label={t('provider')}>
-                        <select value={provider} onChange={(event) => setProvider(event.currentTarget.value)}>
-                            <option value="">{t('add.choose')}</option>
-                            {providers.map(({ id, name }) => (
-                                <option key={id} value={id}>{name}</option>
-                            ))}
-                        </select>
-                    </Field>
-                    <Field label={t('keys.remark')}>
-                        <input value={remark} maxLength={1024} onInput={(event) => setRemark(event.currentTarget.value)} />
-                    </Field>
-                    <Field label={t('act.priority')} hint={t('add.priority')}>
-                        <input type="number" min={0} max={7} placeholder="0" value={priority} onInput={(event) => setPriority(event.currentTarget.value)} />
-                    </Field>
-                    <Field label={t('act.weight')} hint={t('add.weight')}>
-                        <input type="number" min={1} max={100} placeholder="1" value={weight} onInput={(event) => setWeight(event.currentTarget.value)} />
-                    </Field>
-                    <div class="wide">
-                        <Field label={t('add.keys')} hint={t('add.hint')}>
-                            <textarea
-                                class={over ? 'mono over' : 'mono'}
-                                rows={8}
-                                spellcheck={false}
-                                autocomplete="off"
-                                value={text}
-                                disabled={running}
-                                onInput={(event) => setText(event.currentTarget.value)}
-                                onPaste={paste}
-                                onDragOver={(event) => {
-                                    event.preventDefault();
-                                    setOver(true);
-                                }}
-                                onDragLeave={() => setOver(false)}
-                                onDrop={(event) => {
-                                    setOver(false);
-                                    if (!event.dataTransfer?.files.length) return;
-                                    event.preventDefault();
-                                    void read(event.dataTransfer.files);
-                                }}
-                            />
-                        </Field>
-                        {parts.length > 0 && (
-                            <ul class="plain-list">
-                                {parts.map((part, at) => (
-                                    <li key={at} class="cooldown">
-                                        <span>
-                                            {part.name} <span class="muted">
-                                                {part.raw
-                                                    ? t('add.raw', { format: part.raw.format.toUpperCase() })
-                                                    : t('keys.total', { n: count(part.keys.length) })}
-                                            </span>
-                                        </span>
-                                        <Button
-                                            small
-                                            kind="quiet"
-                                            icon="close"
-                                            label={t('act.remove')}
-                                            disabled={running}
-                                            onClick={() => setParts((old) => old.filter((_, index) => index !== at))}
-                                        />
-                                    </li>
-                                ))}
-                            </ul>
-                        )}
-                        <Field label={t('add.file')}>
-                            <input
-                                type="file"
-                                multiple
-                                accept=".txt,.csv,.json,.sql,text/*"
-                                onChange={(event) => void read(event.currentTarget.files)}
-                            />
-                        </Field>
-                    </div>
-                </div>
-            )}
-            {!progress && preview && (
-                <>
-                    <Counts
-                        of={[
-                            [t('add.new'), preview.new, 'good'],
-                            [t('add.known'), preview.known, ''],
-                            [t('add.twice'), preview.twice, ''],
-                            [t('add.refused'), preview.refused_total, 'bad'],
-                        ]}
+                    <HowFields
+                        how={how}
+                        providers={providers}
+                        onChange={setHow}
                     />
-                    {alone && <Notice>{t('add.alone')}</Notice>}
-                    <RefusedList refused={preview.refused} total={preview.refused_total} />
-                </>
-            )}
-            {looking && <Notice kind="bad">{looking}</Notice>}
-            {progress && (
-                <div class="stack" role="status">
-                    {!over_ && (
-                        <label class="progress">
-                            <progress max={progress.of} value={progress.done} />
-                            {t('add.progress', { done: count(progress.done), of: count(progress.of) })}
-                        </label>
-                    )}
-                    {over_ && (
-                        <>
-                            <Notice kind="good">{t('add.done', { n: count(progress.result.added) })}</Notice>
-                            <Counts
-                                of={[
-                                    [t('add.added'), progress.result.added, 'good'],
-                                    [t('add.known'), progress.result.known, ''],
-                                    [t('add.refused'), progress.result.refused_total, 'bad'],
-                                ]}
-                            />
-                            <RefusedList refused={progress.result.refused} total={progress.result.refused_total} />
-                        </>
-                    )}
+                    <Entry
+                        text={text}
+                        parts={parts}
+                        disabled={running}
+                        onText={setText}
+                        onParts={setParts}
+                    />
                 </div>
             )}
+            {!progress && preview && <Look preview={preview} alone={alone} />}
+            {looking && <Notice kind="bad">{looking}</Notice>}
+            {progress &&
+                (over ? (
+                    <Done progress={progress} />
+                ) : (
+                    <Going progress={progress} />
+                ))}
             {problem && <Notice kind="bad">{problem}</Notice>}
         </Dialog>
     );

@@ -1,45 +1,54 @@
 /* The keys that this gateway gives to its callers: what each may do and has
- * used; who did what in the console; who is signed in. */
+ * used. */
 import { useState } from 'preact/hooks';
-import { call, get, post, query } from '../api';
+import { call, post, query } from '../api';
 import { ago, compact, count, day, money, moment } from '../format';
 import { say, t } from '../i18n';
 import { useResource } from '../resource';
-import { to } from '../router';
 import type { AuthKey, AuthKeyLimits, Provider } from '../types';
 import { Confirm, Dialog } from '../ui/dialog';
 import {
     Badge,
     Button,
     Copy,
-    Empty,
     Field,
     MeterBar,
     Notice,
     Page,
     Problem,
-    Section,
     Waiting,
 } from '../ui/parts';
-import { tell, telling } from '../ui/toast';
+import { Audit, Sessions } from './audit';
+import { tell } from '../ui/toast';
 
-const limitNames = ['requests_minute', 'tokens_minute', 'usd_day', 'usd_month'] as const;
+const limitNames = [
+    'requests_minute',
+    'tokens_minute',
+    'usd_day',
+    'usd_month',
+] as const;
 
 function Permissions({ of }: { of: AuthKey['permissions'] }) {
-    if (!of.length) return <Badge kind="info">{t('authkeys.unrestricted')}</Badge>;
+    if (!of.length)
+        return <Badge kind="info">{t('authkeys.unrestricted')}</Badge>;
     return (
         <>
             {of.map(({ provider, models }) => (
                 <span key={provider} class="permission">
                     <span class="mono">{provider}</span>
-                    {models && <span class="muted mono"> {models.join(', ')}</span>}
+                    {models && (
+                        <span class="muted mono"> {models.join(', ')}</span>
+                    )}
                 </span>
             ))}
         </>
     );
 }
 
-function show(name: keyof AuthKeyLimits, value: number | null | undefined): string {
+function show(
+    name: keyof AuthKeyLimits,
+    value: number | null | undefined,
+): string {
     return name.startsWith('usd') ? money(value) : compact(value);
 }
 
@@ -88,33 +97,47 @@ function PermissionRows({
     onChange: (rows: Permission[]) => void;
 }) {
     const set = (at: number, change: Partial<Permission>) =>
-        onChange(rows.map((row, index) => (index === at ? { ...row, ...change } : row)));
+        onChange(
+            rows.map((row, index) =>
+                index === at ? { ...row, ...change } : row,
+            ),
+        );
     return (
         <fieldset class="wide">
             <legend>{t('authkeys.permissions')}</legend>
-            {!rows.length && <p class="hint">{t('authkeys.permissionshint')}</p>}
+            {!rows.length && (
+                <p class="hint">{t('authkeys.permissionshint')}</p>
+            )}
             {rows.map((row, at) => (
                 <div key={at} class="permission-row">
                     <select
                         aria-label={t('provider')}
                         value={row.provider}
-                        onChange={(event) => set(at, { provider: event.currentTarget.value })}
+                        onChange={(event) =>
+                            set(at, { provider: event.currentTarget.value })
+                        }
                     >
                         {providers.map(({ id, name }) => (
-                            <option key={id} value={id}>{name}</option>
+                            <option key={id} value={id}>
+                                {name}
+                            </option>
                         ))}
                     </select>
                     <input
                         aria-label={t('authkeys.models')}
                         placeholder={t('authkeys.modelshint')}
                         value={row.models}
-                        onInput={(event) => set(at, { models: event.currentTarget.value })}
+                        onInput={(event) =>
+                            set(at, { models: event.currentTarget.value })
+                        }
                     />
                     <Button
                         kind="quiet"
                         icon="close"
                         label={t('act.remove')}
-                        onClick={() => onChange(rows.filter((_, index) => index !== at))}
+                        onClick={() =>
+                            onChange(rows.filter((_, index) => index !== at))
+                        }
                     />
                 </div>
             ))}
@@ -122,7 +145,12 @@ function PermissionRows({
                 small
                 icon="plus"
                 disabled={!providers.length}
-                onClick={() => onChange([...rows, { provider: providers[0]!.id, models: '' }])}
+                onClick={() =>
+                    onChange([
+                        ...rows,
+                        { provider: providers[0]!.id, models: '' },
+                    ])
+                }
             >
                 {t('authkeys.addpermission')}
             </Button>
@@ -150,7 +178,12 @@ function Editor({
         })),
     );
     const [limits, setLimits] = useState<Record<string, string>>(
-        Object.fromEntries(limitNames.map((limit) => [limit, String(of?.limits?.[limit] ?? '')])),
+        Object.fromEntries(
+            limitNames.map((limit) => [
+                limit,
+                String(of?.limits?.[limit] ?? ''),
+            ]),
+        ),
     );
     const [busy, setBusy] = useState(false);
     const [problem, setProblem] = useState('');
@@ -158,12 +191,20 @@ function Editor({
     const body = () => ({
         name: name.trim(),
         permissions: rows.map(({ provider, models }) => {
-            const list = models.split(',').map((model) => model.trim()).filter(Boolean);
+            const list = models
+                .split(',')
+                .map((model) => model.trim())
+                .filter(Boolean);
             return { provider, models: list.length ? list : null };
         }),
-        expires_at: expires ? Math.floor(new Date(expires).getTime() / 1000) : null,
+        expires_at: expires
+            ? Math.floor(new Date(expires).getTime() / 1000)
+            : null,
         limits: Object.fromEntries(
-            limitNames.map((limit) => [limit, limits[limit] ? Number(limits[limit]) : null]),
+            limitNames.map((limit) => [
+                limit,
+                limits[limit] ? Number(limits[limit]) : null,
+            ]),
         ),
     });
     const save = async (event: Event) => {
@@ -172,7 +213,10 @@ function Editor({
         setProblem('');
         try {
             if (of) await call('PATCH', `/auth-keys/${of.id}`, body());
-            else setMade((await post<AuthKey>('/auth-keys', body())).auth_key ?? '');
+            else
+                setMade(
+                    (await post<AuthKey>('/auth-keys', body())).auth_key ?? '',
+                );
             onDone();
             if (of) {
                 tell(t('saved'));
@@ -188,7 +232,11 @@ function Editor({
             <Dialog
                 title={t('authkeys.made')}
                 onClose={onClose}
-                foot={<Button kind="main" onClick={onClose}>{t('done')}</Button>}
+                foot={
+                    <Button kind="main" onClick={onClose}>
+                        {t('done')}
+                    </Button>
+                }
             >
                 <Notice kind="warning">{t('authkeys.once')}</Notice>
                 <p class="secret">
@@ -198,15 +246,38 @@ function Editor({
             </Dialog>
         );
     return (
-        <Dialog title={of ? t('authkeys.edit', { name: of.name }) : t('authkeys.new')} onClose={onClose}>
+        <Dialog
+            title={
+                of ? t('authkeys.edit', { name: of.name }) : t('authkeys.new')
+            }
+            onClose={onClose}
+        >
             <form class="form" onSubmit={save}>
                 <Field label={t('authkeys.name')}>
-                    <input required maxLength={64} value={name} onInput={(event) => setName(event.currentTarget.value)} />
+                    <input
+                        required
+                        maxLength={64}
+                        value={name}
+                        onInput={(event) => setName(event.currentTarget.value)}
+                    />
                 </Field>
-                <Field label={t('authkeys.expires')} hint={t('authkeys.expireshint')}>
-                    <input type="datetime-local" value={expires} onInput={(event) => setExpires(event.currentTarget.value)} />
+                <Field
+                    label={t('authkeys.expires')}
+                    hint={t('authkeys.expireshint')}
+                >
+                    <input
+                        type="datetime-local"
+                        value={expires}
+                        onInput={(event) =>
+                            setExpires(event.currentTarget.value)
+                        }
+                    />
                 </Field>
-                <PermissionRows rows={rows} providers={providers} onChange={setRows} />
+                <PermissionRows
+                    rows={rows}
+                    providers={providers}
+                    onChange={setRows}
+                />
                 {limitNames.map((limit) => (
                     <Field key={limit} label={say('limit', limit)}>
                         <input
@@ -217,7 +288,10 @@ function Editor({
                             value={limits[limit]}
                             onInput={(event) => {
                                 const { value } = event.currentTarget;
-                                setLimits((old) => ({ ...old, [limit]: value }));
+                                setLimits((old) => ({
+                                    ...old,
+                                    [limit]: value,
+                                }));
                             }}
                         />
                     </Field>
@@ -230,115 +304,15 @@ function Editor({
                 <div class="wide actions end">
                     <Button onClick={onClose}>{t('cancel')}</Button>
                     <Button kind="main" type="submit" disabled={busy}>
-                        {busy ? t('working') : of ? t('save') : t('authkeys.make')}
+                        {busy
+                            ? t('working')
+                            : of
+                              ? t('save')
+                              : t('authkeys.make')}
                     </Button>
                 </div>
             </form>
         </Dialog>
-    );
-}
-
-interface AuditLine {
-    id: string | number;
-    at_ms: number;
-    act: string;
-    who: string;
-    key: { id: number; key: string | null; provider: string | null } | null;
-    detail: string | null;
-}
-
-interface AuditList {
-    lines: AuditLine[];
-    next: string | null;
-}
-
-function Audit() {
-    const list = useResource<AuditList>(`/audit${query({ limit: 50 })}`);
-    const [older, setOlder] = useState<AuditList | null>(null);
-    const lines = [...(list.data?.lines ?? []), ...(older?.lines ?? [])];
-    const next = older ? older.next : list.data?.next;
-    const readOlder = () =>
-        telling(async () => {
-            const more = await get<AuditList>(`/audit${query({ limit: 50, before: next })}`);
-            setOlder((old) => ({ ...more, lines: [...(old?.lines ?? []), ...more.lines] }));
-        });
-    return (
-        <Section title={t('audit')} flush>
-            {list.error && <Problem error={list.error} absent={t('absent.audit')} again={list.reload} />}
-            {!list.data && !list.error && <Waiting lines={4} />}
-            {list.data && !lines.length && <Empty>{t('audit.none')}</Empty>}
-            {lines.length > 0 && (
-                <ul class="changes" tabIndex={0} aria-label={t('audit')}>
-                    {lines.map(({ id, at_ms, act, who, key, detail }) => (
-                        <li key={id} class="change">
-                            <time title={moment(at_ms / 1000)}>{ago(at_ms / 1000)}</time>
-                            <span class="mono">{who}</span>
-                            <span class="change-words">
-                                {say('audit', act)}{' '}
-                                {key && (
-                                    <a class="mono" href={to(['keys', key.provider ?? ''].filter(Boolean), { key: key.id })}>
-                                        {key.key ?? t('key.id', { id: key.id })}
-                                    </a>
-                                )}{' '}
-                                <span class="muted">{detail}</span>
-                            </span>
-                        </li>
-                    ))}
-                </ul>
-            )}
-            {next && (
-                <div class="list-foot">
-                    <Button small onClick={readOlder}>{t('requests.older')}</Button>
-                </div>
-            )}
-        </Section>
-    );
-}
-
-interface SessionLine {
-    id: number;
-    name: string;
-    created_at: number;
-    last_used_at: number;
-    expires_at: number;
-    address: string;
-    current: boolean;
-}
-
-function Sessions() {
-    const list = useResource<{ sessions: SessionLine[] }>('/sessions');
-    const end = (of: SessionLine) =>
-        telling(async () => {
-            await call('DELETE', `/sessions/${of.id}`);
-            list.reload();
-            return t('sessions.ended');
-        });
-    return (
-        <Section title={t('sessions')} flush>
-            {list.error && <Problem error={list.error} absent={t('absent.sessions')} again={list.reload} />}
-            {!list.data && !list.error && <Waiting lines={3} />}
-            <ul class="plain-list padded">
-                {list.data?.sessions.map((session) => (
-                    <li key={session.id} class="cooldown">
-                        <span>
-                            <span class="mono">{session.name}</span>{' '}
-                            <span class="muted">{session.address}</span>{' '}
-                            {session.current && <Badge kind="info">{t('sessions.this')}</Badge>}
-                            <br />
-                            <span class="muted">
-                                {t('sessions.times', {
-                                    used: ago(session.last_used_at),
-                                    until: moment(session.expires_at),
-                                })}
-                            </span>
-                        </span>
-                        {!session.current && (
-                            <Button small onClick={() => end(session)}>{t('sessions.end')}</Button>
-                        )}
-                    </li>
-                ))}
-            </ul>
-        </Section>
     );
 }
 
@@ -357,14 +331,24 @@ export function AuthKeysPage() {
             title={t('nav.authkeys')}
             actions={
                 list.data && (
-                    <Button kind="main" icon="plus" onClick={() => setEdited('new')}>
+                    <Button
+                        kind="main"
+                        icon="plus"
+                        onClick={() => setEdited('new')}
+                    >
                         {t('authkeys.new')}
                     </Button>
                 )
             }
         >
             <p class="lead">{t('authkeys.lead')}</p>
-            {list.error && <Problem error={list.error} absent={t('absent.authkeys')} again={list.reload} />}
+            {list.error && (
+                <Problem
+                    error={list.error}
+                    absent={t('absent.authkeys')}
+                    again={list.reload}
+                />
+            )}
             {!list.data && !list.error && (
                 <section class="panel flush">
                     <Waiting lines={5} />
@@ -372,42 +356,96 @@ export function AuthKeysPage() {
             )}
             {list.data && (
                 <section class="panel flush" aria-label={t('nav.authkeys')}>
-                    <div class="scroll" tabIndex={0} role="region" aria-label={t('nav.authkeys')}>
+                    <div
+                        class="scroll"
+                        tabIndex={0}
+                        role="region"
+                        aria-label={t('nav.authkeys')}
+                    >
                         <table class="authkeys">
                             <thead>
                                 <tr>
                                     <th scope="col">{t('authkeys.name')}</th>
                                     <th scope="col">{t('authkeys.from')}</th>
-                                    <th scope="col">{t('authkeys.permissions')}</th>
+                                    <th scope="col">
+                                        {t('authkeys.permissions')}
+                                    </th>
                                     <th scope="col">{t('authkeys.usage')}</th>
                                     <th scope="col">{t('authkeys.expires')}</th>
                                     <th scope="col">{t('keys.used')}</th>
-                                    <th scope="col"><span class="hidden">{t('acts')}</span></th>
+                                    <th scope="col">
+                                        <span class="hidden">{t('acts')}</span>
+                                    </th>
                                 </tr>
                             </thead>
                             <tbody>
                                 {keys.map((key) => (
-                                    <tr key={key.id ?? key.name} class={key.revoked ? 'off' : undefined}>
+                                    <tr
+                                        key={key.id ?? key.name}
+                                        class={key.revoked ? 'off' : undefined}
+                                    >
                                         <th scope="row" class="key-cell">
                                             <span>{key.name}</span>
-                                            {key.prefix && <span class="mono muted">{key.prefix}</span>}
+                                            {key.prefix && (
+                                                <span class="mono muted">
+                                                    {key.prefix}
+                                                </span>
+                                            )}
                                         </th>
                                         <td data-name={t('authkeys.from')}>
-                                            {key.revoked ? <Badge kind="bad">{t('authkeys.revoked')}</Badge> : say('from', key.from)}
-                                        </td>
-                                        <td data-name={t('authkeys.permissions')}><Permissions of={key.permissions} /></td>
-                                        <td data-name={t('authkeys.usage')}><Usage of={key} /></td>
-                                        <td data-name={t('authkeys.expires')}>
-                                            {key.expires_at ? day(key.expires_at) : t('authkeys.noexpiry')}
-                                        </td>
-                                        <td data-name={t('keys.used')} title={moment(key.last_used_at)}>{ago(key.last_used_at)}</td>
-                                        <td class="row-acts">
-                                            {key.from === 'console' && !key.revoked && key.id !== null && (
-                                                <>
-                                                    <Button small onClick={() => setEdited(key)}>{t('edit')}</Button>
-                                                    <Button small kind="danger" onClick={() => setRevoked(key)}>{t('revoke')}</Button>
-                                                </>
+                                            {key.revoked ? (
+                                                <Badge kind="bad">
+                                                    {t('authkeys.revoked')}
+                                                </Badge>
+                                            ) : (
+                                                say('from', key.from)
                                             )}
+                                        </td>
+                                        <td
+                                            data-name={t(
+                                                'authkeys.permissions',
+                                            )}
+                                        >
+                                            <Permissions of={key.permissions} />
+                                        </td>
+                                        <td data-name={t('authkeys.usage')}>
+                                            <Usage of={key} />
+                                        </td>
+                                        <td data-name={t('authkeys.expires')}>
+                                            {key.expires_at
+                                                ? day(key.expires_at)
+                                                : t('authkeys.noexpiry')}
+                                        </td>
+                                        <td
+                                            data-name={t('keys.used')}
+                                            title={moment(key.last_used_at)}
+                                        >
+                                            {ago(key.last_used_at)}
+                                        </td>
+                                        <td class="row-acts">
+                                            {key.from === 'console' &&
+                                                !key.revoked &&
+                                                key.id !== null && (
+                                                    <>
+                                                        <Button
+                                                            small
+                                                            onClick={() =>
+                                                                setEdited(key)
+                                                            }
+                                                        >
+                                                            {t('edit')}
+                                                        </Button>
+                                                        <Button
+                                                            small
+                                                            kind="danger"
+                                                            onClick={() =>
+                                                                setRevoked(key)
+                                                            }
+                                                        >
+                                                            {t('revoke')}
+                                                        </Button>
+                                                    </>
+                                                )}
                                         </td>
                                     </tr>
                                 ))}
@@ -415,12 +453,16 @@ export function AuthKeysPage() {
                         </table>
                     </div>
                     <div class="list-foot">
-                        <span class="muted">{t('authkeys.total', { n: count(keys.length) })}</span>
+                        <span class="muted">
+                            {t('authkeys.total', { n: count(keys.length) })}
+                        </span>
                         <label class="tick">
                             <input
                                 type="checkbox"
                                 checked={revokedToo}
-                                onChange={(event) => setRevokedToo(event.currentTarget.checked)}
+                                onChange={(event) =>
+                                    setRevokedToo(event.currentTarget.checked)
+                                }
                             />
                             {t('authkeys.revokedtoo')}
                         </label>

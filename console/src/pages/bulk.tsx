@@ -48,11 +48,14 @@ export function BulkBar({
     const n = selection === 'all' ? total : selection.size;
     const run = async () => {
         const set = readValue(act!, value);
-        const { changed } = await post<{ changed: number; missing: number }>('/keys/bulk', {
-            ...target(selection, filter),
-            act,
-            ...(set !== undefined && { value: set }),
-        });
+        const { changed } = await post<{ changed: number; missing: number }>(
+            '/keys/bulk',
+            {
+                ...target(selection, filter),
+                act,
+                ...(set !== undefined && { value: set }),
+            },
+        );
         tell(t('bulk.done', { n: count(changed) }));
         onSelect(new Set());
         onDone();
@@ -70,7 +73,13 @@ export function BulkBar({
                     {t('bulk.all', { n: count(total) })}
                 </Button>
             )}
-            <Button small kind="quiet" icon="close" label={t('bulk.none')} onClick={() => onSelect(new Set())} />
+            <Button
+                small
+                kind="quiet"
+                icon="close"
+                label={t('bulk.none')}
+                onClick={() => onSelect(new Set())}
+            />
             <span class="bulk-acts">
                 {acts.map((name) => (
                     <Button key={name} small onClick={() => open(name)}>
@@ -95,7 +104,9 @@ export function BulkBar({
                             <input
                                 value={value}
                                 maxLength={1024}
-                                onInput={(event) => setValue(event.currentTarget.value)}
+                                onInput={(event) =>
+                                    setValue(event.currentTarget.value)
+                                }
                             />
                         </Field>
                     )}
@@ -106,7 +117,9 @@ export function BulkBar({
                                 min={act === 'priority' ? 0 : 1}
                                 max={act === 'priority' ? 7 : 100}
                                 value={value}
-                                onInput={(event) => setValue(event.currentTarget.value)}
+                                onInput={(event) =>
+                                    setValue(event.currentTarget.value)
+                                }
                             />
                         </Field>
                     )}

@@ -30,22 +30,42 @@ function KeyName({ of }: { of: NonNullable<Change['key']> }) {
     );
 }
 
-export function ChangeLine({ change, key_ = true }: { change: Change; key_?: boolean }) {
+export function ChangeLine({
+    change,
+    named = true,
+}: {
+    change: Change;
+    named?: boolean;
+}) {
     const { key, until } = change;
     return (
         <li class="change">
-            <time dateTime={new Date(change.at_ms).toISOString()} title={moment(change.at_ms / 1000)}>
+            <time
+                dateTime={new Date(change.at_ms).toISOString()}
+                title={moment(change.at_ms / 1000)}
+            >
                 {clock(change.at_ms)}
             </time>
             {/* What sets a key free is written as a delivery. */}
-            <ActionBadge action={change.action === 'deliver' ? 'activate' : change.action} />
+            <ActionBadge
+                action={
+                    change.action === 'deliver' ? 'activate' : change.action
+                }
+            />
             <span class="change-words">
-                {key_ && key && <KeyName of={key} />}{' '}
+                {named && key && <KeyName of={key} />}{' '}
                 {say('reason', change.reason)}
-                {change.model && <span class="mono muted"> {change.model}</span>}
-                {change.status ? <span class="muted nowrap"> HTTP {change.status}</span> : null}
+                {change.model && (
+                    <span class="mono muted"> {change.model}</span>
+                )}
+                {change.status ? (
+                    <span class="muted nowrap"> HTTP {change.status}</span>
+                ) : null}
                 {until && until > Date.now() / 1000 ? (
-                    <span class="muted"> · {t('change.for', { span: remaining(until) })}</span>
+                    <span class="muted">
+                        {' '}
+                        · {t('change.for', { span: remaining(until) })}
+                    </span>
                 ) : null}
                 {change.words && <q class="words">{change.words}</q>}
             </span>
@@ -57,7 +77,12 @@ const rewindSpans = { '1h': 3600, '6h': 21600, '24h': 86400, '7d': 604800 };
 type RewindSpan = keyof typeof rewindSpans;
 
 interface Rewound {
-    keys: { id: number; key: string; provider: string; reason: string | null }[];
+    keys: {
+        id: number;
+        key: string;
+        provider: string;
+        reason: string | null;
+    }[];
     activated: number;
     cooldowns?: number;
 }
@@ -81,7 +106,9 @@ export function Rewind({
     const run = async (dry: boolean) => {
         setBusy(true);
         setProblem('');
-        const from = dry ? Math.floor(Date.now() / 1000 - rewindSpans[span]) : since;
+        const from = dry
+            ? Math.floor(Date.now() / 1000 - rewindSpans[span])
+            : since;
         try {
             const answer = await post<Rewound>('/rewind', {
                 since: from,
@@ -91,7 +118,12 @@ export function Rewind({
             setSince(from);
             setFound(answer);
             if (!dry) {
-                tell(t('rewind.done', { n: answer.activated, lifted: answer.cooldowns ?? 0 }));
+                tell(
+                    t('rewind.done', {
+                        n: answer.activated,
+                        lifted: answer.cooldowns ?? 0,
+                    }),
+                );
                 onDone();
                 onClose();
             }
@@ -108,18 +140,28 @@ export function Rewind({
                 <>
                     <Button onClick={onClose}>{t('cancel')}</Button>
                     {found ? (
-                        <Button kind="main" disabled={busy || !free} onClick={() => run(false)}>
+                        <Button
+                            kind="main"
+                            disabled={busy || !free}
+                            onClick={() => run(false)}
+                        >
                             {t('rewind.do')}
                         </Button>
                     ) : (
-                        <Button kind="main" disabled={busy} onClick={() => run(true)}>
+                        <Button
+                            kind="main"
+                            disabled={busy}
+                            onClick={() => run(true)}
+                        >
                             {t('rewind.look')}
                         </Button>
                     )}
                 </>
             }
         >
-            <p>{t('rewind.text', { provider: provider || t('provider.all') })}</p>
+            <p>
+                {t('rewind.text', { provider: provider || t('provider.all') })}
+            </p>
             <Field label={t('rewind.since')}>
                 <select
                     value={span}
@@ -129,25 +171,40 @@ export function Rewind({
                     }}
                 >
                     {(Object.keys(rewindSpans) as RewindSpan[]).map((name) => (
-                        <option key={name} value={name}>{say('span', name)}</option>
+                        <option key={name} value={name}>
+                            {say('span', name)}
+                        </option>
                     ))}
                 </select>
             </Field>
             {found && !free && <Notice>{t('rewind.none')}</Notice>}
             {found && free > 0 && (
                 <p>
-                    {t('rewind.found', { n: found.keys.length, lifted: found.cooldowns ?? 0 })}
+                    {t('rewind.found', {
+                        n: found.keys.length,
+                        lifted: found.cooldowns ?? 0,
+                    })}
                 </p>
             )}
             {found && found.keys.length > 0 && (
                 <ul class="plain-list">
-                    {found.keys.slice(0, 100).map(({ id, key, provider: of, reason }) => (
-                        <li key={id}>
-                            <span class="mono">{of} {key}</span>{' '}
-                            <span class="muted">{say('reason', reason)}</span>
+                    {found.keys
+                        .slice(0, 100)
+                        .map(({ id, key, provider: of, reason }) => (
+                            <li key={id}>
+                                <span class="mono">
+                                    {of} {key}
+                                </span>{' '}
+                                <span class="muted">
+                                    {say('reason', reason)}
+                                </span>
+                            </li>
+                        ))}
+                    {found.keys.length > 100 && (
+                        <li class="muted">
+                            {t('more', { n: found.keys.length - 100 })}
                         </li>
-                    ))}
-                    {found.keys.length > 100 && <li class="muted">{t('more', { n: found.keys.length - 100 })}</li>}
+                    )}
                 </ul>
             )}
             {problem && <Notice kind="bad">{problem}</Notice>}
@@ -169,7 +226,8 @@ export function ChangesSection({ provider }: { provider: string }) {
             note={newest && ago(newest.at_ms / 1000)}
             flush
             actions={
-                list && list.length > 0 && (
+                list &&
+                list.length > 0 && (
                     <Button small icon="undo" onClick={() => setOpen(true)}>
                         {t('rewind')}
                     </Button>
@@ -177,7 +235,11 @@ export function ChangesSection({ provider }: { provider: string }) {
             }
         >
             {changes.error && (
-                <Problem error={changes.error} absent={t('absent.changes')} again={changes.reload} />
+                <Problem
+                    error={changes.error}
+                    absent={t('absent.changes')}
+                    again={changes.reload}
+                />
             )}
             {!list && !changes.error && <Waiting lines={6} />}
             {list && !list.length && <Empty>{t('changes.none')}</Empty>}
@@ -188,7 +250,13 @@ export function ChangesSection({ provider }: { provider: string }) {
                     ))}
                 </ul>
             )}
-            {open && <Rewind provider={provider} onClose={() => setOpen(false)} onDone={changes.reload} />}
+            {open && (
+                <Rewind
+                    provider={provider}
+                    onClose={() => setOpen(false)}
+                    onDone={changes.reload}
+                />
+            )}
         </Section>
     );
 }

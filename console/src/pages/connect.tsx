@@ -165,17 +165,37 @@ export function ConnectPage() {
         <Page title={t('nav.connect')}>
             <p class="lead">{t('connect.lead')}</p>
             <section class="panel form" aria-label={t('connect.address')}>
-                <Field label={t('connect.address')} hint={t('connect.addresshint')}>
-                    <input class="mono" value={base} onInput={(event) => setBase(event.currentTarget.value)} />
+                <Field
+                    label={t('connect.address')}
+                    hint={t('connect.addresshint')}
+                >
+                    <input
+                        class="mono"
+                        value={base}
+                        onInput={(event) => setBase(event.currentTarget.value)}
+                    />
                 </Field>
                 <Field label={t('model')} hint={t('play.modelhint')}>
-                    <input class="mono" value={model} onInput={(event) => setModel(event.currentTarget.value)} />
+                    <input
+                        class="mono"
+                        value={model}
+                        onInput={(event) => setModel(event.currentTarget.value)}
+                    />
                 </Field>
             </section>
             <section class="panel flush" aria-label={t('connect.programs')}>
-                <div class="tabs" role="group" aria-label={t('connect.programs')}>
+                <div
+                    class="tabs"
+                    role="group"
+                    aria-label={t('connect.programs')}
+                >
                     {all.map(({ id, name }) => (
-                        <button key={id} type="button" aria-pressed={id === recipe.id} onClick={() => setChosen(id)}>
+                        <button
+                            key={id}
+                            type="button"
+                            aria-pressed={id === recipe.id}
+                            onClick={() => setChosen(id)}
+                        >
                             {name}
                         </button>
                     ))}
@@ -191,14 +211,21 @@ export function ConnectPage() {
                         </div>
                     ))}
                     {recipe.note && <p class="hint">{t(recipe.note)}</p>}
-                    <p class="hint">{t('connect.keynote', { holder: HOLDER })}</p>
+                    <p class="hint">
+                        {t('connect.keynote', { holder: HOLDER })}
+                    </p>
                 </div>
             </section>
             <section class="panel" aria-labelledby="routes">
-                <div class="panel-head"><h2 id="routes">{t('connect.routes')}</h2></div>
+                <div class="panel-head">
+                    <h2 id="routes">{t('connect.routes')}</h2>
+                </div>
                 <dl class="facts">
                     {[
-                        ['/v1/chat/completions, /v1/responses, /v1/embeddings, /v1/models', 'connect.v1'],
+                        [
+                            '/v1/chat/completions, /v1/responses, /v1/embeddings, /v1/models',
+                            'connect.v1',
+                        ],
                         ['/v1/messages', 'connect.messages'],
                         ['/v1beta/models/…', 'connect.beta'],
                         ['/api/<provider>/…', 'connect.native'],

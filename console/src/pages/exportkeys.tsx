@@ -6,7 +6,13 @@ import { Dialog } from '../ui/dialog';
 import { Icon } from '../ui/icon';
 import { Button, Field, Notice } from '../ui/parts';
 
-export function ExportKeys({ provider, onClose }: { provider: string; onClose: () => void }) {
+export function ExportKeys({
+    provider,
+    onClose,
+}: {
+    provider: string;
+    onClose: () => void;
+}) {
     const [format, setFormat] = useState('csv');
     const [secrets, setSecrets] = useState(false);
     return (
@@ -29,9 +35,18 @@ export function ExportKeys({ provider, onClose }: { provider: string; onClose: (
             }
         >
             <div class="stack">
-                <p>{t('export.text', { provider: provider || t('provider.all') })}</p>
+                <p>
+                    {t('export.text', {
+                        provider: provider || t('provider.all'),
+                    })}
+                </p>
                 <Field label={t('export.format')}>
-                    <select value={format} onChange={(event) => setFormat(event.currentTarget.value)}>
+                    <select
+                        value={format}
+                        onChange={(event) =>
+                            setFormat(event.currentTarget.value)
+                        }
+                    >
                         <option value="csv">CSV</option>
                         <option value="json">JSON</option>
                         <option value="text">{t('export.lines')}</option>
@@ -41,11 +56,15 @@ export function ExportKeys({ provider, onClose }: { provider: string; onClose: (
                     <input
                         type="checkbox"
                         checked={secrets}
-                        onChange={(event) => setSecrets(event.currentTarget.checked)}
+                        onChange={(event) =>
+                            setSecrets(event.currentTarget.checked)
+                        }
                     />
                     {t('export.secrets')}
                 </label>
-                {secrets && <Notice kind="warning">{t('export.warning')}</Notice>}
+                {secrets && (
+                    <Notice kind="warning">{t('export.warning')}</Notice>
+                )}
             </div>
         </Dialog>
     );

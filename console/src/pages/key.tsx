@@ -6,7 +6,14 @@ import { ago, clock, count, moment, remaining, span, took } from '../format';
 import { say, t } from '../i18n';
 import { useLogKept, useResource } from '../resource';
 import { to } from '../router';
-import type { Key, KeyDetail, LogRequest, Meter, Quota, Tested } from '../types';
+import type {
+    Key,
+    KeyDetail,
+    LogRequest,
+    Meter,
+    Quota,
+    Tested,
+} from '../types';
 import { Confirm, Dialog } from '../ui/dialog';
 import {
     ActionBadge,
@@ -26,19 +33,30 @@ import {
 import { tell, telling } from '../ui/toast';
 import { ChangeLine } from './changes';
 
-const meters = ['requests_minute', 'tokens_minute', 'requests_day', 'tokens_day'] as const;
+const meters = [
+    'requests_minute',
+    'tokens_minute',
+    'requests_day',
+    'tokens_day',
+] as const;
 
 function QuotaMeter({ name, meter }: { name: string; meter: Meter }) {
     return (
         <div class="quota-meter">
             <span>{name}</span>
             <span class="number">
-                {count(meter.used)} / {meter.limit === null ? t('quota.unknown') : count(meter.limit)}
+                {count(meter.used)} /{' '}
+                {meter.limit === null ? t('quota.unknown') : count(meter.limit)}
                 {meter.limit !== null && (
-                    <small class="muted"> {meter.told ? t('quota.told') : t('quota.learned')}</small>
+                    <small class="muted">
+                        {' '}
+                        {meter.told ? t('quota.told') : t('quota.learned')}
+                    </small>
                 )}
             </span>
-            {meter.limit !== null && <MeterBar used={meter.used} limit={meter.limit} />}
+            {meter.limit !== null && (
+                <MeterBar used={meter.used} limit={meter.limit} />
+            )}
         </div>
     );
 }
@@ -51,23 +69,40 @@ function QuotaBlock({ quota }: { quota: Quota }) {
                 <span class="mono">{quota.model ?? t('cooldown.all')}</span>
                 {back ? (
                     <Badge kind="warning" icon="cooling">
-                        {t('quota.room', { span: remaining(quota.room_at_ms! / 1000) })}
+                        {t('quota.room', {
+                            span: remaining(quota.room_at_ms! / 1000),
+                        })}
                     </Badge>
                 ) : null}
                 {quota.shares_with && quota.shares_with.length > 0 && (
-                    <span class="muted">{t('quota.shares', { n: quota.shares_with.length })}</span>
+                    <span class="muted">
+                        {t('quota.shares', { n: quota.shares_with.length })}
+                    </span>
                 )}
             </div>
             {meters.map((name) => {
                 const meter = quota[name];
-                return meter && (meter.used || meter.limit !== null) ? <QuotaMeter key={name} name={say('quota', name)} meter={meter} /> : null;
+                return meter && (meter.used || meter.limit !== null) ? (
+                    <QuotaMeter
+                        key={name}
+                        name={say('quota', name)}
+                        meter={meter}
+                    />
+                ) : null;
             })}
         </div>
     );
 }
 
-function Cooldowns({ entry, onLift }: { entry: Key; onLift: (at: number) => void }) {
-    if (!entry.cooldowns.length) return <p class="muted">{t('cooldown.none')}</p>;
+function Cooldowns({
+    entry,
+    onLift,
+}: {
+    entry: Key;
+    onLift: (at: number) => void;
+}) {
+    if (!entry.cooldowns.length)
+        return <p class="muted">{t('cooldown.none')}</p>;
     return (
         <ul class="plain-list">
             {entry.cooldowns.map(({ model, until, reason }, at) => (
@@ -79,30 +114,38 @@ function Cooldowns({ entry, onLift }: { entry: Key; onLift: (at: number) => void
                             {say('reason', reason)} · {remaining(until)}
                         </span>
                     </span>
-                    <Button small onClick={() => onLift(at)}>{t('cooldown.lift')}</Button>
+                    <Button small onClick={() => onLift(at)}>
+                        {t('cooldown.lift')}
+                    </Button>
                 </li>
             ))}
         </ul>
     );
 }
 
-function Recent({ id }: { id: number }) {
+function RecentList({ id }: { id: number }) {
     const kept = useLogKept();
     const list = useResource<{ requests: LogRequest[] }>(
         kept ? `/requests${query({ key: id, limit: 15 })}` : null,
     );
     if (kept === false) return <Notice>{t('absent.log')}</Notice>;
-    if (list.error) return <Problem error={list.error} absent={t('absent.log')} />;
+    if (list.error)
+        return <Problem error={list.error} absent={t('absent.log')} />;
     if (!list.data) return <Waiting lines={4} />;
-    if (!list.data.requests.length) return <p class="muted">{t('requests.none')}</p>;
+    if (!list.data.requests.length)
+        return <p class="muted">{t('requests.none')}</p>;
     return (
         <ul class="plain-list recent">
             {list.data.requests.map((request) => (
                 <li key={request.id}>
                     <a href={to(['requests'], { id: request.id })}>
-                        <time title={moment(request.at_ms / 1000)}>{clock(request.at_ms)}</time>
+                        <time title={moment(request.at_ms / 1000)}>
+                            {clock(request.at_ms)}
+                        </time>
                         <HttpStatus status={request.status} />
-                        <span class="mono cut">{request.model ?? request.model_asked}</span>
+                        <span class="mono cut">
+                            {request.model ?? request.model_asked}
+                        </span>
                         <span class="muted">{took(request.total_ms)}</span>
                     </a>
                 </li>
@@ -111,17 +154,34 @@ function Recent({ id }: { id: number }) {
     );
 }
 
+function Recent({ id }: { id: number }) {
+    return (
+        <>
+            <h3>{t('key.recent')}</h3>
+            <RecentList id={id} />
+        </>
+    );
+}
+
 function TestResult({ tested }: { tested: Tested }) {
     return (
         <Notice kind={tested.ok ? 'good' : 'warning'}>
-            {tested.ok ? t('test.ok') : t('test.failed')} <HttpStatus status={tested.status} />{' '}
-            <ActionBadge action={tested.verdict.action} /> {say('reason', tested.verdict.reason)}
+            {tested.ok ? t('test.ok') : t('test.failed')}{' '}
+            <HttpStatus status={tested.status} />{' '}
+            <ActionBadge action={tested.verdict.action} />{' '}
+            {say('reason', tested.verdict.reason)}
             {tested.verdict.seconds > 0 && ` · ${span(tested.verdict.seconds)}`}
         </Notice>
     );
 }
 
-function Order({ entry, onSave }: { entry: Key; onSave: (change: object) => void }) {
+function Order({
+    entry,
+    onSave,
+}: {
+    entry: Key;
+    onSave: (change: object) => void;
+}) {
     const [remark, setRemark] = useState(entry.remark);
     const [priority, setPriority] = useState(String(entry.priority));
     const [weight, setWeight] = useState(String(entry.weight));
@@ -134,22 +194,67 @@ function Order({ entry, onSave }: { entry: Key; onSave: (change: object) => void
             class="form"
             onSubmit={(event) => {
                 event.preventDefault();
-                onSave({ remark, priority: Number(priority), weight: Number(weight) });
+                onSave({
+                    remark,
+                    priority: Number(priority),
+                    weight: Number(weight),
+                });
             }}
         >
             <Field label={t('keys.remark')} wide>
-                <input value={remark} maxLength={1024} onInput={(event) => setRemark(event.currentTarget.value)} />
+                <input
+                    value={remark}
+                    maxLength={1024}
+                    onInput={(event) => setRemark(event.currentTarget.value)}
+                />
             </Field>
             <Field label={t('act.priority')}>
-                <input type="number" min={0} max={7} required value={priority} onInput={(event) => setPriority(event.currentTarget.value)} />
+                <input
+                    type="number"
+                    min={0}
+                    max={7}
+                    required
+                    value={priority}
+                    onInput={(event) => setPriority(event.currentTarget.value)}
+                />
             </Field>
             <Field label={t('act.weight')}>
-                <input type="number" min={1} max={100} required value={weight} onInput={(event) => setWeight(event.currentTarget.value)} />
+                <input
+                    type="number"
+                    min={1}
+                    max={100}
+                    required
+                    value={weight}
+                    onInput={(event) => setWeight(event.currentTarget.value)}
+                />
             </Field>
             <div class="wide">
-                <Button type="submit" small disabled={!changed}>{t('save')}</Button>
+                <Button type="submit" small disabled={!changed}>
+                    {t('save')}
+                </Button>
             </div>
         </form>
+    );
+}
+
+/* What the gateway has found out about a key. All of it comes at once, so that
+ * nothing is pushed down. */
+function Learned({ of }: { of: KeyDetail }) {
+    return (
+        <>
+            <h3>{t('quotas')}</h3>
+            {!of.quotas?.length && <p class="muted">{t('quota.none')}</p>}
+            {of.quotas?.map((quota) => (
+                <QuotaBlock key={quota.model ?? ''} quota={quota} />
+            ))}
+            <h3>{t('evidence')}</h3>
+            {!of.evidence?.length && <p class="muted">{t('evidence.none')}</p>}
+            <ul class="changes in-panel">
+                {of.evidence?.map((line) => (
+                    <ChangeLine key={line.id} change={line} named={false} />
+                ))}
+            </ul>
+        </>
     );
 }
 
@@ -180,11 +285,15 @@ export function KeyPanel({
         });
     const test = async () => {
         setTesting(true);
-        await telling(async () => setTested(await post<Tested>(`/keys/${id}/test`, {})));
+        await telling(async () =>
+            setTested(await post<Tested>(`/keys/${id}/test`, {})),
+        );
         setTesting(false);
     };
     const reveal = () =>
-        telling(async () => setSecret((await get<{ key: string }>(`/keys/${id}/secret`)).key));
+        telling(async () =>
+            setSecret((await get<{ key: string }>(`/keys/${id}/secret`)).key),
+        );
     const remove = async () => {
         await call('DELETE', '/keys', { ids: [id] });
         tell(t('key.removed'));
@@ -200,7 +309,11 @@ export function KeyPanel({
         return (
             <Dialog side title={t('key')} onClose={onClose}>
                 {detail.error ? (
-                    <Problem error={detail.error} absent={t('key.gone')} again={detail.reload} />
+                    <Problem
+                        error={detail.error}
+                        absent={t('key.gone')}
+                        again={detail.reload}
+                    />
                 ) : (
                     <Waiting lines={10} />
                 )}
@@ -212,30 +325,53 @@ export function KeyPanel({
             side
             title={
                 <>
-                    <span class="mono">{entry.key}</span> <small class="muted">{entry.provider} · {t('key.id', { id })}</small>
+                    <span class="mono">{entry.key}</span>{' '}
+                    <small class="muted">
+                        {entry.provider} · {t('key.id', { id })}
+                    </small>
                 </>
             }
             onClose={onClose}
         >
             <p class="line">
-                <StatusBadge status={entry.status} /> <StatusNote entry={entry} />
+                <StatusBadge status={entry.status} />{' '}
+                <StatusNote entry={entry} />
             </p>
             <div class="actions spread">
                 <Button small icon="play" disabled={testing} onClick={test}>
                     {testing ? t('working') : t('key.test')}
                 </Button>
                 {entry.status !== 'active' && (
-                    <Button small icon="check" onClick={() => change({ status: 'active' }, t('key.activated'))}>
+                    <Button
+                        small
+                        icon="check"
+                        onClick={() =>
+                            change({ status: 'active' }, t('key.activated'))
+                        }
+                    >
                         {t('act.activate')}
                     </Button>
                 )}
                 {!blocked && (
-                    <Button small icon="blocked" onClick={() => change({ status: 'blocked' }, t('key.blocked'))}>
+                    <Button
+                        small
+                        icon="blocked"
+                        onClick={() =>
+                            change({ status: 'blocked' }, t('key.blocked'))
+                        }
+                    >
                         {t('act.block')}
                     </Button>
                 )}
-                <Button small icon="eye" onClick={reveal}>{t('key.reveal')}</Button>
-                <Button small kind="danger" icon="trash" onClick={() => setRemoving(true)}>
+                <Button small icon="eye" onClick={reveal}>
+                    {t('key.reveal')}
+                </Button>
+                <Button
+                    small
+                    kind="danger"
+                    icon="trash"
+                    onClick={() => setRemoving(true)}
+                >
                     {t('act.remove')}
                 </Button>
             </div>
@@ -248,8 +384,16 @@ export function KeyPanel({
             {tested && <TestResult tested={tested} />}
             <Facts
                 of={[
-                    [t('keys.requests'), `${count(entry.requests)} (${t('key.failed', { n: count(entry.failures) })})`],
-                    [t('keys.used'), <span title={moment(entry.last_used_at)}>{ago(entry.last_used_at)}</span>],
+                    [
+                        t('keys.requests'),
+                        `${count(entry.requests)} (${t('key.failed', { n: count(entry.failures) })})`,
+                    ],
+                    [
+                        t('keys.used'),
+                        <span title={moment(entry.last_used_at)}>
+                            {ago(entry.last_used_at)}
+                        </span>,
+                    ],
                     [t('keys.created'), moment(entry.created_at)],
                     [t('keys.rested'), span(entry.total_cooling_seconds)],
                 ]}
@@ -261,38 +405,24 @@ export function KeyPanel({
             />
             <h3>{t('cooldowns')}</h3>
             <Cooldowns entry={entry} onLift={lift} />
-            <h3>{t('quotas')}</h3>
-            {absent ? (
-                <Notice>{t('absent.detail')}</Notice>
-            ) : !detail.data ? (
-                detail.error ? (
-                    <Problem error={detail.error} again={detail.reload} />
-                ) : (
-                    <Waiting lines={4} />
-                )
-            ) : detail.data.quotas?.length ? (
-                detail.data.quotas.map((quota) => <QuotaBlock key={quota.model ?? ''} quota={quota} />)
-            ) : (
-                <p class="muted">{t('quota.none')}</p>
+            {!detail.data && !detail.error && <Waiting lines={6} />}
+            {detail.error && !absent && (
+                <Problem error={detail.error} again={detail.reload} />
             )}
-            <h3>{t('evidence')}</h3>
-            {detail.data?.evidence?.length ? (
-                <ul class="changes in-panel">
-                    {detail.data.evidence.map((line) => (
-                        <ChangeLine key={line.id} change={line} key_={false} />
-                    ))}
-                </ul>
-            ) : (
-                !absent && <p class="muted">{t('evidence.none')}</p>
-            )}
-            <h3>{t('key.recent')}</h3>
-            <Recent id={id} />
+            {absent && <Notice>{t('absent.detail')}</Notice>}
+            {detail.data && <Learned of={detail.data} />}
+            {(detail.data || absent) && <Recent id={id} />}
             {removing && (
-                <Confirm title={t('act.remove')} action={t('act.remove')} danger onDo={remove} onClose={() => setRemoving(false)}>
+                <Confirm
+                    title={t('act.remove')}
+                    action={t('act.remove')}
+                    danger
+                    onDo={remove}
+                    onClose={() => setRemoving(false)}
+                >
                     <p>{t('key.removetext', { key: entry.key })}</p>
                 </Confirm>
             )}
         </Dialog>
     );
 }
-

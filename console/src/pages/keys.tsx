@@ -27,14 +27,30 @@ const statuses: KeyStatus[] = ['active', 'cooling', 'blocked'];
 const sizes = [50, 100, 250, 1000];
 type Sort = 'created_at' | 'last_used_at' | 'total_cooling_seconds';
 
-function Head({ sort, order, name, children }: { sort: Sort; order: string; name: Sort; children: string }) {
+function Head({
+    sort,
+    order,
+    name,
+    children,
+}: {
+    sort: Sort;
+    order: string;
+    name: Sort;
+    children: string;
+}) {
     const here = sort === name;
     const next = here && order === 'desc' ? 'asc' : 'desc';
     return (
         <th
             scope="col"
             class="number"
-            aria-sort={here ? (order === 'desc' ? 'descending' : 'ascending') : undefined}
+            aria-sort={
+                here
+                    ? order === 'desc'
+                        ? 'descending'
+                        : 'ascending'
+                    : undefined
+            }
         >
             <button
                 type="button"
@@ -42,7 +58,9 @@ function Head({ sort, order, name, children }: { sort: Sort; order: string; name
                 onClick={() => adjust({ sort: name, order: next, page: null })}
             >
                 {children}
-                {here && <Icon name={order === 'desc' ? 'down' : 'up'} size={12} />}
+                {here && (
+                    <Icon name={order === 'desc' ? 'down' : 'up'} size={12} />
+                )}
             </button>
         </th>
     );
@@ -70,13 +88,18 @@ function Row({
                 />
             </td>
             <th scope="row" class="key-cell">
-                <button type="button" class="link mono" onClick={() => adjust({ key: entry.id })}>
+                <button
+                    type="button"
+                    class="link mono"
+                    onClick={() => adjust({ key: entry.id })}
+                >
                     {entry.key}
                 </button>
                 {withProvider && <span class="muted">{entry.provider}</span>}
             </th>
             <td class="status-cell">
-                <StatusBadge status={entry.status} /> <StatusNote entry={entry} />
+                <StatusBadge status={entry.status} />{' '}
+                <StatusNote entry={entry} />
             </td>
             <td class="remark cut" title={entry.remark}>
                 {entry.remark}
@@ -97,20 +120,42 @@ function Row({
                     </span>
                 )}
             </td>
-            <td class="number" data-name={t('keys.used')} title={moment(entry.last_used_at)}>
+            <td
+                class="number"
+                data-name={t('keys.used')}
+                title={moment(entry.last_used_at)}
+            >
                 {ago(entry.last_used_at)}
             </td>
-            <td class="number" data-name={t('keys.rested')} title={span(entry.total_cooling_seconds)}>
-                {entry.total_cooling_seconds ? rough(entry.total_cooling_seconds) : '–'}
+            <td
+                class="number"
+                data-name={t('keys.rested')}
+                title={span(entry.total_cooling_seconds)}
+            >
+                {entry.total_cooling_seconds
+                    ? rough(entry.total_cooling_seconds)
+                    : '–'}
             </td>
-            <td class="number" data-name={t('keys.created')} title={moment(entry.created_at)}>
+            <td
+                class="number"
+                data-name={t('keys.created')}
+                title={moment(entry.created_at)}
+            >
                 {ago(entry.created_at)}
             </td>
         </tr>
     );
 }
 
-function StatusTabs({ provider, status, providers }: { provider: string; status: string; providers: Provider[] | null }) {
+function StatusTabs({
+    provider,
+    status,
+    providers,
+}: {
+    provider: string;
+    status: string;
+    providers: Provider[] | null;
+}) {
     const sums = useMemo(() => {
         const sum = { active: 0, cooling: 0, blocked: 0 };
         for (const { id, keys } of providers ?? [])
@@ -121,7 +166,11 @@ function StatusTabs({ provider, status, providers }: { provider: string; status:
     const all = sums.active + sums.cooling + sums.blocked;
     const options: [string, string, number][] = [
         ['', t('status.all'), all],
-        ...statuses.map((name): [string, string, number] => [name, say('status', name), sums[name]]),
+        ...statuses.map((name): [string, string, number] => [
+            name,
+            say('status', name),
+            sums[name],
+        ]),
     ];
     return (
         <div class="choice" role="group" aria-label={t('keys.status')}>
@@ -139,84 +188,251 @@ function StatusTabs({ provider, status, providers }: { provider: string; status:
     );
 }
 
-export function KeysPage({ provider, query }: { provider: string; query: URLSearchParams }) {
-    const status = query.get('status') ?? '';
-    const sort = (query.get('sort') ?? 'created_at') as Sort;
-    const order = query.get('order') ?? 'asc';
-    const page = Math.max(1, Number(query.get('page')) || 1);
-    const size = Number(query.get('size')) || 50;
-    const opened = Number(query.get('key')) || 0;
-    const [typed, setTyped] = useState(query.get('q') ?? '');
-    const q = useSettled(typed, 250);
-    useEffect(() => {
-        if (q !== (query.get('q') ?? '')) adjust({ q: q || null, page: null }, true);
-    }, [q]);
-    const shownQ = query.get('q') ?? '';
-    const list = useResource<KeyList>(
-        `/keys${ask({ provider, status, q: shownQ, sort, order, page, page_size: size })}`,
-        { everyMs: 10000 },
-    );
-    const providers = useResource<Provider[]>('/providers', { everyMs: 10000 });
+/* Which rows are ticked; another list begins anew. */
+function useSelection(keys: Key[], scope: string) {
     const [selection, setSelection] = useState<Selection>(new Set());
     const [last, setLast] = useState(-1);
-    useEffect(() => setSelection(new Set()), [provider, status, shownQ]);
-    const keys = list.data?.keys ?? [];
-    const total = list.data?.total ?? 0;
-    const pages = Math.max(1, Math.ceil(total / size));
-    const chosen = (id: number) => selection === 'all' || selection.has(id);
-    const allHere = keys.length > 0 && keys.every(({ id }) => chosen(id));
-    const choose = (at: number, range: boolean) => {
-        const next = new Set(selection === 'all' ? keys.map(({ id }) => id) : selection);
+    useEffect(() => setSelection(new Set()), [scope]);
+    const has = (id: number) => selection === 'all' || selection.has(id);
+    const allHere = keys.length > 0 && keys.every(({ id }) => has(id));
+    const ids = () =>
+        selection === 'all' ? keys.map(({ id }) => id) : [...selection];
+    /* With `range`, all from the last one on do as this one does. */
+    const toggle = (at: number, range: boolean) => {
+        const next = new Set(ids());
         const on = !next.has(keys[at]!.id);
-        const from = range && last >= 0 ? Math.min(last, at) : at;
-        const end = range && last >= 0 ? Math.max(last, at) : at;
-        for (let i = from; i <= end; i++)
-            if (on) next.add(keys[i]!.id);
-            else next.delete(keys[i]!.id);
+        const other = range && last >= 0 ? last : at;
+        for (const { id } of keys.slice(
+            Math.min(at, other),
+            Math.max(at, other) + 1,
+        ))
+            if (on) next.add(id);
+            else next.delete(id);
         setSelection(next);
         setLast(at);
     };
-    const chooseAll = () => {
-        const next = new Set(selection === 'all' ? [] : selection);
+    const togglePage = () => {
+        const next = new Set(selection === 'all' ? [] : ids());
         for (const { id } of keys)
             if (allHere) next.delete(id);
             else next.add(id);
         setSelection(next);
     };
+    return { selection, setSelection, has, allHere, toggle, togglePage };
+}
+
+function Table({
+    keys,
+    sort,
+    order,
+    withProvider,
+    chosen,
+}: {
+    keys: Key[];
+    sort: Sort;
+    order: string;
+    withProvider: boolean;
+    chosen: ReturnType<typeof useSelection>;
+}) {
+    return (
+        <table class="keys">
+            <thead>
+                <tr>
+                    <th class="check" scope="col">
+                        <input
+                            type="checkbox"
+                            checked={chosen.allHere}
+                            aria-label={t('keys.chooseall')}
+                            onClick={chosen.togglePage}
+                        />
+                    </th>
+                    <th scope="col">{t('key')}</th>
+                    <th scope="col">{t('keys.status')}</th>
+                    <th scope="col">{t('keys.remark')}</th>
+                    <th scope="col" class="number">
+                        {t('keys.requests')}
+                    </th>
+                    <Head sort={sort} order={order} name="last_used_at">
+                        {t('keys.used')}
+                    </Head>
+                    <Head
+                        sort={sort}
+                        order={order}
+                        name="total_cooling_seconds"
+                    >
+                        {t('keys.rested')}
+                    </Head>
+                    <Head sort={sort} order={order} name="created_at">
+                        {t('keys.created')}
+                    </Head>
+                </tr>
+            </thead>
+            <tbody>
+                {keys.map((entry, at) => (
+                    <Row
+                        key={entry.id}
+                        entry={entry}
+                        chosen={chosen.has(entry.id)}
+                        withProvider={withProvider}
+                        onChoose={(range) => chosen.toggle(at, range)}
+                    />
+                ))}
+            </tbody>
+        </table>
+    );
+}
+
+function Nothing({
+    filtered,
+    onShowAll,
+}: {
+    filtered: boolean;
+    onShowAll: () => void;
+}) {
+    return (
+        <Empty>
+            <p>{filtered ? t('keys.nonefound') : t('keys.none')}</p>
+            {filtered ? (
+                <Button onClick={onShowAll}>{t('keys.showall')}</Button>
+            ) : (
+                <Button
+                    kind="main"
+                    icon="plus"
+                    onClick={() => adjust({ add: 1 })}
+                >
+                    {t('keys.add')}
+                </Button>
+            )}
+        </Empty>
+    );
+}
+
+function Foot({
+    total,
+    page,
+    size,
+}: {
+    total: number;
+    page: number;
+    size: number;
+}) {
+    return (
+        <div class="list-foot">
+            <span class="muted" role="status">
+                {t('keys.total', { n: count(total) })}
+            </span>
+            <select
+                class="small"
+                aria-label={t('pager.size')}
+                value={size}
+                onChange={(event) =>
+                    adjust({ size: event.currentTarget.value, page: null })
+                }
+            >
+                {sizes.map((n) => (
+                    <option key={n} value={n}>
+                        {t('pager.each', { n })}
+                    </option>
+                ))}
+            </select>
+            <Pager
+                page={page}
+                pages={Math.max(1, Math.ceil(total / size))}
+                onPage={(next) => adjust({ page: next })}
+            />
+        </div>
+    );
+}
+
+function Actions({
+    provider,
+    providers,
+    onSwitch,
+}: {
+    provider: string;
+    providers: Provider[] | null;
+    onSwitch: () => void;
+}) {
+    const turn = (event: { currentTarget: HTMLSelectElement }) => {
+        const id = event.currentTarget.value;
+        onSwitch();
+        go(to(id ? ['keys', id] : ['keys']));
+    };
+    return (
+        <>
+            <select aria-label={t('provider')} value={provider} onChange={turn}>
+                <option value="">{t('provider.all')}</option>
+                {providers?.map(({ id, name }) => (
+                    <option key={id} value={id}>
+                        {name}
+                    </option>
+                ))}
+                {provider && !providers && (
+                    <option value={provider}>{provider}</option>
+                )}
+            </select>
+            <Button icon="down_to" onClick={() => adjust({ export: 1 })}>
+                {t('keys.export')}
+            </Button>
+            <Button kind="main" icon="plus" onClick={() => adjust({ add: 1 })}>
+                {t('keys.add')}
+            </Button>
+        </>
+    );
+}
+
+/* What the address asks for, within what the API takes. */
+function readQuery(query: URLSearchParams) {
+    return {
+        status: query.get('status') ?? '',
+        q: query.get('q') ?? '',
+        sort: (query.get('sort') ?? 'created_at') as Sort,
+        order: query.get('order') ?? 'asc',
+        page: Math.max(1, Number(query.get('page')) || 1),
+        size: Number(query.get('size')) || 50,
+        opened: Number(query.get('key')) || 0,
+    };
+}
+
+export function KeysPage({
+    provider,
+    query,
+}: {
+    provider: string;
+    query: URLSearchParams;
+}) {
+    const { status, q, sort, order, page, size, opened } = readQuery(query);
+    const [typed, setTyped] = useState(q);
+    const wanted = useSettled(typed, 250);
+    useEffect(() => {
+        if (wanted !== q) adjust({ q: wanted || null, page: null }, true);
+    }, [wanted]);
+    const list = useResource<KeyList>(
+        `/keys${ask({ provider, status, q, sort, order, page, page_size: size })}`,
+        { everyMs: 10000 },
+    );
+    const providers = useResource<Provider[]>('/providers', { everyMs: 10000 });
+    const keys = list.data?.keys ?? [];
+    const total = list.data?.total ?? 0;
+    const chosen = useSelection(keys, `${provider} ${status} ${q}`);
+    const known = providers.data?.find(({ id }) => id === provider);
     const reload = () => {
         list.reload();
         providers.reload();
     };
-    const known = providers.data?.find(({ id }) => id === provider);
-    const name = known?.name ?? provider;
-    const filtered = status || shownQ;
+    const showAll = () => {
+        setTyped('');
+        adjust({ status: null, q: null, page: null });
+    };
     return (
         <Page
-            title={provider ? name : t('nav.keys')}
+            title={provider ? (known?.name ?? provider) : t('nav.keys')}
             actions={
-                <>
-                    <select
-                        aria-label={t('provider')}
-                        value={provider}
-                        onChange={(event) => {
-                            const id = event.currentTarget.value;
-                            setTyped('');
-                            go(to(id ? ['keys', id] : ['keys']));
-                        }}
-                    >
-                        <option value="">{t('provider.all')}</option>
-                        {providers.data?.map(({ id, name: text }) => (
-                            <option key={id} value={id}>{text}</option>
-                        ))}
-                        {provider && !providers.data && <option value={provider}>{provider}</option>}
-                    </select>
-                    <Button icon="down_to" onClick={() => adjust({ export: 1 })}>
-                        {t('keys.export')}
-                    </Button>
-                    <Button kind="main" icon="plus" onClick={() => adjust({ add: 1 })}>
-                        {t('keys.add')}
-                    </Button>
-                </>
+                <Actions
+                    provider={provider}
+                    providers={providers.data}
+                    onSwitch={() => setTyped('')}
+                />
             }
         >
             {provider && (
@@ -235,87 +451,49 @@ export function KeysPage({ provider, query }: { provider: string; query: URLSear
                         onInput={(event) => setTyped(event.currentTarget.value)}
                     />
                 </div>
-                <StatusTabs provider={provider} status={status} providers={providers.data} />
+                <StatusTabs
+                    provider={provider}
+                    status={status}
+                    providers={providers.data}
+                />
             </div>
             {list.error && <Problem error={list.error} again={list.reload} />}
-            <section class="panel flush" aria-label={t('nav.keys')} aria-busy={list.loading}>
-                <div class={`scroll${list.data ? '' : ' keys-wait'}`} tabIndex={0} role="region" aria-label={t('nav.keys')}>
-                    {keys.length > 0 && <table class="keys">
-                        <thead>
-                            <tr>
-                                <th class="check" scope="col">
-                                    <input
-                                        type="checkbox"
-                                        checked={allHere}
-                                        aria-label={t('keys.chooseall')}
-                                        onClick={chooseAll}
-                                    />
-                                </th>
-                                <th scope="col">{t('key')}</th>
-                                <th scope="col">{t('keys.status')}</th>
-                                <th scope="col">{t('keys.remark')}</th>
-                                <th scope="col" class="number">{t('keys.requests')}</th>
-                                <Head sort={sort} order={order} name="last_used_at">{t('keys.used')}</Head>
-                                <Head sort={sort} order={order} name="total_cooling_seconds">{t('keys.rested')}</Head>
-                                <Head sort={sort} order={order} name="created_at">{t('keys.created')}</Head>
-                            </tr>
-                        </thead>
-                        <tbody>
-                            {keys.map((entry, at) => (
-                                <Row
-                                    key={entry.id}
-                                    entry={entry}
-                                    chosen={chosen(entry.id)}
-                                    withProvider={!provider}
-                                    onChoose={(range) => choose(at, range)}
-                                />
-                            ))}
-                        </tbody>
-                    </table>}
+            <section
+                class="panel flush"
+                aria-label={t('nav.keys')}
+                aria-busy={list.loading}
+            >
+                <div
+                    class={`scroll${list.data ? '' : ' keys-wait'}`}
+                    tabIndex={0}
+                    role="region"
+                    aria-label={t('nav.keys')}
+                >
+                    {keys.length > 0 && (
+                        <Table
+                            keys={keys}
+                            sort={sort}
+                            order={order}
+                            withProvider={!provider}
+                            chosen={chosen}
+                        />
+                    )}
                     {!list.data && !list.error && <Waiting lines={12} />}
                     {list.data && !keys.length && (
-                        <Empty>
-                            <p>{filtered ? t('keys.nonefound') : t('keys.none')}</p>
-                            {filtered ? (
-                                <Button
-                                    onClick={() => {
-                                        setTyped('');
-                                        adjust({ status: null, q: null, page: null });
-                                    }}
-                                >
-                                    {t('keys.showall')}
-                                </Button>
-                            ) : (
-                                <Button kind="main" icon="plus" onClick={() => adjust({ add: 1 })}>
-                                    {t('keys.add')}
-                                </Button>
-                            )}
-                        </Empty>
+                        <Nothing
+                            filtered={!!(status || q)}
+                            onShowAll={showAll}
+                        />
                     )}
                 </div>
-                {list.data && <div class="list-foot">
-                    <span class="muted" role="status">
-                        {t('keys.total', { n: count(total) })}
-                    </span>
-                    <select
-                        class="small"
-                        aria-label={t('pager.size')}
-                        value={size}
-                        onChange={(event) => adjust({ size: event.currentTarget.value, page: null })}
-                    >
-                        {sizes.map((n) => (
-                            <option key={n} value={n}>{t('pager.each', { n })}</option>
-                        ))}
-                    </select>
-                    <Pager page={page} pages={pages} onPage={(next) => adjust({ page: next })} />
-                </div>}
+                {list.data && <Foot total={total} page={page} size={size} />}
             </section>
-            {(selection === 'all' || selection.size > 0) && (
+            {(chosen.selection === 'all' || chosen.selection.size > 0) && (
                 <BulkBar
-                    selection={selection}
+                    selection={chosen.selection}
                     total={total}
-                    filter={{ provider, status, q: shownQ }}
-                    onSelect={setSelection}
+                    filter={{ provider, status, q }}
+                    onSelect={chosen.setSelection}
                     onDone={reload}
                 />
             )}
@@ -328,7 +506,10 @@ export function KeysPage({ provider, query }: { provider: string; query: URLSear
                 />
             )}
             {query.get('export') && (
-                <ExportKeys provider={provider} onClose={() => adjust({ export: null })} />
+                <ExportKeys
+                    provider={provider}
+                    onClose={() => adjust({ export: null })}
+                />
             )}
             {opened > 0 && (
                 <KeyPanel

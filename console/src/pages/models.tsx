@@ -3,7 +3,15 @@ import { count, remaining } from '../format';
 import { say, t } from '../i18n';
 import { useResource } from '../resource';
 import { to } from '../router';
-import { Badge, Button, Empty, Page, Problem, Section, Waiting } from '../ui/parts';
+import {
+    Badge,
+    Button,
+    Empty,
+    Page,
+    Problem,
+    Section,
+    Waiting,
+} from '../ui/parts';
 import { go } from '../router';
 
 interface Entry {
@@ -39,7 +47,9 @@ function Circuit({ of }: { of: Used }) {
             <Badge kind="bad">{say('circuit', 'open')}</Badge>{' '}
             {of.next_try_at_ms && (
                 <span class="muted">
-                    {t('models.nexttry', { span: remaining(of.next_try_at_ms / 1000) })}
+                    {t('models.nexttry', {
+                        span: remaining(of.next_try_at_ms / 1000),
+                    })}
                 </span>
             )}
         </>
@@ -56,7 +66,13 @@ export function ModelsPage() {
     const seen = models.data?.in_use ?? [];
     return (
         <Page title={t('nav.models')}>
-            {models.error && <Problem error={models.error} absent={t('absent.models')} again={models.reload} />}
+            {models.error && (
+                <Problem
+                    error={models.error}
+                    absent={t('absent.models')}
+                    again={models.reload}
+                />
+            )}
             {!models.data && !models.error && (
                 <section class="panel flush">
                     <Waiting lines={8} />
@@ -64,11 +80,19 @@ export function ModelsPage() {
             )}
             {models.data && (
                 <>
-                    <Section title={t('models.named')} note={t('models.namednote')} flush>
+                    <Section
+                        title={t('models.named')}
+                        note={t('models.namednote')}
+                        flush
+                    >
                         {!named.length && (
                             <Empty>
                                 <p>{t('models.nonamed')}</p>
-                                <pre class="mono">{'"models": { "smart": ["google-ai-studio/gemini-2.5-pro"] }'}</pre>
+                                <pre class="mono">
+                                    {
+                                        '"models": { "smart": ["google-ai-studio/gemini-2.5-pro"] }'
+                                    }
+                                </pre>
                             </Empty>
                         )}
                         <ul class="named">
@@ -77,43 +101,132 @@ export function ModelsPage() {
                                     <strong class="mono">{name}</strong>
                                     <ol>
                                         {entries.map((entry, at) => (
-                                            <li key={at} class="mono">{entry.provider}/{entry.model}</li>
+                                            <li key={at} class="mono">
+                                                {entry.provider}/{entry.model}
+                                            </li>
                                         ))}
                                     </ol>
-                                    <Button small icon="play" onClick={() => tryOut(name)}>{t('models.try')}</Button>
+                                    <Button
+                                        small
+                                        icon="play"
+                                        onClick={() => tryOut(name)}
+                                    >
+                                        {t('models.try')}
+                                    </Button>
                                 </li>
                             ))}
                         </ul>
                     </Section>
-                    <Section title={t('models.seen')} note={t('models.seennote')} flush>
+                    <Section
+                        title={t('models.seen')}
+                        note={t('models.seennote')}
+                        flush
+                    >
                         {!seen.length && <Empty>{t('models.noseen')}</Empty>}
                         {seen.length > 0 && (
-                            <div class="scroll" tabIndex={0} role="region" aria-label={t('models.seen')}>
+                            <div
+                                class="scroll"
+                                tabIndex={0}
+                                role="region"
+                                aria-label={t('models.seen')}
+                            >
                                 <table class="models">
                                     <thead>
                                         <tr>
                                             <th scope="col">{t('model')}</th>
                                             <th scope="col">{t('provider')}</th>
-                                            <th scope="col" class="number">{t('models.today')}</th>
-                                            <th scope="col" class="number">{t('models.ready')}</th>
-                                            <th scope="col" class="number">{t('models.resting')}</th>
-                                            <th scope="col" class="number">{t('models.waiting')}</th>
-                                            <th scope="col">{t('models.circuit')}</th>
-                                            <th scope="col"><span class="hidden">{t('acts')}</span></th>
+                                            <th scope="col" class="number">
+                                                {t('models.today')}
+                                            </th>
+                                            <th scope="col" class="number">
+                                                {t('models.ready')}
+                                            </th>
+                                            <th scope="col" class="number">
+                                                {t('models.resting')}
+                                            </th>
+                                            <th scope="col" class="number">
+                                                {t('models.waiting')}
+                                            </th>
+                                            <th scope="col">
+                                                {t('models.circuit')}
+                                            </th>
+                                            <th scope="col">
+                                                <span class="hidden">
+                                                    {t('acts')}
+                                                </span>
+                                            </th>
                                         </tr>
                                     </thead>
                                     <tbody>
                                         {seen.map((used) => (
-                                            <tr key={`${used.provider}/${used.model}`}>
-                                                <th scope="row" class="mono cut">{used.model}</th>
-                                                <td><a href={to(['keys', used.provider])}>{used.provider}</a></td>
-                                                <td class="number" data-name={t('models.today')}>{count(used.requests_today)}</td>
-                                                <td class="number" data-name={t('models.ready')}>{count(used.ready)}</td>
-                                                <td class="number" data-name={t('models.resting')}>{count(used.resting)}</td>
-                                                <td class="number" data-name={t('models.waiting')}>{count(used.waiting)}</td>
-                                                <td data-name={t('models.circuit')}><Circuit of={used} /></td>
+                                            <tr
+                                                key={`${used.provider}/${used.model}`}
+                                            >
+                                                <th
+                                                    scope="row"
+                                                    class="mono cut"
+                                                >
+                                                    {used.model}
+                                                </th>
+                                                <td>
+                                                    <a
+                                                        href={to([
+                                                            'keys',
+                                                            used.provider,
+                                                        ])}
+                                                    >
+                                                        {used.provider}
+                                                    </a>
+                                                </td>
+                                                <td
+                                                    class="number"
+                                                    data-name={t(
+                                                        'models.today',
+                                                    )}
+                                                >
+                                                    {count(used.requests_today)}
+                                                </td>
+                                                <td
+                                                    class="number"
+                                                    data-name={t(
+                                                        'models.ready',
+                                                    )}
+                                                >
+                                                    {count(used.ready)}
+                                                </td>
+                                                <td
+                                                    class="number"
+                                                    data-name={t(
+                                                        'models.resting',
+                                                    )}
+                                                >
+                                                    {count(used.resting)}
+                                                </td>
+                                                <td
+                                                    class="number"
+                                                    data-name={t(
+                                                        'models.waiting',
+                                                    )}
+                                                >
+                                                    {count(used.waiting)}
+                                                </td>
+                                                <td
+                                                    data-name={t(
+                                                        'models.circuit',
+                                                    )}
+                                                >
+                                                    <Circuit of={used} />
+                                                </td>
                                                 <td class="row-acts">
-                                                    <Button small icon="play" onClick={() => tryOut(`${used.provider}/${used.model}`)}>
+                                                    <Button
+                                                        small
+                                                        icon="play"
+                                                        onClick={() =>
+                                                            tryOut(
+                                                                `${used.provider}/${used.model}`,
+                                                            )
+                                                        }
+                                                    >
                                                         {t('models.try')}
                                                     </Button>
                                                 </td>

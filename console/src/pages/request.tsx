@@ -5,9 +5,24 @@ import { useResource } from '../resource';
 import { to } from '../router';
 import type { Attempt, LogDetail } from '../types';
 import { Dialog } from '../ui/dialog';
-import { ActionBadge, Copy, Facts, HttpStatus, Problem, Waiting } from '../ui/parts';
+import {
+    ActionBadge,
+    Copy,
+    Facts,
+    HttpStatus,
+    Problem,
+    Waiting,
+} from '../ui/parts';
 
-function AttemptLine({ attempt, at, whole }: { attempt: Attempt; at: number; whole: number }) {
+function AttemptLine({
+    attempt,
+    at,
+    whole,
+}: {
+    attempt: Attempt;
+    at: number;
+    whole: number;
+}) {
     const scale = (ms: number) => (whole > 0 ? (100 * ms) / whole : 0);
     const good = attempt.status >= 200 && attempt.status < 300;
     return (
@@ -16,12 +31,21 @@ function AttemptLine({ attempt, at, whole }: { attempt: Attempt; at: number; who
                 <strong>{at + 1}</strong>
                 <HttpStatus status={attempt.status} />
                 {attempt.verdict && <ActionBadge action={attempt.verdict} />}
-                <span>{attempt.reason && attempt.reason !== 'ok' ? say('reason', attempt.reason) : ''}</span>
+                <span>
+                    {attempt.reason && attempt.reason !== 'ok'
+                        ? say('reason', attempt.reason)
+                        : ''}
+                </span>
                 <span class="number muted">
                     +{took(attempt.began_ms)} · {took(attempt.took_ms)}
                 </span>
             </div>
-            <svg class="timeline" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
+            <svg
+                class="timeline"
+                viewBox="0 0 100 6"
+                preserveAspectRatio="none"
+                aria-hidden="true"
+            >
                 <rect class="track" width="100" height="6" />
                 <rect
                     class={good ? 'good' : 'bad'}
@@ -31,9 +55,17 @@ function AttemptLine({ attempt, at, whole }: { attempt: Attempt; at: number; who
                 />
             </svg>
             <div class="attempt-what">
-                <span class="mono">{attempt.provider}{attempt.model ? `/${attempt.model}` : ''}</span>{' '}
+                <span class="mono">
+                    {attempt.provider}
+                    {attempt.model ? `/${attempt.model}` : ''}
+                </span>{' '}
                 {attempt.key && (
-                    <a class="mono" href={to(['keys', attempt.provider], { key: attempt.key.id })}>
+                    <a
+                        class="mono"
+                        href={to(['keys', attempt.provider], {
+                            key: attempt.key.id,
+                        })}
+                    >
                         {attempt.key.key}
                     </a>
                 )}
@@ -43,7 +75,13 @@ function AttemptLine({ attempt, at, whole }: { attempt: Attempt; at: number; who
     );
 }
 
-function Body({ title, text }: { title: string; text: string | null | undefined }) {
+function Body({
+    title,
+    text,
+}: {
+    title: string;
+    text: string | null | undefined;
+}) {
     if (!text) return null;
     return (
         <details class="more">
@@ -56,8 +94,16 @@ function Body({ title, text }: { title: string; text: string | null | undefined 
     );
 }
 
-export function RequestPanel({ id, onClose }: { id: string; onClose: () => void }) {
-    const detail = useResource<LogDetail>(`/requests/${encodeURIComponent(id)}`);
+export function RequestPanel({
+    id,
+    onClose,
+}: {
+    id: string;
+    onClose: () => void;
+}) {
+    const detail = useResource<LogDetail>(
+        `/requests/${encodeURIComponent(id)}`,
+    );
     const request = detail.data;
     const attempts = Array.isArray(request?.attempts) ? request.attempts : [];
     return (
@@ -67,38 +113,61 @@ export function RequestPanel({ id, onClose }: { id: string; onClose: () => void 
             title={
                 <>
                     {t('request')}{' '}
-                    {request && <small class="mono muted">{request.request_id}</small>}
+                    {request && (
+                        <small class="mono muted">{request.request_id}</small>
+                    )}
                 </>
             }
             onClose={onClose}
         >
             {detail.error && (
-                <Problem error={detail.error} absent={t('request.gone')} again={detail.reload} />
+                <Problem
+                    error={detail.error}
+                    absent={t('request.gone')}
+                    again={detail.reload}
+                />
             )}
             {!request && !detail.error && <Waiting lines={10} />}
             {request && (
                 <>
                     <p class="line">
-                        <HttpStatus status={request.status} /> {say('reason', request.error)}
-                        <span class="muted"> {moment(request.at_ms / 1000)}</span>
+                        <HttpStatus status={request.status} />{' '}
+                        {say('reason', request.error)}
+                        <span class="muted">
+                            {' '}
+                            {moment(request.at_ms / 1000)}
+                        </span>
                     </p>
                     <Facts
                         of={[
                             [t('requests.route'), request.route],
-                            [t('request.asked'), <span class="mono">{request.model_asked ?? '–'}</span>],
+                            [
+                                t('request.asked'),
+                                <span class="mono">
+                                    {request.model_asked ?? '–'}
+                                </span>,
+                            ],
                             [
                                 t('request.answered'),
                                 <span class="mono">
-                                    {request.provider ?? '–'}{request.model ? `/${request.model}` : ''}
+                                    {request.provider ?? '–'}
+                                    {request.model ? `/${request.model}` : ''}
                                 </span>,
                             ],
                             [
                                 t('key'),
                                 request.key && request.provider ? (
-                                    <a class="mono" href={to(['keys', request.provider], { key: request.key.id })}>
+                                    <a
+                                        class="mono"
+                                        href={to(['keys', request.provider], {
+                                            key: request.key.id,
+                                        })}
+                                    >
                                         {request.key.key}
                                     </a>
-                                ) : '–',
+                                ) : (
+                                    '–'
+                                ),
                             ],
                             [t('authkey'), request.auth_key ?? '–'],
                             [
@@ -114,9 +183,15 @@ export function RequestPanel({ id, onClose }: { id: string; onClose: () => void 
                                 request.tokens
                                     ? t('request.tokens', {
                                           input: compact(request.tokens.input),
-                                          output: compact(request.tokens.output),
-                                          cached: compact(request.tokens.cached),
-                                          reasoning: compact(request.tokens.reasoning),
+                                          output: compact(
+                                              request.tokens.output,
+                                          ),
+                                          cached: compact(
+                                              request.tokens.cached,
+                                          ),
+                                          reasoning: compact(
+                                              request.tokens.reasoning,
+                                          ),
                                       })
                                     : '–',
                             ],
@@ -131,26 +206,43 @@ export function RequestPanel({ id, onClose }: { id: string; onClose: () => void 
                     <ol class="attempts">
                         {request.waited_ms > 0 && (
                             <li class="attempt waited muted">
-                                {t('request.waited', { time: took(request.waited_ms) })}
+                                {t('request.waited', {
+                                    time: took(request.waited_ms),
+                                })}
                             </li>
                         )}
                         {attempts.map((attempt, at) => (
-                            <AttemptLine key={at} attempt={attempt} at={at} whole={request.total_ms} />
+                            <AttemptLine
+                                key={at}
+                                attempt={attempt}
+                                at={at}
+                                whole={request.total_ms}
+                            />
                         ))}
                     </ol>
                     {request.metadata && (
                         <>
                             <h3>{t('request.metadata')}</h3>
                             <Facts
-                                of={Object.entries(request.metadata).map(([name, value]) => [
-                                    name,
-                                    typeof value === 'string' ? value : JSON.stringify(value),
-                                ])}
+                                of={Object.entries(request.metadata).map(
+                                    ([name, value]) => [
+                                        name,
+                                        typeof value === 'string'
+                                            ? value
+                                            : JSON.stringify(value),
+                                    ],
+                                )}
                             />
                         </>
                     )}
-                    <Body title={t('request.body')} text={request.request_body} />
-                    <Body title={t('request.response')} text={request.response_body} />
+                    <Body
+                        title={t('request.body')}
+                        text={request.request_body}
+                    />
+                    <Body
+                        title={t('request.response')}
+                        text={request.response_body}
+                    />
                 </>
             )}
         </Dialog>

@@ -26,13 +26,49 @@ interface List {
     newest: string | null;
 }
 
-const verdicts = ['deliver', 'deliver_network', 'cool', 'exhausted', 'deny_model', 'block', 'retry'];
-const errors = [
-    'rate_limit', 'minute_quota', 'day_quota', 'credit', 'key_invalid', 'key_revoked', 'bad_request',
-    'overloaded', 'provider_error', 'unreachable', 'timeout', 'no_keys', 'no_room', 'not_allowed', 'cut', 'gone',
+const verdicts = [
+    'deliver',
+    'deliver_network',
+    'cool',
+    'exhausted',
+    'deny_model',
+    'block',
+    'retry',
 ];
-const spans: Record<string, number> = { '1h': 3600, '24h': 86400, '7d': 604800, '30d': 2592000 };
-const fields = ['provider', 'model', 'key', 'auth_key', 'status', 'verdict', 'error', 'q'] as const;
+const errors = [
+    'rate_limit',
+    'minute_quota',
+    'day_quota',
+    'credit',
+    'key_invalid',
+    'key_revoked',
+    'bad_request',
+    'overloaded',
+    'provider_error',
+    'unreachable',
+    'timeout',
+    'no_keys',
+    'no_room',
+    'not_allowed',
+    'cut',
+    'gone',
+];
+const spans: Record<string, number> = {
+    '1h': 3600,
+    '24h': 86400,
+    '7d': 604800,
+    '30d': 2592000,
+};
+const fields = [
+    'provider',
+    'model',
+    'key',
+    'auth_key',
+    'status',
+    'verdict',
+    'error',
+    'q',
+] as const;
 const LIMIT = 50;
 const LIVE_MAX = 500;
 
@@ -51,7 +87,9 @@ function filterOf(query: URLSearchParams): Record<string, string | number> {
 function passes(request: LogRequest, query: URLSearchParams): boolean {
     const is = (name: string, ...values: unknown[]) => {
         const wanted = query.get(name);
-        return !wanted || values.some((value) => String(value ?? '') === wanted);
+        return (
+            !wanted || values.some((value) => String(value ?? '') === wanted)
+        );
     };
     const status = query.get('status');
     const class_ = `${Math.floor(request.status / 100)}xx`;
@@ -70,7 +108,11 @@ function passes(request: LogRequest, query: URLSearchParams): boolean {
 type Live = 'off' | 'on' | 'opening' | 'absent';
 
 /* New requests while `on`; "absent": this gateway sends no events. */
-function useLive(on: boolean, take: (request: LogRequest) => void, lose: (n: number) => void): Live {
+function useLive(
+    on: boolean,
+    take: (request: LogRequest) => void,
+    lose: (n: number) => void,
+): Live {
     const [state, setState] = useState<Live>('off');
     const latest = useRef({ take, lose });
     latest.current = { take, lose };
@@ -83,7 +125,9 @@ function useLive(on: boolean, take: (request: LogRequest) => void, lose: (n: num
         const source = new EventSource('/admin/api/events');
         source.onopen = () => setState('on');
         source.onerror = () =>
-            setState(source.readyState === EventSource.CLOSED ? 'absent' : 'opening');
+            setState(
+                source.readyState === EventSource.CLOSED ? 'absent' : 'opening',
+            );
         source.addEventListener('request', (event) => {
             latest.current.take(JSON.parse((event as MessageEvent).data));
         });
@@ -96,16 +140,30 @@ function useLive(on: boolean, take: (request: LogRequest) => void, lose: (n: num
     return state;
 }
 
-function Filters({ query, providers }: { query: URLSearchParams; providers: Provider[] }) {
+function Filters({
+    query,
+    providers,
+}: {
+    query: URLSearchParams;
+    providers: Provider[];
+}) {
     const [open, setOpen] = useState(false);
     const set = (name: string) => (event: Event) =>
-        adjust({ [name]: (event.currentTarget as HTMLInputElement).value.trim() || null, id: null });
-    const used = fields.filter((name) => query.get(name)).length + (query.get('span') ? 1 : 0);
+        adjust({
+            [name]:
+                (event.currentTarget as HTMLInputElement).value.trim() || null,
+            id: null,
+        });
+    const used =
+        fields.filter((name) => query.get(name)).length +
+        (query.get('span') ? 1 : 0);
     const select = (name: string, options: [string, string][], all: string) => (
         <select value={query.get(name) ?? ''} onChange={set(name)}>
             <option value="">{all}</option>
             {options.map(([value, text]) => (
-                <option key={value} value={value}>{text}</option>
+                <option key={value} value={value}>
+                    {text}
+                </option>
             ))}
         </select>
     );
@@ -114,37 +172,81 @@ function Filters({ query, providers }: { query: URLSearchParams; providers: Prov
     return (
         <div class="filter-box">
             <span class="filter-toggle">
-                <Button expanded={open} controls="filters" onClick={() => setOpen(!open)}>
+                <Button
+                    expanded={open}
+                    controls="filters"
+                    onClick={() => setOpen(!open)}
+                >
                     {used ? t('filters.used', { n: used }) : t('filters')}
                 </Button>
             </span>
             <div id="filters" class={open ? 'filter-grid open' : 'filter-grid'}>
                 <Field label={t('provider')}>
-                    {select('provider', providers.map(({ id, name }) => [id, name]), t('all'))}
+                    {select(
+                        'provider',
+                        providers.map(({ id, name }) => [id, name]),
+                        t('all'),
+                    )}
                 </Field>
                 <Field label={t('model')}>
-                    <input value={query.get('model') ?? ''} onChange={set('model')} />
+                    <input
+                        value={query.get('model') ?? ''}
+                        onChange={set('model')}
+                    />
                 </Field>
                 <Field label={t('requests.status')}>
-                    {select('status', [['2xx', '2xx'], ['4xx', '4xx'], ['429', '429'], ['5xx', '5xx']], t('all'))}
+                    {select(
+                        'status',
+                        [
+                            ['2xx', '2xx'],
+                            ['4xx', '4xx'],
+                            ['429', '429'],
+                            ['5xx', '5xx'],
+                        ],
+                        t('all'),
+                    )}
                 </Field>
-                <Field label={t('requests.error')}>{select('error', named('reason', errors), t('all'))}</Field>
-                <Field label={t('verdict')}>{select('verdict', named('action', verdicts), t('all'))}</Field>
+                <Field label={t('requests.error')}>
+                    {select('error', named('reason', errors), t('all'))}
+                </Field>
+                <Field label={t('verdict')}>
+                    {select('verdict', named('action', verdicts), t('all'))}
+                </Field>
                 <Field label={t('authkey')}>
-                    <input value={query.get('auth_key') ?? ''} onChange={set('auth_key')} />
+                    <input
+                        value={query.get('auth_key') ?? ''}
+                        onChange={set('auth_key')}
+                    />
                 </Field>
                 <Field label={t('requests.keyid')}>
-                    <input inputMode="numeric" value={query.get('key') ?? ''} onChange={set('key')} />
+                    <input
+                        inputMode="numeric"
+                        value={query.get('key') ?? ''}
+                        onChange={set('key')}
+                    />
                 </Field>
                 <Field label={t('span')}>
-                    {select('span', Object.keys(spans).map((name) => [name, say('span', name)]), t('span.ever'))}
+                    {select(
+                        'span',
+                        Object.keys(spans).map((name) => [
+                            name,
+                            say('span', name),
+                        ]),
+                        t('span.ever'),
+                    )}
                 </Field>
                 <Field label={t('requests.q')}>
-                    <input type="search" value={query.get('q') ?? ''} onChange={set('q')} />
+                    <input
+                        type="search"
+                        value={query.get('q') ?? ''}
+                        onChange={set('q')}
+                    />
                 </Field>
                 {used > 0 && (
                     <div class="field end">
-                        <Button onClick={() => go(to(['requests']))}>{t('filters.clear')}</Button>
+                        <Button onClick={() => go(to(['requests']))}>
+                            {t('filters.clear')}
+                        </Button>
                     </div>
                 )}
             </div>
@@ -160,7 +262,9 @@ function Row({ request }: { request: LogRequest }) {
                 <a
                     href={`?${with_('id', request.id)}`}
                     title={moment(request.at_ms / 1000)}
-                    aria-label={t('requests.open', { time: clock(request.at_ms) })}
+                    aria-label={t('requests.open', {
+                        time: clock(request.at_ms),
+                    })}
                 >
                     {clock(request.at_ms)}
                 </a>
@@ -170,18 +274,30 @@ function Row({ request }: { request: LogRequest }) {
                 <span class="muted">{say('reason', request.error)}</span>
             </td>
             <th scope="row" class="cut model-cell">
-                <span class="mono">{request.model ?? request.model_asked ?? '–'}</span>{' '}
+                <span class="mono">
+                    {request.model ?? request.model_asked ?? '–'}
+                </span>{' '}
                 <span class="muted">{request.provider}</span>
             </th>
             <td class="mono phone-off">{request.key?.key ?? '–'}</td>
-            <td class="cut name-cell" data-name={t('authkey')}>{request.auth_key ?? '–'}</td>
+            <td class="cut name-cell" data-name={t('authkey')}>
+                {request.auth_key ?? '–'}
+            </td>
             <td class="number" data-name={t('requests.attempts')}>
-                {request.attempts > 1 ? <Badge kind="info">{request.attempts}</Badge> : request.attempts}
+                {request.attempts > 1 ? (
+                    <Badge kind="info">{request.attempts}</Badge>
+                ) : (
+                    request.attempts
+                )}
             </td>
             <td class="number phone-off">{took(request.first_byte_ms)}</td>
-            <td class="number" data-name={t('requests.total')}>{took(request.total_ms)}</td>
+            <td class="number" data-name={t('requests.total')}>
+                {took(request.total_ms)}
+            </td>
             <td class="number" data-name={t('stats.tokens')}>
-                {tokens ? `${compact(tokens.input)} → ${compact(tokens.output)}` : '–'}
+                {tokens
+                    ? `${compact(tokens.input)} → ${compact(tokens.output)}`
+                    : '–'}
             </td>
             <td class="number phone-off">{money(request.cost_usd)}</td>
         </tr>
@@ -216,13 +332,18 @@ export function RequestsPage({ query }: { query: URLSearchParams }) {
     const state = useLive(
         live,
         (request) => {
-            if (passes(request, query)) setFresh((all) => [request, ...all].slice(0, LIVE_MAX));
+            if (passes(request, query))
+                setFresh((all) => [request, ...all].slice(0, LIVE_MAX));
         },
         (n) => setLost((old) => old + n),
     );
     const rows = useMemo(() => {
         const seen = new Set<string>();
-        const all = [...fresh, ...(list.data?.requests ?? []), ...(older?.requests ?? [])];
+        const all = [
+            ...fresh,
+            ...(list.data?.requests ?? []),
+            ...(older?.requests ?? []),
+        ];
         return all.filter(({ id }) => !seen.has(id) && seen.add(id));
     }, [fresh, list.data, older]);
     const next = older ? older.next : list.data?.next;
@@ -230,8 +351,13 @@ export function RequestsPage({ query }: { query: URLSearchParams }) {
         setReading(true);
         setFailed(null);
         try {
-            const more = await get<List>(`/requests${ask({ ...filter, limit: LIMIT, before: next })}`);
-            setOlder((old) => ({ ...more, requests: [...(old?.requests ?? []), ...more.requests] }));
+            const more = await get<List>(
+                `/requests${ask({ ...filter, limit: LIMIT, before: next })}`,
+            );
+            setOlder((old) => ({
+                ...more,
+                requests: [...(old?.requests ?? []), ...more.requests],
+            }));
         } catch (error) {
             setFailed(error as ApiError);
         }
@@ -249,10 +375,19 @@ export function RequestsPage({ query }: { query: URLSearchParams }) {
                                 {t(`live.${state}`)}
                             </span>
                         )}
-                        <Button pressed={live} onClick={() => adjust({ live: live ? null : 1 })}>
+                        <Button
+                            pressed={live}
+                            onClick={() => adjust({ live: live ? null : 1 })}
+                        >
                             {t('live')}
                         </Button>
-                        <Button onClick={() => { setFresh([]); setOlder(null); list.reload(); }}>
+                        <Button
+                            onClick={() => {
+                                setFresh([]);
+                                setOlder(null);
+                                list.reload();
+                            }}
+                        >
                             {t('reload')}
                         </Button>
                     </>
@@ -260,49 +395,95 @@ export function RequestsPage({ query }: { query: URLSearchParams }) {
             }
         >
             {missing && <Notice>{t('absent.log')}</Notice>}
-            {list.error && !missing && <Problem error={list.error} again={list.reload} />}
+            {list.error && !missing && (
+                <Problem error={list.error} again={list.reload} />
+            )}
             {!missing && (
                 <>
                     <Filters query={query} providers={providers.data ?? []} />
-                    {lost > 0 && <Notice kind="warning">{t('live.lost', { n: lost })}</Notice>}
-                    <section class="panel flush" aria-label={t('nav.requests')} aria-busy={list.loading}>
-                        <div class={`scroll${list.data ? '' : ' keys-wait'}`} tabIndex={0} role="region" aria-label={t('nav.requests')}>
-                            {rows.length > 0 && <table class="requests">
-                                <thead>
-                                    <tr>
-                                        <th scope="col">{t('requests.time')}</th>
-                                        <th scope="col">{t('requests.status')}</th>
-                                        <th scope="col">{t('model')}</th>
-                                        <th scope="col">{t('key')}</th>
-                                        <th scope="col">{t('authkey')}</th>
-                                        <th scope="col" class="number">{t('requests.attempts')}</th>
-                                        <th scope="col" class="number">{t('requests.firstbyte')}</th>
-                                        <th scope="col" class="number">{t('requests.total')}</th>
-                                        <th scope="col" class="number">{t('stats.tokens')}</th>
-                                        <th scope="col" class="number">{t('stats.cost')}</th>
-                                    </tr>
-                                </thead>
-                                <tbody>
-                                    {rows.map((request) => (
-                                        <Row key={request.id} request={request} />
-                                    ))}
-                                </tbody>
-                            </table>}
-                            {!list.data && !list.error && <Waiting lines={12} />}
-                            {list.data && !rows.length && <Empty>{t('requests.none')}</Empty>}
+                    {lost > 0 && (
+                        <Notice kind="warning">
+                            {t('live.lost', { n: lost })}
+                        </Notice>
+                    )}
+                    <section
+                        class="panel flush"
+                        aria-label={t('nav.requests')}
+                        aria-busy={list.loading}
+                    >
+                        <div
+                            class={`scroll${list.data ? '' : ' keys-wait'}`}
+                            tabIndex={0}
+                            role="region"
+                            aria-label={t('nav.requests')}
+                        >
+                            {rows.length > 0 && (
+                                <table class="requests">
+                                    <thead>
+                                        <tr>
+                                            <th scope="col">
+                                                {t('requests.time')}
+                                            </th>
+                                            <th scope="col">
+                                                {t('requests.status')}
+                                            </th>
+                                            <th scope="col">{t('model')}</th>
+                                            <th scope="col">{t('key')}</th>
+                                            <th scope="col">{t('authkey')}</th>
+                                            <th scope="col" class="number">
+                                                {t('requests.attempts')}
+                                            </th>
+                                            <th scope="col" class="number">
+                                                {t('requests.firstbyte')}
+                                            </th>
+                                            <th scope="col" class="number">
+                                                {t('requests.total')}
+                                            </th>
+                                            <th scope="col" class="number">
+                                                {t('stats.tokens')}
+                                            </th>
+                                            <th scope="col" class="number">
+                                                {t('stats.cost')}
+                                            </th>
+                                        </tr>
+                                    </thead>
+                                    <tbody>
+                                        {rows.map((request) => (
+                                            <Row
+                                                key={request.id}
+                                                request={request}
+                                            />
+                                        ))}
+                                    </tbody>
+                                </table>
+                            )}
+                            {!list.data && !list.error && (
+                                <Waiting lines={12} />
+                            )}
+                            {list.data && !rows.length && (
+                                <Empty>{t('requests.none')}</Empty>
+                            )}
                         </div>
                         {next && (
                             <div class="list-foot">
                                 {failed && <Problem error={failed} />}
                                 <Button disabled={reading} onClick={readOlder}>
-                                    {reading ? t('working') : t('requests.older')}
+                                    {reading
+                                        ? t('working')
+                                        : t('requests.older')}
                                 </Button>
                             </div>
                         )}
                     </section>
                 </>
             )}
-            {opened && <RequestPanel key={opened} id={opened} onClose={() => adjust({ id: null })} />}
+            {opened && (
+                <RequestPanel
+                    key={opened}
+                    id={opened}
+                    onClose={() => adjust({ id: null })}
+                />
+            )}
         </Page>
     );
 }

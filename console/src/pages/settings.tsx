@@ -5,7 +5,8 @@ import { t } from '../i18n';
 import { useResource } from '../resource';
 import { Badge, Facts, Page, Problem, Section, Waiting } from '../ui/parts';
 
-type Json = string | number | boolean | null | Json[] | { [name: string]: Json };
+type Json =
+    string | number | boolean | null | Json[] | { [name: string]: Json };
 
 interface Settings {
     version?: string;
@@ -35,7 +36,9 @@ function Value({ of }: { of: Json }) {
     if (typeof of === 'number') return <span class="mono">{count(of)}</span>;
     if (typeof of === 'string') return <span class="mono">{of}</span>;
     if (Array.isArray(of)) {
-        const flat = of.every((item) => item === null || typeof item !== 'object');
+        const flat = of.every(
+            (item) => item === null || typeof item !== 'object',
+        );
         return flat ? (
             <span class="mono">{of.length ? of.join(', ') : '–'}</span>
         ) : (
@@ -51,7 +54,9 @@ function Value({ of }: { of: Json }) {
             {Object.entries(of).map(([name, value]) => (
                 <div key={name}>
                     <dt class="mono">{name}</dt>
-                    <dd><Value of={value} /></dd>
+                    <dd>
+                        <Value of={value} />
+                    </dd>
                 </div>
             ))}
         </dl>
@@ -67,17 +72,36 @@ function LogSection() {
     const of = log.data;
     return (
         <Section title={t('settings.log')}>
-            {log.error && <Problem error={log.error} absent={t('absent.log')} again={log.reload} />}
+            {log.error && (
+                <Problem
+                    error={log.error}
+                    absent={t('absent.log')}
+                    again={log.reload}
+                />
+            )}
             {!of && !log.error && <Waiting lines={4} />}
             {of && (
                 <Facts
                     of={[
-                        [t('settings.logon'), of.enabled ? <Badge kind="good">{t('yes')}</Badge> : <Badge kind="plain">{t('no')}</Badge>],
+                        [
+                            t('settings.logon'),
+                            of.enabled ? (
+                                <Badge kind="good">{t('yes')}</Badge>
+                            ) : (
+                                <Badge kind="plain">{t('no')}</Badge>
+                            ),
+                        ],
                         [t('settings.bodies'), of.bodies ? t('yes') : t('no')],
                         [t('settings.rows'), count(of.rows)],
-                        [t('settings.bytes'), `${bytes(of.bytes)} / ${bytes(of.bytes_max)}`],
+                        [
+                            t('settings.bytes'),
+                            `${bytes(of.bytes)} / ${bytes(of.bytes_max)}`,
+                        ],
                         [t('settings.days'), count(of.days_max)],
-                        [t('settings.oldest'), of.oldest_ms ? moment(of.oldest_ms / 1000) : '–'],
+                        [
+                            t('settings.oldest'),
+                            of.oldest_ms ? moment(of.oldest_ms / 1000) : '–',
+                        ],
                         [t('settings.lost'), count(of.lost)],
                     ]}
                 />
@@ -90,15 +114,26 @@ export function SettingsPage() {
     const settings = useResource<Settings>('/settings');
     const of = settings.data;
     const config = of
-        ? Object.fromEntries(Object.entries(of).filter(([name]) => !ofProcess.includes(name)))
+        ? Object.fromEntries(
+              Object.entries(of).filter(([name]) => !ofProcess.includes(name)),
+          )
         : {};
     const entries = Object.entries(config) as [string, Json][];
     const single = entries.filter(([, value]) => !isGroup(value));
-    const grouped = entries.filter((entry): entry is [string, { [name: string]: Json }] => isGroup(entry[1]));
+    const grouped = entries.filter(
+        (entry): entry is [string, { [name: string]: Json }] =>
+            isGroup(entry[1]),
+    );
     return (
         <Page title={t('nav.settings')}>
             <p class="lead">{t('settings.lead')}</p>
-            {settings.error && <Problem error={settings.error} absent={t('absent.settings')} again={settings.reload} />}
+            {settings.error && (
+                <Problem
+                    error={settings.error}
+                    absent={t('absent.settings')}
+                    again={settings.reload}
+                />
+            )}
             <div class="settings">
                 {!settings.error && (
                     <Section title={t('settings.process')}>
@@ -106,10 +141,30 @@ export function SettingsPage() {
                         {of && (
                             <Facts
                                 of={[
-                                    [t('settings.version'), <span class="mono">{of.version ?? '–'}</span>],
-                                    [t('settings.uptime'), of.uptime_s === undefined ? '–' : span(of.uptime_s)],
-                                    [t('settings.listen'), <span class="mono">{of.listen ?? '–'}</span>],
-                                    [t('settings.database'), <span class="mono">{of.database ?? '–'}</span>],
+                                    [
+                                        t('settings.version'),
+                                        <span class="mono">
+                                            {of.version ?? '–'}
+                                        </span>,
+                                    ],
+                                    [
+                                        t('settings.uptime'),
+                                        of.uptime_s === undefined
+                                            ? '–'
+                                            : span(of.uptime_s),
+                                    ],
+                                    [
+                                        t('settings.listen'),
+                                        <span class="mono">
+                                            {of.listen ?? '–'}
+                                        </span>,
+                                    ],
+                                    [
+                                        t('settings.database'),
+                                        <span class="mono">
+                                            {of.database ?? '–'}
+                                        </span>,
+                                    ],
                                     [t('settings.threads'), count(of.threads)],
                                 ]}
                             />
@@ -119,12 +174,22 @@ export function SettingsPage() {
                 <LogSection />
                 {single.length > 0 && (
                     <Section title={t('settings.general')}>
-                        <Facts of={single.map(([name, value]) => [name, <Value of={value} />])} />
+                        <Facts
+                            of={single.map(([name, value]) => [
+                                name,
+                                <Value of={value} />,
+                            ])}
+                        />
                     </Section>
                 )}
                 {grouped.map(([name, value]) => (
                     <Section key={name} title={name}>
-                        <Facts of={Object.entries(value).map(([member, item]) => [member, <Value of={item} />])} />
+                        <Facts
+                            of={Object.entries(value).map(([member, item]) => [
+                                member,
+                                <Value of={item} />,
+                            ])}
+                        />
                     </Section>
                 ))}
             </div>

@@ -26,7 +26,9 @@ export function SignIn({
         } catch (error) {
             const { retryAfterS = 0, message } = error as ApiError;
             setProblem(
-                retryAfterS ? `${message} ${t('failed.wait', { n: retryAfterS })}` : message,
+                retryAfterS
+                    ? `${message} ${t('failed.wait', { n: retryAfterS })}`
+                    : message,
             );
         }
         setBusy(false);
@@ -41,7 +43,12 @@ export function SignIn({
                     <Tastes onChange={onChange} />
                 </div>
             </div>
-            <form class="panel stack" method="post" action="/login" onSubmit={enter}>
+            <form
+                class="panel stack"
+                method="post"
+                action="/login"
+                onSubmit={enter}
+            >
                 <Field label={t('signin.key')} hint={t('signin.hint')}>
                     <input
                         type="password"

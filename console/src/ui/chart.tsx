@@ -18,7 +18,9 @@ export interface Line {
 const HEIGHT = 168;
 
 function color(name: string): string {
-    return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+    return getComputedStyle(document.documentElement)
+        .getPropertyValue(`--${name}`)
+        .trim();
 }
 
 function axes(show: (n: number) => string): uPlot.Axis[] {
@@ -34,7 +36,8 @@ function axes(show: (n: number) => string): uPlot.Axis[] {
             space: 64,
             size: 26,
             gap: 4,
-            values: (_, splits, __, ___, step) => splits.map((at) => tick(at, step)),
+            values: (_, splits, __, ___, step) =>
+                splits.map((at) => tick(at, step)),
         },
         {
             ...common,
@@ -46,12 +49,24 @@ function axes(show: (n: number) => string): uPlot.Axis[] {
     ];
 }
 
+/* One point alone makes no line. */
+function few(values: (number | null)[]): boolean {
+    return values.filter((value) => value !== null).length < 3;
+}
+
 function tick(at: number, step: number): string {
     const date = new Date(at * 1000);
     const midnight = date.getHours() === 0 && date.getMinutes() === 0;
     return midnight || step >= 86400
-        ? date.toLocaleDateString(language(), { month: 'numeric', day: 'numeric' })
-        : date.toLocaleTimeString(language(), { hour: '2-digit', minute: '2-digit', hour12: false });
+        ? date.toLocaleDateString(language(), {
+              month: 'numeric',
+              day: 'numeric',
+          })
+        : date.toLocaleTimeString(language(), {
+              hour: '2-digit',
+              minute: '2-digit',
+              hour12: false,
+          });
 }
 
 /* Columns one on another: each line's values and those before it. */
@@ -59,7 +74,9 @@ function stacked(lines: Line[]): (number | null)[][] {
     const sums: number[] = [];
     return lines.map((line) => {
         if (!line.columns) return line.values;
-        return line.values.map((value, at) => (sums[at] = (sums[at] ?? 0) + (value ?? 0)));
+        return line.values.map(
+            (value, at) => (sums[at] = (sums[at] ?? 0) + (value ?? 0)),
+        );
     });
 }
 
@@ -94,7 +111,11 @@ export function Chart({
             height: HEIGHT,
             legend: { show: false },
             padding: [8, 14, 0, 0],
-            cursor: { y: false, points: { show: false }, drag: { setScale: false } },
+            cursor: {
+                y: false,
+                points: { show: false },
+                drag: { setScale: false },
+            },
             scales: {
                 /* Half a step on each side, so that no column is cut. */
                 x: { range: (_, from, to) => [from - step / 2, to + step / 2] },
@@ -112,11 +133,21 @@ export function Chart({
                     const line = lines[index]!;
                     const stroke = color(line.color);
                     return line.columns
-                        ? { fill: stroke, stroke, width: 0, paths: columns, points: { show: false } }
+                        ? {
+                              fill: stroke,
+                              stroke,
+                              width: 0,
+                              paths: columns,
+                              points: { show: false },
+                          }
                         : {
                               stroke,
                               width: 1.5,
-                              points: { show: times.length < 3, size: 4 },
+                              points: {
+                                  show: few(line.values),
+                                  size: 5,
+                                  fill: stroke,
+                              },
                               spanGaps: true,
                               ...(line.dashed && { dash: [4, 3] }),
                           };
@@ -140,7 +171,8 @@ export function Chart({
         };
     }, [times, lines, look]);
     const here = at !== null && at < times.length ? at : null;
-    const last = (line: Line) => line.values.findLast((value) => value !== null) ?? null;
+    const last = (line: Line) =>
+        line.values.findLast((value) => value !== null) ?? null;
     const words = lines
         .map((line) => {
             const value = last(line);
@@ -169,14 +201,18 @@ export function Chart({
                     aria-label={t('chart.latest', { title, words })}
                 />
                 {here !== null && (
-                    <div class={here > times.length / 2 ? 'tip left' : 'tip'} aria-hidden="true">
+                    <div
+                        class={here > times.length / 2 ? 'tip left' : 'tip'}
+                        aria-hidden="true"
+                    >
                         <span class="muted">{tickLong(times[here]!)}</span>
                         {lines.map((line) => {
                             const value = line.values[here] ?? null;
                             return (
                                 <span key={line.name}>
                                     <Dot line={line} />
-                                    {line.name} <b>{value === null ? '–' : show(value)}</b>
+                                    {line.name}{' '}
+                                    <b>{value === null ? '–' : show(value)}</b>
                                 </span>
                             );
                         })}

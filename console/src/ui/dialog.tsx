@@ -53,10 +53,19 @@ export function Dialog({
         >
             <div class="dialog-inner">
                 <div class="dialog-head">
-                    <h2 id={id} tabIndex={-1} autofocus>{title}</h2>
-                    <Button kind="quiet" icon="close" label={t('close')} onClick={onClose} />
+                    <h2 id={id} tabIndex={-1} autofocus>
+                        {title}
+                    </h2>
+                    <Button
+                        kind="quiet"
+                        icon="close"
+                        label={t('close')}
+                        onClick={onClose}
+                    />
                 </div>
-                <div class="dialog-body" tabIndex={-1}>{children}</div>
+                <div class="dialog-body" tabIndex={-1}>
+                    {children}
+                </div>
                 {foot && <div class="dialog-foot">{foot}</div>}
             </div>
         </dialog>

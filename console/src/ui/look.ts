@@ -30,9 +30,12 @@ export function startLook(): void {
 
 /* Changes when the colours do. */
 export function useLook(): string {
-    const [look, setState] = useState(document.documentElement.dataset.look ?? '');
+    const [look, setState] = useState(
+        document.documentElement.dataset.look ?? '',
+    );
     useEffect(() => {
-        const watcher = () => setState(document.documentElement.dataset.look ?? '');
+        const watcher = () =>
+            setState(document.documentElement.dataset.look ?? '');
         watchers.add(watcher);
         return () => {
             watchers.delete(watcher);

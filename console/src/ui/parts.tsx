@@ -75,7 +75,14 @@ export function Button({
     expanded?: boolean;
     controls?: string;
 }) {
-    const { pressed, small, type = 'button', expanded, controls, ...others } = rest;
+    const {
+        pressed,
+        small,
+        type = 'button',
+        expanded,
+        controls,
+        ...others
+    } = rest;
     return (
         <button
             {...others}
@@ -111,7 +118,10 @@ export function Field({
             <label class="field-label" for={id}>
                 {label}
             </label>
-            {cloneElement(children, { id, 'aria-describedby': hint ? `${id}-hint` : undefined })}
+            {cloneElement(children, {
+                id,
+                'aria-describedby': hint ? `${id}-hint` : undefined,
+            })}
             {hint && (
                 <span class="hint" id={`${id}-hint`}>
                     {hint}
@@ -157,8 +167,19 @@ export function Notice({
     children: ComponentChildren;
 }) {
     return (
-        <div class={`notice ${kind}`} role={kind === 'bad' ? 'alert' : 'status'}>
-            <Icon name={kind === 'info' ? 'info' : kind === 'good' ? 'check' : 'warning'} />
+        <div
+            class={`notice ${kind}`}
+            role={kind === 'bad' ? 'alert' : 'status'}
+        >
+            <Icon
+                name={
+                    kind === 'info'
+                        ? 'info'
+                        : kind === 'good'
+                          ? 'check'
+                          : 'warning'
+                }
+            />
             <div>{children}</div>
         </div>
     );
@@ -199,7 +220,12 @@ export function Empty({ children }: { children: ComponentChildren }) {
 /* Lines that stand where text will be, so that nothing moves when it comes. */
 export function Waiting({ lines = 3 }: { lines?: number }) {
     return (
-        <div class="waiting" aria-busy="true" aria-label={t('loading')} role="status">
+        <div
+            class="waiting"
+            aria-busy="true"
+            aria-label={t('loading')}
+            role="status"
+        >
             {Array.from({ length: lines }, (_, at) => (
                 <span key={at} />
             ))}
@@ -226,7 +252,11 @@ export function Badge({
     );
 }
 
-const statusKinds = { active: 'good', cooling: 'warning', blocked: 'bad' } as const;
+const statusKinds = {
+    active: 'good',
+    cooling: 'warning',
+    blocked: 'bad',
+} as const;
 
 export function StatusBadge({ status }: { status: KeyStatus }) {
     return (
@@ -251,7 +281,10 @@ export function StatusNote({ entry }: { entry: Key }) {
     );
 }
 
-const actionKinds: Record<string, 'good' | 'warning' | 'bad' | 'plain' | 'info'> = {
+const actionKinds: Record<
+    string,
+    'good' | 'warning' | 'bad' | 'plain' | 'info'
+> = {
     deliver: 'plain',
     deliver_network: 'info',
     cool: 'warning',
@@ -265,7 +298,9 @@ const actionKinds: Record<string, 'good' | 'warning' | 'bad' | 'plain' | 'info'>
 
 export function ActionBadge({ action }: { action: string }) {
     return (
-        <Badge kind={actionKinds[action] ?? 'plain'}>{say('action', action)}</Badge>
+        <Badge kind={actionKinds[action] ?? 'plain'}>
+            {say('action', action)}
+        </Badge>
     );
 }
 
@@ -332,7 +367,12 @@ export function MeterBar({ used, limit }: { used: number; limit: number }) {
     const part = limit > 0 ? Math.min(1, used / limit) : 1;
     const kind = part >= 1 ? 'bad' : part >= 0.8 ? 'warning' : 'good';
     return (
-        <svg class={`meter ${kind}`} viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
+        <svg
+            class={`meter ${kind}`}
+            viewBox="0 0 100 4"
+            preserveAspectRatio="none"
+            aria-hidden="true"
+        >
             <rect class="track" width="100" height="4" />
             <rect class="part" width={part * 100} height="4" />
         </svg>
@@ -344,13 +384,26 @@ export function Shares({ parts }: { parts: [string, number][] }) {
     const whole = parts.reduce((sum, [, n]) => sum + n, 0);
     let at = 0;
     return (
-        <svg class="shares" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
+        <svg
+            class="shares"
+            viewBox="0 0 100 6"
+            preserveAspectRatio="none"
+            aria-hidden="true"
+        >
             <rect class="track" width="100" height="6" />
             {parts.map(([kind, n]) => {
                 const width = whole ? (100 * n) / whole : 0;
                 const x = at;
                 at += width;
-                return <rect key={kind} class={kind} x={x} width={width} height="6" />;
+                return (
+                    <rect
+                        key={kind}
+                        class={kind}
+                        x={x}
+                        width={width}
+                        height="6"
+                    />
+                );
             })}
         </svg>
     );
@@ -368,7 +421,10 @@ export function Pager({
     const [typed, setTyped] = useState(String(page));
     useEffect(() => setTyped(String(page)), [page]);
     const turn = () => {
-        const wanted = Math.min(pages, Math.max(1, Math.round(Number(typed)) || page));
+        const wanted = Math.min(
+            pages,
+            Math.max(1, Math.round(Number(typed)) || page),
+        );
         setTyped(String(wanted));
         if (wanted !== page) onPage(wanted);
     };

@@ -32,7 +32,8 @@ export async function telling(
 
 export function Toasts() {
     const [all, setAll] = useState<News[]>([]);
-    const drop = (id: number) => setAll((list) => list.filter((news) => news.id !== id));
+    const drop = (id: number) =>
+        setAll((list) => list.filter((news) => news.id !== id));
     useEffect(() => {
         show = (news) => {
             setAll((list) => [...list.slice(-3), news]);
@@ -44,7 +45,13 @@ export function Toasts() {
             {all.map((news) => (
                 <div key={news.id} class={news.bad ? 'toast bad' : 'toast'}>
                     <span>{news.text}</span>
-                    <Button small kind="quiet" icon="close" label={t('close')} onClick={() => drop(news.id)} />
+                    <Button
+                        small
+                        kind="quiet"
+                        icon="close"
+                        label={t('close')}
+                        onClick={() => drop(news.id)}
+                    />
                 </div>
             ))}
         </div>

@@ -1,0 +1,113 @@
+/* Reading keys from what people paste or drop, and sending them in slices. */
+import { post, postRaw, query } from './api';
+import type { Added, Preview } from './types';
+
+/* Keys a request; one of them takes a moment, so that the bar moves. */
+const SLICE = 2000;
+
+/* A text field with ten thousand lines is slow; what is larger than this
+ * stands beside it as a part with a name. */
+export const FIELD_CHARS_MAX = 20000;
+
+/* How many refusals of a request are kept to be shown. */
+const REFUSED_KEPT_MAX = 50;
+
+export interface Part {
+    name: string;
+    keys: string[];
+    /* A table, a JSON or SQL export, which the gateway itself reads; it names
+     * providers, and its keys are not counted here. */
+    raw?: { format: string; text: string };
+}
+
+/* What all keys that are added get. */
+export interface How {
+    provider: string;
+    remark?: string;
+    priority?: number;
+    weight?: number;
+}
+
+export interface Progress {
+    done: number;
+    of: number;
+    result: Required<Added>;
+}
+
+/* As the gateway splits them: one a line or comma-separated. */
+export function split(text: string): string[] {
+    return text
+        .split(/[\r\n,]+/)
+        .map((key) => key.trim())
+        .filter(Boolean);
+}
+
+function formatOf(name: string, text: string): string | null {
+    const head = text.slice(0, 400).trimStart();
+    if (/\.sql$/i.test(name)) return 'sql';
+    if (/^[[{]/.test(head)) return 'json';
+    const columns = head.split('\n')[0]!.split(',');
+    const named = columns.map((column) =>
+        column.trim().replaceAll('"', '').toLowerCase(),
+    );
+    return columns.length > 1 && named.includes('key') ? 'csv' : null;
+}
+
+export async function readFile(file: File): Promise<Part> {
+    const text = await file.text();
+    const format = formatOf(file.name, text);
+    return format
+        ? { name: file.name, keys: [], raw: { format, text } }
+        : { name: file.name, keys: split(text) };
+}
+
+/* What can be told of keys without the gateway's help. */
+export function lookAlone(keys: string[]): Preview {
+    const twice = keys.length - new Set(keys).size;
+    return {
+        new: keys.length - twice,
+        known: 0,
+        twice,
+        refused: [],
+        refused_total: 0,
+    };
+}
+
+function take(result: Required<Added>, answer: Added): void {
+    result.added += answer.added;
+    result.known += answer.known;
+    result.refused_total += answer.refused_total ?? answer.refused.length;
+    result.refused.push(...answer.refused.slice(0, REFUSED_KEPT_MAX));
+}
+
+/*
+ * Adds keys a slice at a time, then the exports. `onStep` is told how far it
+ * is, before each request and at the end; what was added before a failure is
+ * in its last report. Ends between two requests once `stopped` says so.
+ */
+export async function addAll(
+    keys: string[],
+    exports: Required<Part>['raw'][],
+    how: How,
+    onStep: (progress: Progress) => void,
+    stopped: () => boolean,
+): Promise<void> {
+    const all = [...new Set(keys)];
+    const result = { added: 0, known: 0, refused: [], refused_total: 0 };
+    const step = (done: number) =>
+        onStep({ done, of: all.length, result: { ...result } });
+    for (let at = 0; at < all.length && !stopped(); at += SLICE) {
+        step(at);
+        const slice = all.slice(at, at + SLICE).join('\n');
+        take(result, await post<Added>('/keys', { ...how, keys: slice }));
+    }
+    for (const { format, text } of exports) {
+        if (stopped()) break;
+        step(all.length);
+        take(
+            result,
+            await postRaw<Added>(`/keys/import${query({ format })}`, text),
+        );
+    }
+    step(all.length);
+}
