@@ -47,7 +47,7 @@ static uint32_t used_of(const ob_lane *lane, uint32_t place, int64_t now_ms)
 /* Reading how many tokens an answer took costs more than all else that is done
  * with it, so it is done where a limit of tokens is known, for the first
  * answers of a model, and for one in so many, so that estimates stay true. The
- * request log wants it of every answer. */
+ * request log wants it of every answer, and reads most by itself. */
 #define ASK_EVERY 16
 
 static bool asks(const ob_group *group, const ob_lane *lane, uint32_t place)

@@ -52,6 +52,7 @@ void ob_record_clear(ob_record *record)
     record->first_byte_ms = 0;
     record->attempt_count = 0;
     record->fault = OB_FAULT_NONE;
+    record->usage_later = false;
     record->usage = (ob_usage){.input = -1,
                                .output = -1,
                                .cached = -1,
@@ -129,8 +130,8 @@ void ob_record_end(ob_record *record, int64_t now_ms)
 
 /* ---- handing on ---- */
 
-#define TEXTS   9 /* of an entry */
-#define EACH    4 /* of an attempt */
+#define TEXTS   10 /* of an entry */
+#define EACH    4  /* of an attempt */
 #define ALIGNED 8
 
 /* The entry itself, its attempts, then all texts. Slices are stored as they
@@ -146,6 +147,7 @@ static void texts_of(ob_entry *entry, ob_slice *texts[TEXTS])
     texts[6] = &entry->metadata;
     texts[7] = &entry->request_body;
     texts[8] = &entry->response_body;
+    texts[9] = &entry->answer;
 }
 
 static void texts_of_attempt(ob_entry_attempt *attempt, ob_slice *texts[EACH])
@@ -225,6 +227,17 @@ void ob_entry_read(const char *bytes, ob_entry *entry)
         for (size_t k = 0; k < EACH; k++)
             at = point(at, each[k]);
     }
+}
+
+void ob_entry_read_usage(ob_entry *entry)
+{
+    ob_usage_watch watch;
+    if (!entry->answer.len)
+        return;
+    ob_usage_watch_init(&watch, false);
+    ob_usage_watch_feed(&watch, entry->answer);
+    entry->usage = ob_usage_watch_end(&watch);
+    entry->answer.len = 0;
 }
 
 ob_slice ob_entry_error(const ob_entry *entry)

@@ -28,6 +28,8 @@ void ob_request_id_write(int64_t now_ms, uint64_t first, uint64_t second,
 
 #define OB_RECORD_ATTEMPTS_MAX 16
 #define OB_RECORD_WORDS_MAX    120
+/* An answer up to this size is cheaper copied than read. */
+#define OB_RECORD_ANSWER_MAX 2048
 
 /* Why there was no good answer; a provider's own refusal has an ob_reason. */
 typedef enum ob_fault {
@@ -57,6 +59,8 @@ typedef struct ob_record {
     uint32_t attempt_count; /* all of them */
     ob_fault fault;
     ob_usage usage;
+    bool usage_later; /* it has not been read; the answer is so short that it
+                         may be handed on for that */
     ob_record_attempt attempts[OB_RECORD_ATTEMPTS_MAX];
 } ob_record;
 
@@ -114,6 +118,7 @@ typedef struct ob_entry {
     ob_slice metadata; /* as the caller sent it, unchecked */
     ob_slice request_body;
     ob_slice response_body;
+    ob_slice answer; /* whose usage is still to be read */
     ob_entry_attempt attempts[OB_RECORD_ATTEMPTS_MAX];
 } ob_entry;
 
@@ -122,6 +127,9 @@ size_t ob_entry_size(const ob_entry *entry);
 void ob_entry_write(const ob_entry *entry, char *out);
 /* The slices point into `bytes`, which this process wrote. */
 void ob_entry_read(const char *bytes, ob_entry *entry);
+
+/* Reads the usage of `answer`, where there is one. */
+void ob_entry_read_usage(ob_entry *entry);
 
 /* "rate_limit", "gone", …; {NULL, 0} for a good answer. */
 ob_slice ob_entry_error(const ob_entry *entry);

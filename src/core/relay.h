@@ -137,8 +137,10 @@ typedef struct ob_relay {
     ob_record *record;
     bool is_stream; /* of the answer under way */
     bool is_json;
-    bool watched; /* `usage` is fed */
-    bool ended;   /* all of it is there */
+    bool watched;     /* `usage` is fed */
+    bool usage_later; /* wanted by the record alone, of an answer that is held:
+                         read when it is whole, or not here at all */
+    bool ended;       /* all of it is there */
     /* Attempts by what came of them, a good answer as DELIVER; whoever drives
      * the relay takes them and sets them to 0. */
     uint32_t verdict_counts[OB_ACTION_RETRY + 1];

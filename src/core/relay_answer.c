@@ -119,6 +119,21 @@ static void note_first_byte(ob_relay *relay, int64_t now_ms)
                         OB_REASON_OK, OB_S(""), 0);
 }
 
+/* A held answer's usage is read at once, or left to who reads the record. */
+static void read_usage(ob_relay *relay, bool whole)
+{
+    ob_slice held = ob_buffer_slice(&relay->now.body);
+    if (!relay->usage_later)
+        return;
+    relay->usage_later = false;
+    relay->record->usage_later = whole && held.len <= OB_RECORD_ANSWER_MAX;
+    if (relay->record->usage_later)
+        return;
+    ob_usage_watch_init(&relay->usage, relay->is_stream);
+    ob_usage_watch_feed(&relay->usage, held);
+    relay->watched = true;
+}
+
 /* A good answer goes on until the caller has all of it. */
 static void note_good(ob_relay *relay)
 {
@@ -133,6 +148,7 @@ void relay_commit(ob_relay *relay, ob_pool *pool, bool proved, int64_t now_ms,
 {
     relay_close(relay, pool, proved, now_ms);
     note_first_byte(relay, now_ms);
+    read_usage(relay, false);
     relay_move(relay, OB_RELAY_COMMITTED);
     relay_answer(relay, &relay->now, OB_DO_COMMIT, action);
 }
@@ -141,6 +157,7 @@ static void deliver(ob_relay *relay, ob_pool *pool, bool proved, int64_t now_ms,
                     ob_relay_action *action)
 {
     relay_close(relay, pool, proved, now_ms);
+    read_usage(relay, true);
     relay_settle_usage(relay, pool);
     note_first_byte(relay, now_ms);
     if (relay->record)
@@ -369,10 +386,12 @@ void ob_relay_head(ob_relay *relay, ob_pool *pool, int status,
     relay->is_stream = is_type(type, "text/event-stream");
     relay->is_json = is_type(type, "application/json");
     relay->ended = false;
-    bool wanted = relay->claim.asks || relay->record != NULL ||
-                  ob_allowance_counts_tokens(&relay->authkey->limits);
-    relay->watched =
-        wanted && status < 400 && (relay->is_stream || relay->is_json);
+    bool tells = status < 400 && (relay->is_stream || relay->is_json);
+    bool at_once = relay->claim.asks ||
+                   ob_allowance_counts_tokens(&relay->authkey->limits) ||
+                   (relay->record && relay->is_stream);
+    relay->watched = tells && at_once;
+    relay->usage_later = tells && !relay->watched && relay->record;
     if (relay->watched)
         ob_usage_watch_init(&relay->usage, relay->is_stream);
     relay_move(relay, OB_RELAY_HOLDING);

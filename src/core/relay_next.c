@@ -189,7 +189,7 @@ static void forget_answer(ob_relay *relay)
     ob_buffer_clear(&relay->now.body);
     relay->now.status = 0;
     relay->peek = (ob_sse_peek){0};
-    relay->watched = false;
+    relay->watched = relay->usage_later = false;
     relay->fact_count = 0;
 }
 

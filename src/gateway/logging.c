@@ -298,6 +298,7 @@ static void fill(ob_logging *logging, const ob_logging_end *end,
     entry->metadata = metadata_of(request);
     entry->request_body = redact(logging, end, &logging->request_body);
     entry->response_body = redact(logging, end, &logging->response_body);
+    entry->answer = logging->unread;
     if (logging->relayed)
         fill_target(end, entry);
     for (size_t i = 0; i < entry->kept; i++)

@@ -27,7 +27,8 @@ typedef struct ob_logging {
     uint64_t bytes_in;
     uint64_t bytes_out;
     size_t asked_len;
-    bool relayed; /* the relay was made: its route may be looked at */
+    ob_slice unread; /* an answer whose usage the log's thread reads */
+    bool relayed;    /* the relay was made: its route may be looked at */
     ob_excerpt request_body;
     ob_excerpt response_body;
     ob_record record;

@@ -149,6 +149,8 @@ static void deliver(drive *d, const ob_relay_action *action)
     size_t count = answer_headers(d, action, headers);
     ob_attempt_cancel(&d->attempt);
     ob_logging_answer(&d->logging, action->body);
+    if (d->relay.record && d->relay.record->usage_later)
+        d->logging.unread = action->body;
     log_request(d, action->status, OB_FAULT_NONE);
     ob_exchange *exchange = leave(d);
     ob_exchange_respond(exchange, action->status, headers, count, action->body);

@@ -266,6 +266,7 @@ static uint64_t entry_size(const char *at)
 static void read_entry(ob_log *log, const char *bytes, ob_entry *entry)
 {
     ob_entry_read(bytes, entry);
+    ob_entry_read_usage(entry);
     if (log->options.cost)
         entry->cost = log->options.cost(log->options.context, entry);
 }

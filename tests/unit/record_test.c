@@ -59,17 +59,55 @@ static void record_has_the_attempts_of_a_request(void **state)
     assert_null(strstr(a[0].key, "secret-of-key-00000"));
 }
 
-static void record_reads_the_usage_of_every_answer(void **state)
+static void record_has_the_usage_of_every_answer(void **state)
 {
     add_key(1);
+    int later = 0;
     /* More than the first answers of a model. */
     for (int i = 0; i < 20; i++) {
         begin_noted("openai/gpt-4o");
         answer(200, JSON,
                "{\"choices\":[{\"message\":{\"content\":\"hi\"}}],\"usage\":"
                "{\"prompt_tokens\":12,\"completion_tokens\":3}}");
+        /* What the pool does not ask for is left to the log's thread. */
+        ob_entry entry = {.usage = record.usage};
+        assert_int_equal(record.usage_later, !record.usage.known);
+        later += record.usage_later;
+        if (record.usage_later)
+            entry.answer = action.body;
+        ob_entry_read_usage(&entry);
+        assert_int_equal(entry.usage.input, 12);
+        assert_int_equal(entry.usage.output, 3);
+        now += 1000;
+    }
+    assert_in_range(later, 1, 19);
+}
+
+/* Too long to be copied: read when it is whole, or as it goes on. */
+static void record_has_the_usage_of_long_answers(void **state)
+{
+    char text[8192];
+    int len = snprintf(text, sizeof(text),
+                       "{\"usage\":{\"prompt_tokens\":12},\"choices\":[\"");
+    memset(text + len, 'x', 4000);
+    snprintf(text + len + 4000, 8, "\"]}");
+    add_key(1);
+    for (int i = 0; i < 20; i++) {
+        begin_noted("openai/gpt-4o");
+        answer(200, JSON, text);
         assert_int_equal(record.usage.input, 12);
-        assert_int_equal(record.usage.output, 3);
+        assert_false(record.usage_later);
+        now += 1000;
+    }
+    for (int i = 0; i < 2; i++) {
+        begin_noted("openai/gpt-4o");
+        head(200, JSON);
+        body("[{\"usageMetadata\":{\"promptTokenCount\":5}}");
+        assert_int_equal(action.what, OB_DO_COMMIT);
+        ob_relay_passed(&relay,
+                        OB_S(",{\"usageMetadata\":{\"promptTokenCount\":9}}]"));
+        ob_relay_finish(&relay, pool, now);
+        assert_int_equal(record.usage.input, 9);
         now += 1000;
     }
 }
@@ -178,7 +216,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         RECORD_TEST(record_has_the_attempts_of_a_request),
-        RECORD_TEST(record_reads_the_usage_of_every_answer),
+        RECORD_TEST(record_has_the_usage_of_every_answer),
+        RECORD_TEST(record_has_the_usage_of_long_answers),
         RECORD_TEST(record_tells_why_there_was_no_answer),
         cmocka_unit_test(record_keeps_the_first_attempts_and_the_last),
         cmocka_unit_test(words_are_not_cut_within_a_character),
