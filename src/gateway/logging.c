@@ -212,6 +212,12 @@ static ob_slice metadata_of(const ob_request *request)
     return (ob_slice){NULL, 0};
 }
 
+/* The clock may have been set back meanwhile. */
+static int64_t since(int64_t from_ms, int64_t to_ms)
+{
+    return to_ms > from_ms ? to_ms - from_ms : 0;
+}
+
 static void fill_attempt(const ob_logging_end *end,
                          const ob_record_attempt *from, int64_t begun_ms,
                          ob_entry_attempt *to)
@@ -223,8 +229,8 @@ static void fill_attempt(const ob_logging_end *end,
     to->key = ob_slice_str(from->key);
     to->words = ob_slice_make(from->words, from->words_len);
     to->key_id = from->key_id;
-    to->began_ms = from->began_ms - begun_ms;
-    to->took_ms = ended_ms - from->began_ms;
+    to->began_ms = since(begun_ms, from->began_ms);
+    to->took_ms = since(from->began_ms, ended_ms);
     to->status = from->status;
     to->action = from->action;
     to->reason = from->reason;
@@ -278,7 +284,7 @@ static void fill(ob_logging *logging, const ob_logging_end *end,
     entry->at_ms = request->received_ms;
     entry->ended_ms = end->now_ms > entry->at_ms ? end->now_ms : entry->at_ms;
     entry->first_byte_ms =
-        record->first_byte_ms ? record->first_byte_ms - entry->at_ms : -1;
+        record->first_byte_ms ? since(entry->at_ms, record->first_byte_ms) : -1;
     entry->waited_ms = logging->relayed ? end->relay->waited_ms : 0;
     entry->usage = record->usage;
     entry->cost = -1;

@@ -16,6 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 typedef struct request {
     ob_relay relay;
+    ob_record record;
     ob_arena arena;
     ob_upstream_request room;
     ob_relay_action action;
@@ -76,6 +77,7 @@ static void check_lane(const ob_group *group, const ob_lane *lane)
 {
     check_heap(lane, &lane->ready, OB_LANE_READY);
     check_heap(lane, &lane->resting, OB_LANE_RESTING);
+    check_heap(lane, &lane->fresh, OB_LANE_FRESH);
     uint32_t active = 0;
     for (uint32_t i = 0; i < group->count; i++) {
         bool absent = lane->side[i] == OB_LANE_ABSENT;
@@ -83,7 +85,8 @@ static void check_lane(const ob_group *group, const ob_lane *lane)
         OB_ASSERT(absent == (group->keys[i]->status == OB_KEY_BLOCKED));
         active += !absent;
     }
-    OB_ASSERT(active == lane->ready.count + lane->resting.count);
+    OB_ASSERT(active ==
+              lane->ready.count + lane->resting.count + lane->fresh.count);
 }
 
 static void check_pool(void)
@@ -194,8 +197,24 @@ static void begin(request *r)
     ob_arena_init(&r->arena, 0);
     OB_ASSERT(ob_relay_init(&r->relay, config, &anybody, &call, OB_S("req"),
                             &r->arena, now_ms, &error) == OB_OK);
+    ob_record_clear(&r->record);
+    r->relay.record = which & 1 ? &r->record : NULL;
     ob_relay_wake(&r->relay, pool, now_ms, &r->room, &r->action);
     check_action(r);
+}
+
+/* Each attempt that was sent is noted, has ended, and its words fit. */
+static void check_record(const request *r)
+{
+    if (!r->relay.record)
+        return;
+    OB_ASSERT(r->record.attempt_count <= r->relay.attempts);
+    for (size_t i = 0; i < ob_record_kept(&r->record); i++) {
+        const ob_record_attempt *attempt = &r->record.attempts[i];
+        OB_ASSERT(attempt->ended_ms != 0);
+        OB_ASSERT(attempt->words_len <= OB_RECORD_WORDS_MAX);
+        OB_ASSERT(attempt->target < r->relay.route.target_count);
+    }
 }
 
 static void finish(request *r)
@@ -203,6 +222,7 @@ static void finish(request *r)
     if (!r->running)
         return;
     ob_relay_gone(&r->relay, pool, now_ms);
+    check_record(r);
     ob_relay_deinit(&r->relay);
     ob_arena_deinit(&r->arena);
     r->running = false;
