@@ -312,9 +312,10 @@ class Haproxy(Target):
 
 
 class OneBalance(Target):
-    def __init__(self, name, setup, keys):
+    def __init__(self, name, setup, keys, log=False):
         super().__init__(name, setup)
         self.keys = keys
+        self.log = "true" if log else "false"
 
     def require(self):
         if not os.access(self.setup.binary, os.X_OK):
@@ -327,7 +328,7 @@ class OneBalance(Target):
         database = self.dir / "bench.db"
         config.write_text('{"providers": {"openai": {"base_url": '
                           f'"http://127.0.0.1:{self.setup.upstream_port}/v1"'
-                          '}}}\n')
+                          '}}, "log": {"enabled": ' + self.log + '}}\n')
         env = {"PATH": os.environ.get("PATH", ""), "HOME": str(self.dir),
                "AUTH_KEY": AUTH_KEY, "ONE_BALANCE_CONFIG": str(config),
                "ONE_BALANCE_DATABASE": str(database)}
@@ -353,4 +354,5 @@ def all_targets(setup):
     return [Direct("direct", setup), Nginx("nginx", setup),
             Haproxy("haproxy", setup),
             OneBalance("one-balance-20", setup, 20),
+            OneBalance("one-balance-20-log", setup, 20, log=True),
             OneBalance("one-balance-100k", setup, 100000)]

@@ -56,6 +56,8 @@ static void add_byte(ob_siphash *hash, char byte)
 
 void ob_siphash_add(ob_siphash *hash, ob_slice bytes)
 {
+    if (!bytes.len)
+        return; /* its pointer may be NULL */
     const char *at = bytes.ptr, *end = at + bytes.len;
     unsigned shift = 8 * (unsigned)(hash->len % 8);
     uint64_t v[4] = {hash->v[0], hash->v[1], hash->v[2], hash->v[3]};

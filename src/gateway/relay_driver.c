@@ -47,22 +47,6 @@ static ob_call call_of(const ob_request *request)
                      .body = request->body};
 }
 
-/* While the exchange is still there. */
-static void log_request(drive *d, int status, ob_fault fault)
-{
-    const ob_logging_end end = {.gateway = d->gateway,
-                                .config = d->snapshot->config,
-                                .request = ob_exchange_request(d->exchange),
-                                .authkey = d->authkey,
-                                .relay = &d->relay,
-                                .now_ms = now_ms(d),
-                                .status = status,
-                                .fault = fault};
-    ob_logging_finish(&d->logging, &end);
-}
-
-/* ---- the end ---- */
-
 /* Looked up for those who have a budget alone. */
 static int64_t cost_of(const drive *d)
 {
@@ -78,6 +62,26 @@ static int64_t cost_of(const drive *d)
     return nano_usd > 0 ? (nano_usd + 999) / 1000 : 0;
 }
 
+/* While the exchange is still there: what the request took of its auth key's
+ * limits, and its line in the log. */
+static void account(drive *d, int status, ob_fault fault)
+{
+    const ob_logging_end end = {.gateway = d->gateway,
+                                .config = d->snapshot->config,
+                                .request = ob_exchange_request(d->exchange),
+                                .authkey = d->authkey,
+                                .relay = &d->relay,
+                                .now_ms = now_ms(d),
+                                .status = status,
+                                .fault = fault};
+    ob_logging_finish(&d->logging, &end);
+    if (d->running)
+        ob_allowances_spend(&d->gateway->allowances, d->authkey,
+                            d->relay.spent_tokens, cost_of(d), now_ms(d));
+}
+
+/* ---- the end ---- */
+
 static void drive_free(drive *d)
 {
     ob_attempt_cancel(&d->attempt);
@@ -85,11 +89,8 @@ static void drive_free(drive *d)
     if (d->streaming)
         atomic_fetch_sub_explicit(&d->gateway->streams_open, 1,
                                   memory_order_relaxed);
-    if (d->running) {
-        ob_allowances_spend(&d->gateway->allowances, d->authkey,
-                            d->relay.spent_tokens, cost_of(d), now_ms(d));
+    if (d->running)
         ob_relay_deinit(&d->relay);
-    }
     ob_snapshot_release(d->snapshot);
     ob_loop_give(d->loop, OB_SPARE_DRIVE, d);
 }
@@ -114,7 +115,7 @@ static void on_gone(void *owner)
         ob_relay_gone(&d->relay, d->gateway->pool, now_ms(d));
         uv_mutex_unlock(&d->gateway->pool_lock);
     }
-    log_request(d, d->committed ? d->status : STATUS_GONE, OB_FAULT_GONE);
+    account(d, d->committed ? d->status : STATUS_GONE, OB_FAULT_GONE);
     drive_free(d);
 }
 
@@ -151,7 +152,7 @@ static void deliver(drive *d, const ob_relay_action *action)
     ob_logging_answer(&d->logging, action->body);
     if (d->relay.record && d->relay.record->usage_later)
         d->logging.unread = action->body;
-    log_request(d, action->status, OB_FAULT_NONE);
+    account(d, action->status, OB_FAULT_NONE);
     ob_exchange *exchange = leave(d);
     ob_exchange_respond(exchange, action->status, headers, count, action->body);
 }
@@ -159,7 +160,7 @@ static void deliver(drive *d, const ob_relay_action *action)
 static void reject(drive *d, const ob_relay_action *action)
 {
     ob_attempt_cancel(&d->attempt);
-    log_request(d, action->status, OB_FAULT_NONE);
+    account(d, action->status, OB_FAULT_NONE);
     ob_exchange *exchange = leave(d);
     ob_gateway_refuse_with(d->gateway, exchange, action->status,
                            d->relay.route.dialect, action->message,
@@ -234,7 +235,7 @@ static void cut(drive *d)
 {
     end_mask(d);
     settle(d);
-    log_request(d, d->status, OB_FAULT_CUT);
+    account(d, d->status, OB_FAULT_CUT);
     ob_exchange *exchange = leave(d);
     /* In an answer with a length the event would stand for bytes of it. */
     if (d->relay.is_stream && d->answer_length < 0) {
@@ -340,7 +341,7 @@ static void on_end(ob_attempt *attempt)
     if (d->committed) {
         end_mask(d);
         settle(d);
-        log_request(d, d->status, OB_FAULT_NONE);
+        account(d, d->status, OB_FAULT_NONE);
         ob_exchange *exchange = leave(d);
         ob_exchange_end(exchange);
         drive_free(d);
@@ -399,7 +400,7 @@ static void on_waited(ob_deadline *deadline)
 
 static void refuse_stranger(drive *d)
 {
-    log_request(d, 401, OB_FAULT_UNAUTHORIZED);
+    account(d, 401, OB_FAULT_UNAUTHORIZED);
     ob_exchange *exchange = leave(d);
     const ob_request *request = ob_exchange_request(exchange);
     ob_dialect dialect =
@@ -466,14 +467,14 @@ void ob_drive_forget(ob_exchange *exchange, int status)
     drive *d = ob_exchange_owner(exchange);
     if (!d)
         return;
-    log_request(d, status, ob_fault_of_status(status));
+    account(d, status, ob_fault_of_status(status));
     (void)leave(d);
     drive_free(d);
 }
 
 static void refuse_route(drive *d, const ob_route_error *error)
 {
-    log_request(d, error->status, ob_fault_of_status(error->status));
+    account(d, error->status, ob_fault_of_status(error->status));
     ob_exchange *exchange = leave(d);
     ob_gateway_refuse_with(d->gateway, exchange, error->status, error->dialect,
                            ob_slice_str(error->message), 0);
@@ -550,7 +551,7 @@ void ob_drive_run(ob_exchange *exchange)
     d->running = true;
     if (d->relay.route.kind == OB_ROUTE_MODELS) {
         ob_dialect dialect = d->relay.route.dialect;
-        log_request(d, 200, OB_FAULT_NONE);
+        account(d, 200, OB_FAULT_NONE);
         (void)leave(d);
         ob_models_answer(d->snapshot->config, d->authkey, exchange, dialect);
         drive_free(d);

@@ -219,6 +219,26 @@ scenario('auth keys: tokens are counted when the answer ends', async (room) => {
     assert.match(refused.json().error.message, /limit of 1 tokens a minute/);
 });
 
+scenario('auth keys: a budget is spent by what answers cost', async (room) => {
+    const { gateway } = await room.world({
+        keys: { openai: [A] },
+        config: { prices: { 'openai/gpt-4o': { input: 2000, output: 2000 } } },
+    });
+    const { auth_key: key, id } = await make(gateway, {
+        name: 'thrifty',
+        limits: { usd_day: 0.05 },
+    });
+    /* 9 tokens in and 5 out: 2.8 cents each. */
+    for (let i = 0; i < 2; i++)
+        assert.equal((await gateway.chat({}, { key })).status, 200);
+    const refused = await gateway.chat({}, { key });
+    assert.equal(refused.status, 429);
+    assert.match(refused.json().error.message, /limit of 0\.05 USD a day/);
+    const { auth_keys } = (await gateway.admin('GET', '/auth-keys')).body;
+    const { used } = auth_keys.find((one) => one.id === id);
+    assert.equal(used.usd_day, 0.056);
+});
+
 scenario('auth keys: the command line beside a gateway', async (room) => {
     const { gateway } = await room.world({ keys: { openai: [A] } });
     const run = (args) =>
