@@ -6,6 +6,7 @@
 
 #include "../core/when.h"
 #include "../store/auth_store.h"
+#include "actions.h"
 #include "store_access.h"
 
 #define WHO OB_S("command line")
@@ -428,35 +429,10 @@ static const char overview[] =
     "They work on the database while a server is running on it or not.\n"
     "Each takes --help, --database PATH and --config FILE.\n";
 
-static const struct action {
-    const char *name;
-    int (*run)(int argc, char **argv);
-} actions[] = {{"list", list}, {"add", add}, {"revoke", revoke}};
-
-static void print_unknown(const char *word)
-{
-    ob_slice names[OB_LEN(actions)];
-    for (size_t i = 0; i < OB_LEN(actions); i++)
-        names[i] = ob_slice_str(actions[i].name);
-    ob_slice nearest = ob_nearest(ob_slice_str(word), names, OB_LEN(actions));
-    fprintf(stderr, "unknown action %s", word);
-    if (nearest.len)
-        fprintf(stderr, "; did you mean %.*s?", (int)nearest.len, nearest.ptr);
-    fputc('\n', stderr);
-}
+static const ob_cli_action actions[] = {
+    {"list", list}, {"add", add}, {"revoke", revoke}};
 
 int ob_auth_keys_command(int argc, char **argv)
 {
-    const char *word = argc > 1 ? argv[1] : NULL;
-    if (word && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)) {
-        fputs(overview, stdout);
-        return OB_EXIT_OK;
-    }
-    for (size_t i = 0; word && i < OB_LEN(actions); i++)
-        if (strcmp(word, actions[i].name) == 0)
-            return actions[i].run(argc - 1, argv + 1);
-    if (word)
-        print_unknown(word);
-    fputs(overview, stderr);
-    return OB_EXIT_USAGE;
+    return ob_actions_run(actions, OB_LEN(actions), overview, argc, argv);
 }
