@@ -108,6 +108,15 @@ void relay_answer(ob_relay *relay, ob_kept_answer *answer, ob_relay_do what,
                                 .body = body};
 }
 
+/* A good answer goes on until the caller has all of it. */
+static void note_good(ob_relay *relay)
+{
+    if (!relay->record)
+        return;
+    ob_record_judge(relay->record, relay->now.status, OB_ACTION_DELIVER,
+                    OB_REASON_OK, OB_S(""), 0);
+}
+
 static void note_first_byte(ob_relay *relay, int64_t now_ms)
 {
     if (!relay->record)
@@ -115,8 +124,7 @@ static void note_first_byte(ob_relay *relay, int64_t now_ms)
     relay->record->first_byte_ms = now_ms;
     const ob_record_attempt *last = ob_record_last(relay->record);
     if (last && !last->status) /* given out before it could be judged */
-        ob_record_judge(relay->record, relay->now.status, OB_ACTION_DELIVER,
-                        OB_REASON_OK, OB_S(""), 0);
+        note_good(relay);
 }
 
 /* A held answer's usage is read at once, or left to who reads the record. */
@@ -132,15 +140,6 @@ static void read_usage(ob_relay *relay, bool whole)
     ob_usage_watch_init(&relay->usage, relay->is_stream);
     ob_usage_watch_feed(&relay->usage, held);
     relay->watched = true;
-}
-
-/* A good answer goes on until the caller has all of it. */
-static void note_good(ob_relay *relay)
-{
-    if (!relay->record)
-        return;
-    ob_record_judge(relay->record, relay->now.status, OB_ACTION_DELIVER,
-                    OB_REASON_OK, OB_S(""), 0);
 }
 
 void relay_commit(ob_relay *relay, ob_pool *pool, bool proved, int64_t now_ms,
