@@ -24,7 +24,7 @@
 
 /* ---- writing ---- */
 
-static uint8_t *put(uint8_t *out, uint32_t number, int bytes)
+uint8_t *ob_bytes_put(uint8_t *out, uint32_t number, int bytes)
 {
     for (int i = 0; i < bytes; i++)
         *out++ = (uint8_t)(number >> 8 * i);
@@ -45,10 +45,10 @@ static uint8_t *put_marks(uint8_t *out, const ob_ledger *l, int64_t now_ms,
     for (size_t i = 0; i < l->count; i++) {
         if (!is_live(l->at[i], now_ms))
             continue;
-        out = put(out, l->at[i], 4);
-        out = put(out, l->span[i], 2);
-        out = put(out, l->requests[i], 2);
-        out = put(out, l->tokens[i], 2);
+        out = ob_bytes_put(out, l->at[i], 4);
+        out = ob_bytes_put(out, l->span[i], 2);
+        out = ob_bytes_put(out, l->requests[i], 2);
+        out = ob_bytes_put(out, l->tokens[i], 2);
         ++*count;
     }
     return out;
@@ -80,27 +80,27 @@ size_t ob_ledger_write(const ob_ledger *l, int64_t now_ms,
     uint8_t *end = out + 2;
     for (int i = 0; i < OB_QUOTA_COUNT; i++)
         if (l->limit[i])
-            end = put(end, l->limit[i], 4);
+            end = ob_bytes_put(end, l->limit[i], 4);
     if (members & HAS_DAY) {
-        end = put(end, l->day_requests, 4);
-        end = put(end, l->day_tokens, 4);
-        end = put(end, l->day_end_s, 4);
+        end = ob_bytes_put(end, l->day_requests, 4);
+        end = ob_bytes_put(end, l->day_tokens, 4);
+        end = ob_bytes_put(end, l->day_end_s, 4);
     }
     if (members & HAS_PROBE) {
-        end = put(end, l->probe_at_s, 4);
-        end = put(end, l->probe_gap_min, 1);
+        end = ob_bytes_put(end, l->probe_at_s, 4);
+        end = ob_bytes_put(end, l->probe_gap_min, 1);
     }
     if (members & HAS_GAP)
-        end = put(end, l->gap_ticks, 2);
+        end = ob_bytes_put(end, l->gap_ticks, 2);
     if (members & HAS_FLAGS)
-        end = put(end, l->flags & FLAGS_KEPT, 1);
+        end = ob_bytes_put(end, l->flags & FLAGS_KEPT, 1);
     if (members & HAS_MINUTES) {
-        end = put(end, l->minutes, 1);
-        end = put(end, l->phase_ticks, 2);
-        end = put(end, l->minutes_at, 4);
+        end = ob_bytes_put(end, l->minutes, 1);
+        end = ob_bytes_put(end, l->phase_ticks, 2);
+        end = ob_bytes_put(end, l->minutes_at, 4);
     }
     end = put_marks(end, l, now_ms, &count);
-    put(out, members | count << MARKS_SHIFT, 2);
+    ob_bytes_put(out, members | count << MARKS_SHIFT, 2);
     /* A probe, flags and minutes are about a limit: alone they say nothing. */
     uint32_t about = HAS_PROBE | HAS_FLAGS | HAS_MINUTES;
     bool worth = (members & ~about) || count;
@@ -109,7 +109,7 @@ size_t ob_ledger_write(const ob_ledger *l, int64_t now_ms,
 
 /* ---- reading ---- */
 
-static bool take(ob_slice *rest, uint32_t *number, size_t bytes)
+bool ob_bytes_take(ob_slice *rest, uint32_t *number, size_t bytes)
 {
     if (rest->len < bytes)
         return false;
@@ -123,7 +123,7 @@ static bool take(ob_slice *rest, uint32_t *number, size_t bytes)
 static bool take16(ob_slice *rest, uint16_t *number)
 {
     uint32_t wide = 0;
-    bool good = take(rest, &wide, 2);
+    bool good = ob_bytes_take(rest, &wide, 2);
     *number = (uint16_t)wide;
     return good;
 }
@@ -131,15 +131,16 @@ static bool take16(ob_slice *rest, uint16_t *number)
 static bool take8(ob_slice *rest, uint8_t *number)
 {
     uint32_t wide = 0;
-    bool good = take(rest, &wide, 1);
+    bool good = ob_bytes_take(rest, &wide, 1);
     *number = (uint8_t)wide;
     return good;
 }
 
 static bool take_day(ob_slice *rest, int64_t now_ms, ob_ledger *l)
 {
-    if (!take(rest, &l->day_requests, 4) || !take(rest, &l->day_tokens, 4) ||
-        !take(rest, &l->day_end_s, 4))
+    if (!ob_bytes_take(rest, &l->day_requests, 4) ||
+        !ob_bytes_take(rest, &l->day_tokens, 4) ||
+        !ob_bytes_take(rest, &l->day_end_s, 4))
         return false;
     int64_t left_s = (int64_t)l->day_end_s - now_ms / 1000;
     if (left_s <= 0 || left_s > DAY_FAR_S)
@@ -149,7 +150,8 @@ static bool take_day(ob_slice *rest, int64_t now_ms, ob_ledger *l)
 
 static bool take_probe(ob_slice *rest, int64_t now_ms, ob_ledger *l)
 {
-    if (!take(rest, &l->probe_at_s, 4) || !take8(rest, &l->probe_gap_min))
+    if (!ob_bytes_take(rest, &l->probe_at_s, 4) ||
+        !take8(rest, &l->probe_gap_min))
         return false;
     /* Under a clock that was ahead it would be far away. */
     int64_t far_s = now_ms / 1000 + PROBE_FAR_S;
@@ -162,7 +164,7 @@ static bool take_probe(ob_slice *rest, int64_t now_ms, ob_ledger *l)
 static bool take_minutes(ob_slice *rest, ob_ledger *l)
 {
     if (!take8(rest, &l->minutes) || !take16(rest, &l->phase_ticks) ||
-        !take(rest, &l->minutes_at, 4))
+        !ob_bytes_take(rest, &l->minutes_at, 4))
         return false;
     if (l->minutes == OB_MINUTES_TESTED)
         l->minutes = OB_MINUTES_SUPPOSED;
@@ -182,8 +184,9 @@ static bool take_marks(ob_slice *rest, uint32_t count, bool kept,
         return false;
     for (uint32_t i = 0; i < count; i++) {
         size_t at = l->count;
-        if (!take(rest, &l->at[at], 4) || !take16(rest, &l->span[at]) ||
-            !take16(rest, &l->requests[at]) || !take16(rest, &l->tokens[at]))
+        if (!ob_bytes_take(rest, &l->at[at], 4) ||
+            !take16(rest, &l->span[at]) || !take16(rest, &l->requests[at]) ||
+            !take16(rest, &l->tokens[at]))
             return false;
         if (!kept || !is_live(l->at[at], now_ms))
             continue;
@@ -202,10 +205,10 @@ bool ob_ledger_read(ob_slice *rest, int64_t saved_ms, int64_t now_ms,
 {
     uint32_t members = 0;
     *l = (ob_ledger){.count = 0};
-    if (!take(rest, &members, 2))
+    if (!ob_bytes_take(rest, &members, 2))
         return false;
     for (int i = 0; i < OB_QUOTA_COUNT; i++)
-        if (members >> i & 1 && !take(rest, &l->limit[i], 4))
+        if (members >> i & 1 && !ob_bytes_take(rest, &l->limit[i], 4))
             return false;
     if (members & HAS_DAY && !take_day(rest, now_ms, l))
         return false;

@@ -18,6 +18,11 @@
 
 #define OB_LEDGER_BYTES_MAX (2 + 16 + 12 + 5 + 2 + 1 + 7 + 10 * OB_LEDGER_MARKS)
 
+/* A number of up to four bytes, little-endian: returns what is behind it; and
+ * takes one from the front of `rest`. False: there are fewer bytes. */
+uint8_t *ob_bytes_put(uint8_t *out, uint32_t number, int bytes);
+bool ob_bytes_take(ob_slice *rest, uint32_t *number, size_t bytes);
+
 /* Writes what will still count after `now_ms`; returns the size. 0: nothing
  * is worth keeping, no limit is known and nothing was used of late. */
 size_t ob_ledger_write(const ob_ledger *ledger, int64_t now_ms,

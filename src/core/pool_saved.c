@@ -69,27 +69,12 @@ static void append(ob_buffer *out, const uint8_t *bytes, size_t len)
     ob_buffer_append(out, ob_slice_make((const char *)bytes, len));
 }
 
-static void append_u32(ob_buffer *out, uint32_t number)
-{
-    uint8_t bytes[4];
-    for (int i = 0; i < 4; i++)
-        bytes[i] = (uint8_t)(number >> 8 * i);
-    append(out, bytes, sizeof(bytes));
-}
-
-static uint32_t u32_at(ob_slice bytes, size_t at)
-{
-    uint32_t number = 0;
-    for (size_t i = 4; i-- > 0;)
-        number = number << 8 | (uint8_t)bytes.ptr[at + i];
-    return number;
-}
-
 static void append_head(ob_buffer *out, const ob_lane *lane)
 {
-    ob_buffer_append_char(out, VERSION);
-    append_u32(out, lane->input_per_kib);
-    append_u32(out, lane->output);
+    uint8_t head[1 + ESTIMATES] = {VERSION};
+    uint8_t *end = ob_bytes_put(head + 1, lane->input_per_kib, 4);
+    end = ob_bytes_put(end, lane->output, 4);
+    append(out, head, (size_t)(end - head));
 }
 
 /* Returns whether there is any ledger, be it not worth keeping. */
@@ -232,10 +217,13 @@ static ob_slice ledgers_of(const ob_saved_ledgers *row)
 /* What the requests of now have shown is newer. */
 static void load_estimates(const ob_saved_ledgers *row, ob_lane *lane)
 {
-    if (row->bytes.ptr[0] != VERSION || lane->input_per_kib || lane->output)
+    ob_slice rest = ob_slice_from(row->bytes, 1);
+    uint32_t input = 0, output = 0;
+    if (row->bytes.ptr[0] != VERSION || lane->input_per_kib || lane->output ||
+        !ob_bytes_take(&rest, &input, 4) || !ob_bytes_take(&rest, &output, 4))
         return;
-    lane->input_per_kib = u32_at(row->bytes, 1);
-    lane->output = u32_at(row->bytes, 5);
+    lane->input_per_kib = input;
+    lane->output = output;
 }
 
 /* Looks through a row before any of it is believed. OB_NOT_FOUND: none of its
