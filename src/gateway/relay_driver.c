@@ -518,6 +518,7 @@ static bool refuse_spent(drive *d)
     if (reached == OB_ALLOWANCE_NONE)
         return false;
     ob_buffer message = {0};
+    account(d, 429, OB_FAULT_OVER_LIMIT);
     ob_exchange *exchange = leave(d);
     write_limit(&message, &d->authkey->limits, reached);
     ob_gateway_refuse_with(d->gateway, exchange, 429, d->relay.route.dialect,

@@ -217,6 +217,13 @@ scenario('auth keys: tokens are counted when the answer ends', async (room) => {
     const refused = await gateway.chat({}, { key });
     assert.equal(refused.status, 429);
     assert.match(refused.json().error.message, /limit of 1 tokens a minute/);
+    const { requests } = await eventually('both are in the log', async () => {
+        const { body } = await gateway.admin('GET', '/requests');
+        return body.requests?.length === 2 && body;
+    });
+    assert.equal(requests[0].error, 'over_limit');
+    assert.equal(requests[0].attempts, 0);
+    assert.equal(requests[1].error, null);
 });
 
 scenario('auth keys: a budget is spent by what answers cost', async (room) => {

@@ -128,6 +128,7 @@ export const en = {
     'reason.no_room': 'every key is cooling',
     'reason.no_keys': 'no keys',
     'reason.not_allowed': 'not allowed for this auth key',
+    'reason.over_limit': 'over a limit of the auth key',
     'reason.timeout': 'timed out',
     'reason.gone': 'the caller left',
 

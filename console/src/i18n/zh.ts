@@ -129,6 +129,7 @@ export const zh: Words = {
     'reason.no_room': '所有密钥都在冷却',
     'reason.no_keys': '没有密钥',
     'reason.not_allowed': '该访问密钥无此权限',
+    'reason.over_limit': '超出该访问密钥的限额',
     'reason.timeout': '超时',
     'reason.gone': '调用方已断开',
 

@@ -50,6 +50,7 @@ const errors = [
     'no_keys',
     'no_room',
     'not_allowed',
+    'over_limit',
     'cut',
     'gone',
 ];
