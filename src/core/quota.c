@@ -37,7 +37,7 @@ typedef struct view {
 
 static view view_at(const ob_ledger *l, uint32_t now, bool fixed)
 {
-    return (view){now, fixed ? ob_minutes_reach(l, now) : WINDOW_TICK};
+    return (view){now, fixed ? ob_minutes_reach(l, now) : ob_window(l)};
 }
 
 /* How many requests of a mark have left the window. */
@@ -236,8 +236,8 @@ uint64_t ob_ledger_burden(const ob_ledger *ledger, int64_t now_ms)
     uint64_t sum = 0;
     for (size_t i = 0; i < ledger->count; i++) {
         uint32_t middle = ledger->at[i] - ledger->span[i] / 2;
-        int32_t left = WINDOW_TICK - ob_ticks_since(middle, now);
-        if (left > 0 && left <= WINDOW_TICK + AHEAD_TICK)
+        int32_t left = ob_window(ledger) - ob_ticks_since(middle, now);
+        if (left > 0 && left <= ob_window(ledger) + AHEAD_TICK)
             sum += (uint64_t)left * ledger->requests[i];
     }
     return sum;
@@ -253,7 +253,8 @@ static uint32_t when_requests_left(const ob_ledger *l, uint64_t requests,
         uint32_t gone = gone_of(l, i, at);
         uint32_t left = l->requests[i] - gone;
         if (requests <= left)
-            return place_of(l, i, gone + (uint32_t)requests - 1) + WINDOW_TICK;
+            return place_of(l, i, gone + (uint32_t)requests - 1) +
+                   (uint32_t)ob_window(l);
         requests -= left;
     }
     return at.now;
@@ -268,7 +269,7 @@ static uint32_t when_tokens_left(const ob_ledger *l, uint64_t tokens, view at)
         if (tokens <= left && left) {
             uint64_t k = (tokens * count + left - 1) / left;
             return place_of(l, i, gone + (uint32_t)(k ? k - 1 : 0)) +
-                   WINDOW_TICK;
+                   (uint32_t)ob_window(l);
         }
         tokens -= left;
     }

@@ -13,10 +13,11 @@
  * up to OB_LEDGER_MARKS a minute are kept exactly; beyond it neighbours are
  * merged, the closest first.
  *
- * Minutes are taken to roll: a request counts for 60 s from when it was sent.
- * That is right for rolling windows and safe for fixed ones. Where refusals or
- * headers show that they are fixed, a request counts until its window ends
- * (quota_window.c). Days end when the provider's day does.
+ * Minutes are taken to roll: a request counts for 60 s from when it was sent,
+ * and a margin more, since it counts when it arrives. That is right for rolling
+ * windows and safe for fixed ones. Where refusals or headers show that they are
+ * fixed, a request counts until its window ends (quota_window.c). Days end when
+ * the provider's day does.
  *
  * Pure; time is passed in (unix milliseconds). 152 bytes a ledger.
  */
@@ -75,6 +76,8 @@ typedef struct ob_ledger {
     uint8_t flags;        /* bits by ob_quota: the provider named this limit;
                              and OB_LEDGER_* */
     uint8_t probe_gap_min;
+    uint16_t late;    /* how much longer than usual requests are taken to
+                         count; parts of a tick */
     uint16_t sharers; /* how many further keys it stands for (share.h) */
     uint32_t share;   /* the number of that set of keys; 0: it is of one */
 } ob_ledger;

@@ -7,9 +7,12 @@
 #define TICK_MS     10
 #define MINUTE_TICK 6000
 /* A provider counts a request when it arrives, we when it leaves; and no two
- * take equally long. */
-#define MARGIN_TICK 25
-#define WINDOW_TICK (MINUTE_TICK + MARGIN_TICK)
+ * take equally long. By how much they differ is learned: a refusal that came
+ * early doubles the margin, and each answer narrows it a little. */
+#define MARGIN_TICK            25
+#define MARGIN_TICK_MAX        150
+#define MARGIN_TICK_UNTOLD_MAX 50 /* where it may as well be a lower limit */
+#define LATE_PARTS             32 /* of a tick, in `late` */
 /* A mark so far ahead was made before the clock was set back. */
 #define AHEAD_TICK 500
 
@@ -21,6 +24,17 @@ static inline uint32_t ob_tick_of(int64_t ms)
 static inline int32_t ob_ticks_since(uint32_t tick, uint32_t now)
 {
     return (int32_t)(now - tick);
+}
+
+static inline int32_t ob_margin(const ob_ledger *ledger)
+{
+    return MARGIN_TICK + ledger->late / LATE_PARTS;
+}
+
+/* How long a request counts in a minute that rolls. */
+static inline int32_t ob_window(const ob_ledger *ledger)
+{
+    return MINUTE_TICK + ob_margin(ledger);
 }
 
 static inline uint64_t ob_tokens_unpack(uint16_t packed)

@@ -6,6 +6,8 @@
 #define PROBE_SOON_S      5
 /* Waits are told in whole seconds, and rounded up or down. */
 #define WAIT_OFF_MS 3000
+/* A refusal that tells to wait for no longer may have come early. */
+#define EARLY_MS 2000
 
 /* ---- limits ---- */
 
@@ -77,9 +79,10 @@ static void correct_requests(ob_ledger *l, uint64_t used,
     uint32_t sent = ob_tick_of(request->at_ms);
     uint64_t counted = ob_marks_requests(l, now);
     uint64_t left = may_have_left(l, request, now);
-    uint64_t least = used + ob_marks_begun_after(l, sent + MARGIN_TICK);
+    uint64_t least =
+        used + ob_marks_begun_after(l, sent + (uint32_t)ob_margin(l));
     least = least > left ? least - left : 0;
-    uint64_t most = used + ob_marks_after(l, sent - MARGIN_TICK);
+    uint64_t most = used + ob_marks_after(l, sent - (uint32_t)ob_margin(l));
     if (least > counted) {
         ob_mark_add(l, now, ob_least_u32(least - counted, UINT16_MAX), 0);
         return;
@@ -114,7 +117,8 @@ static void correct_bucket(ob_ledger *l, const ob_limit_fact *fact,
     uint64_t part = MINUTE_TICK / (uint64_t)fact->limit;
     uint64_t full = ob_tick_of(fact->reset_ms) + after * part;
     uint64_t span = (requests - 1) * part;
-    if (full > WINDOW_TICK || requests > UINT16_MAX || span > UINT16_MAX)
+    if (full > MINUTE_TICK + MARGIN_TICK || requests > UINT16_MAX ||
+        span > UINT16_MAX)
         return;
     uint64_t tokens = ob_marks_tokens(l, now);
     l->count = 0;
@@ -304,6 +308,27 @@ static void guess(ob_ledger *l, uint32_t used, uint32_t sum, int64_t now_ms)
     plan_probe(l, gap, now_ms);
 }
 
+/*
+ * Did a request that found room by our count come a moment before the provider
+ * had it? What is missing left the window just now by our count, and the
+ * provider tells to wait for a moment, or tells nothing. Then requests count
+ * for longer from now on. Where that does not help, others use the quota, or
+ * the limit is lower.
+ */
+static bool came_early(ob_ledger *l, uint32_t used, uint32_t limit,
+                       int64_t wait_ms, bool told)
+{
+    int32_t margin_max = told ? MARGIN_TICK_MAX : MARGIN_TICK_UNTOLD_MAX;
+    uint32_t most = (uint32_t)(margin_max - MARGIN_TICK) * LATE_PARTS;
+    uint32_t wider = l->late + (uint32_t)ob_margin(l) * LATE_PARTS;
+    bool nearly = limit && used + 1 + limit / 8 >= limit;
+    if (!nearly || wait_ms > EARLY_MS || l->late >= most ||
+        l->flags & OB_LEDGER_LOWERED)
+        return false;
+    l->late = (uint16_t)ob_least_u32(wider, most);
+    return true;
+}
+
 /* Where nobody told a limit, what was used is it. */
 static bool learn_from_use(ob_ledger *l, ob_tokens tokens, bool told,
                            int64_t wait_ms, int64_t now_ms)
@@ -316,6 +341,9 @@ static bool learn_from_use(ob_ledger *l, ob_tokens tokens, bool told,
     bool known = l->limit[OB_QUOTA_MINUTE_REQUESTS] != 0;
     if ((limit && used >= limit) || (sum_max && sum > sum_max))
         return true;
+    bool early = came_early(l, used, limit, wait_ms, told);
+    if (told && early)
+        return true;
     if (told && limit)
         return share_with_others(l, used, limit, now_ms);
     /* A refusal after little use has another cause: a day that is used up, an
@@ -324,6 +352,9 @@ static bool learn_from_use(ob_ledger *l, ob_tokens tokens, bool told,
         !is_by_minute(l, wait_ms, now_ms))
         return false;
     guess(l, used, sum, now_ms);
+    /* Or the limit was guessed too high: soon a probe tells which. */
+    if (early)
+        l->probe_at_s = (uint32_t)(now_ms / 1000 + PROBE_SOON_S);
     return known;
 }
 
@@ -400,6 +431,7 @@ static void raise(ob_ledger *l, ob_quota quota, int64_t now_ms)
 void ob_ledger_answered(ob_ledger *ledger, int64_t sent_ms, int64_t now_ms)
 {
     ob_minutes_answered(ledger, ob_tick_of(sent_ms));
+    ledger->late -= ledger->late != 0;
     if (!(ledger->flags & OB_LEDGER_PROBING) ||
         is_before_probe(ledger, sent_ms))
         return;

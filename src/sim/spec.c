@@ -8,10 +8,11 @@
 #define MORNING_MS 1782918000000LL
 
 /* What all worlds have alike. */
-#define USUAL                                                                  \
+#define COMMON                                                                 \
     .seed = 1, .start_ms = MORNING_MS, .callers = 3, .return_share = 0.1,      \
     .service_ms_min = 300, .service_ms_max = 5000, .latency_ms_min = 20,       \
-    .latency_ms_max = 80, .queue_ms = 10000, .attempts_max = 30
+    .queue_ms = 10000, .attempts_max = 30
+#define USUAL COMMON, .latency_ms_max = 80
 #define KEYS(count, min, max)                                                  \
     .keys = (count), .rpm_min = (min), .rpm_max = (max)
 #define SIZES(min, max) .tokens_min = (min), .tokens_max = (max)
@@ -24,6 +25,9 @@ static const ob_sim_spec worlds[] = {
     {SIMPLE, .name = "busy", .about = "the same, load 0.9", .load = 0.9},
     {SIMPLE, .name = "full", .about = "the same, load 0.95", .load = 0.95},
     {SIMPLE, .name = "overload", .about = "the same, load 1.2", .load = 1.2},
+    {COMMON, .latency_ms_max = 500, KEYS(50, 10, 10), SIZES(200, 2000),
+     .name = "far", .about = "the same, 20 to 500 ms away, load 1.2",
+     .load = 1.2, .minutes = 30},
     {USUAL, KEYS(20, 2, 60), SIZES(200, 2000), .name = "mixed",
      .about = "2 to 60 a minute, half of the days used up at noon",
      .load = 0.45, .day_share = 0.5, .day_until_minutes = 240, .minutes = 420},

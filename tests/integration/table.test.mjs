@@ -15,7 +15,8 @@ import { play } from './quota-load.mjs';
 
 const FACTOR = 15;
 const MINUTES = 10;
-/* So many rows at a time: half of a core, and 40 s each. */
+/* So many rows at a time: half of a core, and 40 s each, but for the longest,
+ * which is the first. */
 const ROWS_AT_A_TIME = 5;
 /* How late callers may be: a hundredth of them, and any; real milliseconds. */
 const LATE_MS = { hundredth: 10, most: 50 };
@@ -31,20 +32,19 @@ const SIMPLE = { keys: 50, rpm: [10, 10], tokens: [200, 2000] };
  * those that are played at a time. */
 const ROWS = [
     {
+        name: '50 keys of 10 a minute, load 1.2',
+        world: { ...SIMPLE, load: 1.2, minutes: 2 * MINUTES },
+        served: 0.98,
+        attempts: 1.05,
+        /* Who comes while the limits are being learned waits in vain. */
+        atOnce: 0.93,
+        told: 0.95,
+    },
+    {
         name: '50 keys of 10 a minute, load 0.5',
         world: { ...SIMPLE, load: 0.5 },
         served: 0.999,
         attempts: 1.01,
-    },
-    {
-        name: '50 keys of 10 a minute, load 1.2',
-        world: { ...SIMPLE, load: 1.2 },
-        served: 0.98,
-        attempts: 1.05,
-        /* Who comes while the limits are being learned waits in vain: a larger
-         * part of ten minutes than of the simulator's thirty. */
-        atOnce: 0.93,
-        told: 0.95,
     },
     {
         name: '2 to 60 a minute, half of the days used up at noon',
@@ -150,7 +150,7 @@ const isFarOff = ({ share, attempts }) =>
     share < FAR_OFF.share || attempts > FAR_OFF.attempts;
 
 async function playRow(row, room, t) {
-    const spec = { ...row.world, seed: 1, minutes: MINUTES };
+    const spec = { minutes: MINUTES, ...row.world, seed: 1 };
     for (let round = 0; round < 2; round++) {
         const figures = await play(room, spec, FACTOR);
         for (const line of told(figures)) t.diagnostic(line);
@@ -193,6 +193,6 @@ describe('the table', { concurrency: ROWS_AT_A_TIME, skip: missing }, () => {
         scenario(
             `table: ${row.name}`,
             (room, t) => playRow(row, room, t),
-            { timeout: 150000 },
+            { timeout: 200000 },
         );
 });

@@ -323,6 +323,63 @@ static void ledger_halves_a_told_limit_that_others_use_too(void **state)
     assert_int_equal(ledger.limit[OB_QUOTA_MINUTE_REQUESTS], 4);
 }
 
+/* Ten a minute, that began to be sent at `from_ms`, and are over by our count:
+ * the next one is refused a moment before there is room. */
+static bool refused_early(int64_t from_ms, int64_t wait_ms)
+{
+    int64_t then_ms = from_ms + MINUTE + 300;
+    ob_limit_fact told = fact(OB_LIMIT_REQUESTS, OB_WINDOW_MINUTE, 10, 0);
+    told.exceeded = true;
+    for (int i = 0; i < 10; i++)
+        take(from_ms + i * SECOND);
+    assert_true(fits(then_ms));
+    return ob_ledger_refused(&ledger, none, &told, 1, false, wait_ms, then_ms,
+                             then_ms + 100);
+}
+
+static void
+ledger_counts_for_longer_after_a_refusal_that_was_early(void **state)
+{
+    tell(OB_LIMIT_REQUESTS, OB_WINDOW_MINUTE, 10, -1, NOON);
+    assert_true(refused_early(NOON, SECOND));
+    assert_int_equal(ledger.limit[OB_QUOTA_MINUTE_REQUESTS], 10);
+    int64_t later = NOON + 5 * MINUTE;
+    for (int i = 0; i < 10; i++)
+        take(later + i * SECOND);
+    assert_false(fits(later + MINUTE + 300));
+    assert_true(fits(later + MINUTE + 500));
+    /* As answers come in time, it is as before. */
+    for (int i = 0; i < 1000; i++)
+        ob_ledger_answered(&ledger, later, later);
+    assert_true(fits(later + MINUTE + 300));
+}
+
+static void ledger_takes_no_early_refusal_for_others_use(void **state)
+{
+    tell(OB_LIMIT_REQUESTS, OB_WINDOW_MINUTE, 10, -1, NOON);
+    /* Others use it: their requests leave whenever they do. */
+    assert_true(refused_early(NOON, 5 * SECOND));
+    assert_int_equal(ledger.limit[OB_QUOTA_MINUTE_REQUESTS], 9);
+}
+
+static void ledger_gives_in_where_it_is_early_again_and_again(void **state)
+{
+    tell(OB_LIMIT_REQUESTS, OB_WINDOW_MINUTE, 10, -1, NOON);
+    int64_t at = NOON;
+    uint32_t rounds = 0;
+    for (; ledger.limit[OB_QUOTA_MINUTE_REQUESTS] == 10 && rounds < 10;
+         at += 5 * MINUTE, rounds++) {
+        int64_t then_ms = at + MINUTE + 1800;
+        ob_limit_fact told = fact(OB_LIMIT_REQUESTS, OB_WINDOW_MINUTE, 10, 0);
+        told.exceeded = true;
+        for (int i = 0; i < 10; i++)
+            take(at + i * SECOND);
+        (void)ob_ledger_refused(&ledger, none, &told, 1, false, SECOND, then_ms,
+                                then_ms);
+    }
+    assert_in_range(rounds, 4, 8);
+}
+
 static void ledger_takes_no_short_wait_for_a_minutes(void **state)
 {
     take(NOON);
@@ -422,6 +479,13 @@ int main(void)
             setup_ledger),
         cmocka_unit_test_setup(ledger_halves_a_told_limit_that_others_use_too,
                                setup_ledger),
+        cmocka_unit_test_setup(
+            ledger_counts_for_longer_after_a_refusal_that_was_early,
+            setup_ledger),
+        cmocka_unit_test_setup(ledger_takes_no_early_refusal_for_others_use,
+                               setup_ledger),
+        cmocka_unit_test_setup(
+            ledger_gives_in_where_it_is_early_again_and_again, setup_ledger),
         cmocka_unit_test_setup(ledger_takes_no_short_wait_for_a_minutes,
                                setup_ledger),
         cmocka_unit_test_setup(ledger_forgets_its_guesses_alone, setup_ledger),
