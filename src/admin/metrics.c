@@ -1,4 +1,5 @@
 /* metrics.c - /metrics, for Prometheus. */
+#include "../core/pool_look.h"
 #include "../log/log.h"
 #include "admin.h"
 #include "call.h"
@@ -31,13 +32,18 @@ static void metric_head(ob_buffer *out, const char *name, const char *type,
     ob_buffer_append_char(out, '\n');
 }
 
+static void append_line(ob_buffer *out, const char *name, const char *end)
+{
+    ob_buffer_append_str(out, "one_balance_");
+    ob_buffer_append_str(out, name);
+    ob_buffer_append_str(out, end);
+}
+
 static void metric(ob_buffer *out, const char *name, const char *type,
                    const char *help, uint64_t value)
 {
     metric_head(out, name, type, help);
-    ob_buffer_append_str(out, "one_balance_");
-    ob_buffer_append_str(out, name);
-    ob_buffer_append_char(out, ' ');
+    append_line(out, name, " ");
     ob_buffer_append_u64(out, value);
     ob_buffer_append_char(out, '\n');
 }
@@ -114,16 +120,14 @@ static void append_seconds(ob_buffer *out, uint64_t ms)
     ob_buffer_append(out, ob_slice_make(digits + 1, len - 1));
 }
 
-static void append_durations(ob_gateway *gateway, ob_buffer *out)
+static void append_histogram(const ob_histogram *histogram, const char *name,
+                             const char *help, ob_buffer *out)
 {
     uint64_t count = 0;
-    metric_head(out, "request_duration_seconds", "histogram",
-                "From a request's head to the end of its answer.");
+    metric_head(out, name, "histogram", help);
     for (size_t i = 0; i < OB_DURATIONS; i++) {
-        count += atomic_load(&gateway->durations[i]);
-        ob_buffer_append_str(out,
-                             "one_balance_request_duration_seconds_bucket{le="
-                             "\"");
+        count += atomic_load(&histogram->buckets[i]);
+        append_line(out, name, "_bucket{le=\"");
         if (i + 1 < OB_DURATIONS)
             append_seconds(out, (uint64_t)ob_durations_ms[i]);
         else
@@ -132,10 +136,50 @@ static void append_durations(ob_gateway *gateway, ob_buffer *out)
         ob_buffer_append_u64(out, count);
         ob_buffer_append_char(out, '\n');
     }
-    ob_buffer_append_str(out, "one_balance_request_duration_seconds_sum ");
-    append_seconds(out, atomic_load(&gateway->duration_ms_total));
-    ob_buffer_append_str(out, "\none_balance_request_duration_seconds_count ");
+    append_line(out, name, "_sum ");
+    append_seconds(out, atomic_load(&histogram->ms_total));
+    ob_buffer_append_char(out, '\n');
+    append_line(out, name, "_count ");
     ob_buffer_append_u64(out, count);
+    ob_buffer_append_char(out, '\n');
+}
+
+static void append_times(ob_gateway *gateway, ob_buffer *out)
+{
+    append_histogram(&gateway->durations, "request_duration_seconds",
+                     "From a request's head to the end of its answer.", out);
+    append_histogram(
+        &gateway->first_bytes, "first_byte_seconds",
+        "From a request's head to the first byte of a provider's answer.", out);
+}
+
+static void add_waiting(void *context, const ob_model_look *look)
+{
+    *(uint64_t *)context += look->waiting;
+}
+
+static void append_waiting(ob_gateway *gateway, size_t groups, ob_buffer *out)
+{
+    uint64_t waiting = 0;
+    uv_mutex_lock(&gateway->pool_lock);
+    for (uint32_t group = 0; group < groups; group++)
+        ob_pool_look_at_models(gateway->pool, group, add_waiting, &waiting);
+    uv_mutex_unlock(&gateway->pool_lock);
+    metric(out, "requests_waiting", "gauge",
+           "Requests that wait for a key with room.", waiting);
+}
+
+static void append_store(ob_gateway *gateway, ob_buffer *out)
+{
+    if (!gateway->writer)
+        return;
+    ob_writer_lag lag = ob_writer_look(gateway->writer);
+    metric(out, "store_jobs_waiting", "gauge",
+           "Changes by administrators that wait for the database.", lag.jobs);
+    metric_head(out, "store_lag_seconds", "gauge",
+                "How long ago all that was learned was saved.");
+    append_line(out, "store_lag_seconds", " ");
+    append_seconds(out, lag.ms > 0 ? (uint64_t)lag.ms : 0);
     ob_buffer_append_char(out, '\n');
 }
 
@@ -212,9 +256,11 @@ ob_status ob_admin_metrics(ob_gateway *gateway, int64_t now_ms, ob_buffer *out)
     metric(out, "changes_dropped_total", "counter",
            "Changes of keys whose evidence was lost to a full queue.", dropped);
     append_classes(gateway, out);
-    append_durations(gateway, out);
+    append_times(gateway, out);
+    append_waiting(gateway, groups, out);
     metric(out, "streams_open", "gauge", "Streams that callers receive now.",
            atomic_load(&gateway->streams_open));
+    append_store(gateway, out);
     append_log(gateway, out);
     append_process(out);
     return out->failed ? OB_NO_MEMORY : OB_OK;

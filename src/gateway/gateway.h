@@ -37,6 +37,11 @@ static const int64_t ob_durations_ms[OB_DURATIONS] = {
     5,    10,   25,   50,    100,   250,    500,
     1000, 2500, 5000, 10000, 30000, 120000, INT64_MAX};
 
+typedef struct ob_histogram {
+    atomic_ullong buckets[OB_DURATIONS];
+    atomic_ullong ms_total;
+} ob_histogram;
+
 typedef struct ob_throttle ob_throttle;
 typedef struct ob_gateway ob_gateway;
 
@@ -76,8 +81,8 @@ struct ob_gateway {
     atomic_ullong attempts_total[8]; /* by ob_action */
     atomic_ullong revived_total;     /* keys that a probe set free */
     atomic_ullong answers_total[6];  /* by the class of their status */
-    atomic_ullong durations[OB_DURATIONS];
-    atomic_ullong duration_ms_total;
+    ob_histogram durations;          /* to the end of the answer */
+    ob_histogram first_bytes;        /* to the first byte of a provider's */
     atomic_ullong streams_open;
     atomic_bool draining;
     /* For administrators to read; set before the first request. */

@@ -317,25 +317,33 @@ static void add(atomic_ullong *counter, uint64_t number)
     atomic_fetch_add_explicit(counter, number, memory_order_relaxed);
 }
 
-static void count(const ob_logging_end *end)
+static void observe(ob_histogram *histogram, int64_t took_ms)
 {
-    ob_gateway *gateway = end->gateway;
-    int64_t took_ms = end->now_ms - end->request->received_ms;
-    size_t class = (size_t)end->status / 100;
     size_t bucket = 0;
     while (took_ms > ob_durations_ms[bucket])
         bucket++;
+    add(&histogram->buckets[bucket], 1);
+    add(&histogram->ms_total, took_ms > 0 ? (uint64_t)took_ms : 0);
+}
+
+static void count(const ob_logging *logging, const ob_logging_end *end)
+{
+    ob_gateway *gateway = end->gateway;
+    int64_t began_ms = end->request->received_ms;
+    int64_t first_byte_ms = logging->record.first_byte_ms;
+    size_t class = (size_t)end->status / 100;
     if (class < OB_LEN(gateway->answers_total))
         add(&gateway->answers_total[class], 1);
-    add(&gateway->durations[bucket], 1);
-    add(&gateway->duration_ms_total, took_ms > 0 ? (uint64_t)took_ms : 0);
+    observe(&gateway->durations, end->now_ms - began_ms);
+    if (first_byte_ms)
+        observe(&gateway->first_bytes, first_byte_ms - began_ms);
 }
 
 void ob_logging_finish(ob_logging *logging, const ob_logging_end *end)
 {
     ob_entry entry; /* its attempts are filled as far as there are any */
     char route[128];
-    count(end);
+    count(logging, end);
     if (!logging->ring)
         return;
     fill(logging, end, route, &entry);

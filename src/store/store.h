@@ -353,6 +353,13 @@ OB_MUST_USE ob_status ob_writer_start(const ob_writer_options *options,
  * writer stops. `done` is then not called. */
 OB_MUST_USE ob_status ob_writer_submit(ob_writer *writer,
                                        const ob_writer_job *job);
+/* How far it is behind: jobs that wait, and how long ago all that had been
+ * collected was saved, 200 ms when idle. From any thread. */
+typedef struct ob_writer_lag {
+    size_t jobs;
+    int64_t ms;
+} ob_writer_lag;
+ob_writer_lag ob_writer_look(ob_writer *writer);
 /* Runs what is queued, saves what was learned, closes the store. Afterwards
  * there is only ob_writer_submit(), which says OB_CLOSED. */
 void ob_writer_finish(ob_writer *writer);

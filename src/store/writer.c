@@ -74,6 +74,7 @@ struct ob_writer {
     size_t queue_start;
     size_t queue_count;
     bool stopping;
+    int64_t saved_ms; /* monotonic: nothing that was collected was unsaved */
 
     ob_writer_job jobs[QUEUE_MAX]; /* of the running round */
     ob_status results[QUEUE_MAX];
@@ -510,6 +511,15 @@ static void poll_changes(ob_writer *writer)
         complain(writer, &error);
 }
 
+static void note_saved(ob_writer *writer)
+{
+    if (!batch_empty(&writer->batch))
+        return;
+    pthread_mutex_lock(&writer->lock);
+    writer->saved_ms = clock_ms();
+    pthread_mutex_unlock(&writer->lock);
+}
+
 static void run_once(ob_writer *writer)
 {
     bool backing_off = clock_ms() < writer->retry_ms;
@@ -517,6 +527,8 @@ static void run_once(ob_writer *writer)
         collect(writer);
     if (writer->job_count || (!backing_off && !batch_empty(&writer->batch)))
         write_round(writer);
+    if (!backing_off)
+        note_saved(writer);
     poll_changes(writer);
 }
 
@@ -599,6 +611,7 @@ static ob_writer *make_writer(const ob_writer_options *options)
     if (!writer)
         return NULL;
     writer->options = *options;
+    writer->saved_ms = clock_ms();
     writer->seen = options->revision;
     writer->auth_seen = options->auth_revision;
     writer->batch.states = calloc(STATES_MAX, sizeof(*writer->batch.states));
@@ -659,6 +672,14 @@ ob_status ob_writer_submit(ob_writer *writer, const ob_writer_job *job)
     }
     pthread_mutex_unlock(&writer->lock);
     return status;
+}
+
+ob_writer_lag ob_writer_look(ob_writer *writer)
+{
+    pthread_mutex_lock(&writer->lock);
+    ob_writer_lag lag = {writer->queue_count, clock_ms() - writer->saved_ms};
+    pthread_mutex_unlock(&writer->lock);
+    return lag;
 }
 
 void ob_writer_finish(ob_writer *writer)

@@ -50,6 +50,16 @@ function assertGood(answer) {
     assert.equal(answer.status, 200, answer.text);
 }
 
+/* Those without labels, by their names. */
+async function metrics(gateway) {
+    const text = await (await fetch(`${gateway.url}/metrics`)).text();
+    return Object.fromEntries(
+        [...text.matchAll(/^one_balance_(\w+) (\S+)$/gm)].map(
+            ([, name, value]) => [name, Number(value)],
+        ),
+    );
+}
+
 /* ---- waiting ---- */
 
 scenario(
@@ -60,8 +70,14 @@ scenario(
         });
         mock.script(A, limited(1), good());
         mock.script(B, limited(30), good());
-        const answer = await askGemini(gateway);
+        const asked = askGemini(gateway);
+        await eventually(
+            'one that waits',
+            async () => (await metrics(gateway)).requests_waiting === 1,
+        );
+        const answer = await asked;
         assertGood(answer);
+        assert.equal((await metrics(gateway)).requests_waiting, 0);
         assert.equal(answer.headers.get('x-one-balance-attempts'), '3');
         assert.equal(mock.uses(A), 2);
         const times = mock.requests

@@ -153,6 +153,11 @@ static void write_on_thread(void *argument)
     world.job.done(world.job.context, status, &error);
 }
 
+ob_writer_lag ob_writer_look(ob_writer *writer)
+{
+    return (ob_writer_lag){3, 1500};
+}
+
 ob_status ob_writer_submit(ob_writer *writer, const ob_writer_job *job)
 {
     if (world.queue_full)
