@@ -1,6 +1,7 @@
 #include "auth.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "admin.h"
 #include "page.h"
@@ -257,6 +258,49 @@ static bool over_tls(const ob_request *request)
                               OB_S("https"));
 }
 
+/* A line of the audit log that nobody waits for. */
+typedef struct sign_in_note {
+    int64_t at_ms;
+    char who[OB_AUTHKEY_NAME_MAX + 1];
+    char address[OB_SESSION_ADDRESS_BYTES];
+} sign_in_note;
+
+static ob_status write_sign_in(ob_store *store, void *context,
+                               ob_store_error *error)
+{
+    const sign_in_note *note = context;
+    return ob_store_note(
+        store,
+        &(ob_audit_line){.at_ms = note->at_ms,
+                         .act = OB_S("sign in"),
+                         .who = ob_slice_str(note->who),
+                         .detail = ob_slice_str(note->address)},
+        error);
+}
+
+static void sign_in_written(void *context, ob_status status,
+                            const ob_store_error *error)
+{
+    free(context);
+}
+
+/* Whoever holds the key is let in, be the database full or busy. */
+static void note_sign_in(ob_gateway *gateway, const ob_exchange *exchange,
+                         const ob_authkey *key)
+{
+    sign_in_note *note = calloc(1, sizeof(*note));
+    if (!note)
+        return;
+    ob_slice peer = ob_exchange_request(exchange)->peer;
+    note->at_ms = ob_exchange_now_ms(exchange);
+    (void)snprintf(note->who, sizeof(note->who), "%s", key->name);
+    (void)snprintf(note->address, sizeof(note->address), "%.*s", (int)peer.len,
+                   peer.ptr);
+    ob_writer_job job = {write_sign_in, sign_in_written, note};
+    if (ob_writer_submit(gateway->writer, &job) != OB_OK)
+        free(note);
+}
+
 static void open_session(ob_gateway *gateway, ob_exchange *exchange,
                          const ob_authkey *key)
 {
@@ -273,6 +317,7 @@ static void open_session(ob_gateway *gateway, ob_exchange *exchange,
                      ob_exchange_request(exchange)->peer,
                      ob_exchange_now_ms(exchange) / 1000);
     uv_mutex_unlock(&gateway->admin->lock);
+    note_sign_in(gateway, exchange, key);
     int len = snprintf(
         cookie, sizeof(cookie),
         "ob_session=%s; HttpOnly; SameSite=Strict; Path=/; Max-Age=%d%s", id,

@@ -19,13 +19,15 @@
 #define OB_SESSION_SECONDS (12 * 3600)
 #define OB_SESSIONS_MAX    256
 
+#define OB_SESSION_ADDRESS_BYTES 48
+
 typedef struct ob_session {
     uint8_t id_hash[OB_AUTHKEY_HASH_SIZE];
     uint8_t key_hash[OB_AUTHKEY_HASH_SIZE];
     int64_t number;     /* what people call it; no two are alike */
     int64_t expires_at; /* unix seconds; 0: free */
     int64_t last_used_at;
-    char address[48]; /* where it was opened */
+    char address[OB_SESSION_ADDRESS_BYTES]; /* where it was opened */
 } ob_session;
 
 typedef struct ob_sessions {

@@ -68,8 +68,15 @@ scenario('sessions: they are listed and revoked', async (room) => {
         name: 'key-1',
         expires_at: null,
     });
-    const audit = await gateway.admin('GET', '/audit?limit=1');
-    assert.equal(audit.body.lines[0].act, 'session revoke');
+    const audit = await gateway.admin('GET', '/audit?limit=2');
+    assert.deepEqual(
+        audit.body.lines.map(({ act, who }) => [act, who]),
+        [
+            ['session revoke', 'key-1'],
+            ['sign in', 'key-1'],
+        ],
+    );
+    assert.equal(audit.body.lines[1].detail, '127.0.0.1');
 });
 
 scenario('settings: what is in force, without secrets', async (room) => {
