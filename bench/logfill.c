@@ -1,7 +1,10 @@
 /*
  * logfill.c - fills a request log and times what may be asked of it.
  *
- *   logfill DATABASE ROWS
+ *   logfill DATABASE ROWS [SPAN]
+ *
+ * With SPAN, in seconds, the requests lie so far apart that the first is that
+ * old and the last is of now, and nothing is timed: a log to look at.
  *
  * Goes around the rings, which would lose what the file cannot take at once.
  */
@@ -26,7 +29,16 @@ static void must(int rc, const char *what)
     exit(1);
 }
 
-static void fill(const char *path, unsigned rows)
+/* Moves the n-th request of `rows` to its place in the span. */
+static void place(ob_entry *entry, unsigned n, unsigned rows, int64_t span_ms)
+{
+    int64_t now_ms = (int64_t)time(NULL) * 1000;
+    int64_t took_ms = entry->ended_ms - entry->at_ms;
+    entry->at_ms = now_ms - span_ms * (rows - n) / rows - took_ms;
+    entry->ended_ms = entry->at_ms + took_ms;
+}
+
+static void fill(const char *path, unsigned rows, int64_t span_ms)
 {
     log_file file;
     log_rollup *rollup = log_rollup_new();
@@ -40,6 +52,8 @@ static void fill(const char *path, unsigned rows)
         must(log_execute(&file, "BEGIN IMMEDIATE"), "begin");
         for (unsigned i = 0; i < 250 && n < rows; i++, n++) {
             make_entry(&made, n);
+            if (span_ms)
+                place(&made.entry, n, rows, span_ms);
             must(log_write(&file, &made.entry, &id), "write");
             file.rows++;
             if (!log_rollup_add(rollup, &file, &made.entry) || n + 1 == rows ||
@@ -101,9 +115,12 @@ static void time_stats(const char *path, const char *name,
 
 int main(int argc, char **argv)
 {
-    if (argc != 3)
+    if (argc != 3 && argc != 4)
         return 2;
-    fill(argv[1], (unsigned)atoi(argv[2]));
+    fill(argv[1], (unsigned)atoi(argv[2]),
+         argc == 4 ? (int64_t)atoi(argv[3]) * 1000 : 0);
+    if (argc == 4)
+        return 0;
     made_entry some;
     make_entry(&some, 1000);
     ob_slice id = some.entry.request_id;

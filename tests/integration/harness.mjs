@@ -90,7 +90,7 @@ function environment(dir, authKey, extra) {
     };
 }
 
-class Room {
+export class Room {
     constructor() {
         this.dir = mkdtempSync(join(tmpdir(), 'one-balance-room-'));
         this.mocks = [];
