@@ -50,34 +50,46 @@ static ob_status walk_group(const struct walk *walk, uint32_t group)
 
 struct counter {
     int64_t now_ms;
-    ob_pool_counts counts;
+    ob_key_census census;
 };
+
+static ob_reason longest_reason(const ob_key *key)
+{
+    const ob_cooldown *longest = key->cooldowns;
+    for (const ob_cooldown *rest = longest; rest; rest = rest->next)
+        if (rest->until_ms > longest->until_ms)
+            longest = rest;
+    return longest->reason;
+}
 
 static void count_key(void *context, const ob_key *key)
 {
     struct counter *counter = context;
+    ob_key_census *census = &counter->census;
     switch (ob_key_status_at(key, counter->now_ms)) {
     case OB_KEY_ACTIVE:
-        counter->counts.active++;
+        census->counts.active++;
         return;
     case OB_KEY_COOLING:
-        counter->counts.cooling++;
+        census->counts.cooling++;
+        census->cooling[longest_reason(key)]++;
         return;
     case OB_KEY_BLOCKED:
-        counter->counts.blocked++;
+        census->counts.blocked++;
+        census->blocked[key->blocked_reason]++;
         return;
     }
 }
 
-ob_pool_counts ob_keylist_count(ob_shared_pool shared, uint32_t group,
-                                int64_t now_ms)
+ob_key_census ob_keylist_count(ob_shared_pool shared, uint32_t group,
+                               int64_t now_ms)
 {
     struct counter counter = {.now_ms = now_ms};
     struct walk walk = {shared, NULL, count_key, &counter};
     /* Only preparing can fail. */
     ob_status status = walk_group(&walk, group);
     OB_ASSERT(status == OB_OK);
-    return counter.counts;
+    return counter.census;
 }
 
 /* ---- collecting ---- */

@@ -68,8 +68,22 @@ OB_MUST_USE ob_status ob_keylist_write(ob_shared_pool shared,
 OB_MUST_USE ob_status ob_keylist_write_key(ob_shared_pool shared, int64_t id,
                                            int64_t now_ms, ob_buffer *out);
 
-/* Keys of one provider by state. */
-ob_pool_counts ob_keylist_count(ob_shared_pool shared, uint32_t group,
-                                int64_t now_ms);
+enum {
+    OB_REASON_COUNT = 0
+#define OB_REASON(name, slug, text) +1
+#include "../core/tbl/reason.def"
+#undef OB_REASON
+};
+
+/* Keys of one provider by state, and those that are not active by why: a key
+ * with several cool-downs counts for the one that ends last. */
+typedef struct ob_key_census {
+    ob_pool_counts counts;
+    size_t cooling[OB_REASON_COUNT];
+    size_t blocked[OB_REASON_COUNT];
+} ob_key_census;
+
+ob_key_census ob_keylist_count(ob_shared_pool shared, uint32_t group,
+                               int64_t now_ms);
 
 #endif

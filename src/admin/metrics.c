@@ -65,7 +65,7 @@ static void append_group(ob_gateway *gateway, uint32_t group, int64_t now_ms,
                          ob_buffer *out)
 {
     ob_pool_counts counts =
-        ob_keylist_count(ob_shared_pool_of(gateway), group, now_ms);
+        ob_keylist_count(ob_shared_pool_of(gateway), group, now_ms).counts;
     if (!(counts.active + counts.cooling + counts.blocked))
         return;
     uv_mutex_lock(&gateway->pool_lock);

@@ -18,7 +18,34 @@ static void write_counts(ob_buffer *out, ob_pool_counts counts)
     ob_buffer_append_u64(out, counts.cooling);
     ob_buffer_append_str(out, ",\"blocked\":");
     ob_buffer_append_u64(out, counts.blocked);
-    ob_buffer_append_str(out, "}}");
+    ob_buffer_append_char(out, '}');
+}
+
+static bool write_why(ob_buffer *out, bool any, ob_key_status status,
+                      const size_t *counts)
+{
+    for (size_t i = 0; i < OB_REASON_COUNT; i++) {
+        if (!counts[i])
+            continue;
+        ob_buffer_append_str(out, any ? ",{\"status\":" : "{\"status\":");
+        ob_buffer_append_json(out, ob_slice_str(ob_key_status_slug(status)));
+        write_text(out,
+                   ",\"reason\":", ob_slice_str(ob_reason_slug((ob_reason)i)));
+        ob_buffer_append_str(out, ",\"keys\":");
+        ob_buffer_append_u64(out, counts[i]);
+        ob_buffer_append_char(out, '}');
+        any = true;
+    }
+    return any;
+}
+
+static void write_census(ob_buffer *out, const ob_key_census *census)
+{
+    write_counts(out, census->counts);
+    ob_buffer_append_str(out, ",\"why\":[");
+    bool any = write_why(out, false, OB_KEY_COOLING, census->cooling);
+    (void)write_why(out, any, OB_KEY_BLOCKED, census->blocked);
+    ob_buffer_append_str(out, "]}");
 }
 
 static ob_status providers_work(ob_task *task)
@@ -34,8 +61,9 @@ static ob_status providers_work(ob_task *task)
         write_text(out, ",\"dialect\":",
                    ob_slice_str(ob_dialect_name(provider->dialect)));
         write_text(out, ",\"base_url\":", provider->base.text);
-        write_counts(
-            out, ob_keylist_count(shared, provider->pool_group, task->now_ms));
+        ob_key_census census =
+            ob_keylist_count(shared, provider->pool_group, task->now_ms);
+        write_census(out, &census);
     }
     ob_buffer_append_char(out, ']');
     return out->failed ? OB_NO_MEMORY : OB_OK;

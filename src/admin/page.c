@@ -100,7 +100,8 @@ static ob_status overview_work(ob_task *task)
         append_provider(out, &config->providers[i],
                         ob_keylist_count(shared,
                                          config->providers[i].pool_group,
-                                         task->now_ms));
+                                         task->now_ms)
+                            .counts);
     ob_buffer_append_str(
         out, "</table>\n<p>Keys are managed through the JSON API under "
              "<code>/admin/api</code>, for example <a "

@@ -83,6 +83,10 @@ scenario('admin: providers with the counts of their keys', async (room) => {
     assert.equal(status, 200);
     const openai = body.find((provider) => provider.id === 'openai');
     assert.deepEqual(openai.keys, { active: 1, cooling: 1, blocked: 1 });
+    assert.deepEqual(openai.why, [
+        { status: 'cooling', reason: 'minute_quota', keys: 1 },
+        { status: 'blocked', reason: 'key_invalid', keys: 1 },
+    ]);
     assert.equal(openai.dialect, 'openai');
     assert.equal(openai.base_url, `${mock.url}/v1`);
     assert.ok(openai.name.length > 0);
