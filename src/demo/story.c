@@ -31,6 +31,7 @@ const ob_demo_provider ob_demo_providers[OB_DEMO_PROVIDERS] = {
 
 const char ob_demo_keys[] = "sk-demo-key-revoked\n"
                             "sk-demo-key-limited\n"
+                            "sk-demo-key-daily\n"
                             "sk-demo-key-good\n";
 
 static const scene scenes[] = {
@@ -181,6 +182,17 @@ static size_t read_states(const ob_story *story, const char *provider,
     return count;
 }
 
+/* "20 s", "7 h" */
+static void write_span(char *out, size_t size, int64_t seconds)
+{
+    if (seconds < 600)
+        (void)snprintf(out, size, "%lld s", (long long)seconds);
+    else if (seconds < 7200)
+        (void)snprintf(out, size, "%lld min", (long long)seconds / 60);
+    else
+        (void)snprintf(out, size, "%lld h", (long long)seconds / 3600);
+}
+
 static void print_keys(const ob_story *story)
 {
     fprintf(story->out, "\n");
@@ -196,8 +208,8 @@ static void print_keys(const ob_story *story)
             if (key->status == OB_KEY_BLOCKED)
                 (void)snprintf(state, sizeof(state), "blocked");
             else if (key->status == OB_KEY_COOLING)
-                (void)snprintf(state, sizeof(state), "cooling %llds",
-                               (long long)key->left_s);
+                write_span(stpcpy(state, "cooling "), sizeof(state) - 8,
+                           key->left_s);
             fprintf(story->out, "  %-16s  %s  %-12s  %s\n", provider,
                     key->masked, state,
                     key->status == OB_KEY_ACTIVE ? "answers"
@@ -223,8 +235,9 @@ static void print_outcome(const ob_story *story, const scene *s,
             (void)snprintf(text, sizeof(text), "blocked: %s",
                            ob_reason_text(states[i].reason));
         } else if (states[i].status == OB_KEY_COOLING) {
-            (void)snprintf(text, sizeof(text), "cools down for %lld s: %s",
-                           (long long)states[i].left_s,
+            char span[16];
+            write_span(span, sizeof(span), states[i].left_s);
+            (void)snprintf(text, sizeof(text), "cools down for %s: %s", span,
                            ob_reason_text(states[i].reason));
         }
     }
@@ -300,14 +313,17 @@ static bool play_scene(const ob_story *story, const scene *s)
 bool ob_story_tell(const ob_story *story)
 {
     bool good = true;
-    fprintf(story->out,
-            "One Balance on http://%s:%u, in front of a mock provider: no "
-            "account,\nand nothing leaves this machine. Each provider has a "
-            "revoked key (sk-d\xe2\x80\xa6oked),\na rate-limited one "
-            "(sk-d\xe2\x80\xa6ited) and a good one (sk-d\xe2\x80\xa6good). "
-            "Callers use the\nauth key \"" OB_DEMO_AUTH_KEY
-            "\" and see none of them.\n",
-            story->host_text, story->port);
+    fprintf(
+        story->out,
+        "One Balance on http://%s:%u, in front of a mock provider: no "
+        "account,\nand nothing leaves this machine. Each provider has a "
+        "revoked key (sk-d\xe2\x80\xa6oked),\na rate-limited one "
+        "(sk-d\xe2\x80\xa6ited), one that is used up for today "
+        "(sk-d\xe2\x80\xa6"
+        "aily)\nand a good one "
+        "(sk-d\xe2\x80\xa6good). Callers use the auth key \"" OB_DEMO_AUTH_KEY
+        "\" and see\nnone of them.\n",
+        story->host_text, story->port);
     for (size_t i = 0; i < OB_LEN(scenes); i++)
         good = play_scene(story, &scenes[i]) && good;
     print_keys(story);

@@ -1,6 +1,6 @@
 /*
  * story.h - what the demo shows: a request of each dialect that meets a
- * revoked and a limited key, attempt by attempt.
+ * revoked and limited keys, attempt by attempt.
  */
 #ifndef OB_DEMO_STORY_H
 #define OB_DEMO_STORY_H
