@@ -418,14 +418,23 @@ export class Fake {
         const sums = new Map(
             NAMES.map(([id]) => [id, { active: 0, cooling: 0, blocked: 0 }]),
         );
-        for (const key of this.keys.values())
+        const why = new Map(NAMES.map(([id]) => [id, new Map()]));
+        for (const key of this.keys.values()) {
             sums.get(key.provider)[key.status]++;
+            if (key.status === 'active') continue;
+            const reason = key.blocked_reason ?? key.cooldowns[0].reason;
+            const own = why.get(key.provider);
+            const name = `${key.status} ${reason}`;
+            const keys = (own.get(name)?.keys ?? 0) + 1;
+            own.set(name, { status: key.status, reason, keys });
+        }
         return NAMES.map(([id, name, dialect, base_url]) => ({
             id,
             name,
             dialect,
             base_url,
             keys: sums.get(id),
+            why: [...why.get(id).values()],
         }));
     }
 

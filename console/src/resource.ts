@@ -8,6 +8,8 @@ export interface Resource<T> {
     error: ApiError | null;
     /* A path is being read whose answer is not on the screen yet. */
     loading: boolean;
+    /* Of what is on the screen. */
+    path: string | null;
     reload: () => void;
     set: (data: T) => void;
 }
@@ -76,6 +78,7 @@ export function useResource<T>(
         data: state.data,
         error: state.error,
         loading: path !== null && state.path !== path,
+        path: state.path,
         reload,
         set,
     };

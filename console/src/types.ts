@@ -7,6 +7,14 @@ export interface Provider {
     dialect: string;
     base_url: string;
     keys: Record<KeyStatus, number>;
+    /* Of keys that are not active; an older gateway does not tell. */
+    why?: Why[];
+}
+
+export interface Why {
+    status: KeyStatus;
+    reason: string;
+    keys: number;
 }
 
 export interface Cooldown {

@@ -258,6 +258,50 @@ console_(
 );
 
 console_(
+    'a long page of keys is put up to its end',
+    async (visit) => {
+        const { page } = visit;
+        await visit.go('/console/keys?size=250');
+        await page.waitForFunction(
+            () => document.querySelectorAll('tbody tr').length === 250,
+        );
+        await page.getByRole('button', { name: 'Next page' }).click();
+        await page.waitForFunction(
+            () => document.querySelectorAll('tbody tr').length === 50,
+        );
+    },
+    { fake: { keys: 300 } },
+);
+
+console_(
+    'the first page says which keys work, and why the others do not',
+    async (visit, server) => {
+        const lines = visit.page.locator('.pool-keys li');
+        await lines.first().waitFor();
+        const told = (await lines.allInnerTexts()).join('\n');
+        for (const key of server.fake.keys.values())
+            assert.ok(told.includes(key.key), key.key);
+        const { keys } = server.fake.list({ status: 'blocked' });
+        const [blocked] = keys;
+        const line = lines.filter({ hasText: blocked.key }).first();
+        assert.match(await line.innerText(), /Blocked\s+\w+/);
+        assert.ok((await visit.layoutShift()) < 0.01, 'nothing moves');
+    },
+    { fake: { keys: 20 } },
+);
+
+console_(
+    'the first page counts many keys by why they do not work',
+    async (visit) => {
+        const why = visit.page.locator('.pool-why li');
+        await why.first().waitFor();
+        assert.match(await why.first().innerText(), /^[\d,]+ \w+: \w+/);
+        assert.equal(await visit.page.locator('.pool-keys').count(), 0);
+    },
+    { fake: { keys: 2000 } },
+);
+
+console_(
     'one key is tested, remarked, blocked, shown and removed',
     async (visit, server) => {
         const { page } = visit;

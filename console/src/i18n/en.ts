@@ -172,8 +172,11 @@ export const en = {
     'breakdown.by': 'Break down by',
     'breakdown.none': 'No requests in this time.',
 
-    pools: 'Pools of provider keys',
+    pools: 'Provider keys',
     'pools.none': 'There are no provider keys yet.',
+    'pools.all': 'All keys',
+    'pools.used': 'last used {ago}',
+    'pools.unused': 'not used yet',
     'pools.others': '{n} {n|provider|providers} without keys',
 
     changes: 'What happened to keys',
@@ -278,6 +281,7 @@ export const en = {
     'test.ok': 'The provider answered.',
     'test.failed': 'The provider refused.',
     cooldowns: 'Cool-downs',
+    'cooldown.back': 'back in {span}',
     'cooldown.all': 'all models',
     'cooldown.none': 'None is running.',
     'cooldown.lift': 'Lift',

@@ -175,6 +175,9 @@ export const zh: Words = {
 
     pools: '供应商密钥池',
     'pools.none': '还没有供应商密钥。',
+    'pools.all': '全部密钥',
+    'pools.used': '最近使用：{ago}',
+    'pools.unused': '尚未使用',
     'pools.others': '另有 {n} 个供应商没有密钥',
 
     changes: '密钥动态',
@@ -272,6 +275,7 @@ export const zh: Words = {
     'test.ok': '供应商响应正常。',
     'test.failed': '供应商拒绝了请求。',
     cooldowns: '冷却',
+    'cooldown.back': '{span}后恢复',
     'cooldown.all': '全部模型',
     'cooldown.none': '当前没有冷却。',
     'cooldown.lift': '解除',

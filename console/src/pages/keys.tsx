@@ -25,6 +25,9 @@ import { KeyPanel } from './key';
 
 const statuses: KeyStatus[] = ['active', 'cooling', 'blocked'];
 const sizes = [50, 100, 250, 1000];
+/* A long page is put up in steps, so that its beginning is there at once. */
+const FIRST_ROWS = 100;
+const MORE_ROWS = 300;
 type Sort = 'created_at' | 'last_used_at' | 'total_cooling_seconds';
 
 function Head({
@@ -221,19 +224,37 @@ function useSelection(keys: Key[], scope: string) {
     return { selection, setSelection, has, allHere, toggle, togglePage };
 }
 
+/* How many rows of the list `of` are put up by now. */
+function useSteps(length: number, of: string | null): number {
+    const [step, setStep] = useState({ of, rows: FIRST_ROWS });
+    const rows = step.of === of ? step.rows : FIRST_ROWS;
+    useEffect(() => {
+        if (rows >= length) return;
+        const timer = setTimeout(
+            () => setStep({ of, rows: rows + MORE_ROWS }),
+            16,
+        );
+        return () => clearTimeout(timer);
+    }, [of, rows, length]);
+    return rows;
+}
+
 function Table({
     keys,
     sort,
     order,
     withProvider,
     chosen,
+    of,
 }: {
     keys: Key[];
+    of: string | null;
     sort: Sort;
     order: string;
     withProvider: boolean;
     chosen: ReturnType<typeof useSelection>;
 }) {
+    const rows = useSteps(keys.length, of);
     return (
         <table class="keys">
             <thead>
@@ -268,7 +289,7 @@ function Table({
                 </tr>
             </thead>
             <tbody>
-                {keys.map((entry, at) => (
+                {keys.slice(0, rows).map((entry, at) => (
                     <Row
                         key={entry.id}
                         entry={entry}
@@ -403,7 +424,7 @@ export function KeysPage({
 }) {
     const { status, q, sort, order, page, size, opened } = readQuery(query);
     const [typed, setTyped] = useState(q);
-    const wanted = useSettled(typed, 250);
+    const wanted = useSettled(typed, 100);
     useEffect(() => {
         if (wanted !== q) adjust({ q: wanted || null, page: null }, true);
     }, [wanted]);
@@ -472,6 +493,7 @@ export function KeysPage({
                     {keys.length > 0 && (
                         <Table
                             keys={keys}
+                            of={list.path}
                             sort={sort}
                             order={order}
                             withProvider={!provider}

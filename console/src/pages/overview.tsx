@@ -1,25 +1,23 @@
-/* How the gateway is doing: figures over time, every provider's pool, what
- * went wrong lately and what was done about it. */
+/* How the gateway is doing: every provider's keys, what went wrong with them
+ * lately and what was done about it, figures over time. */
 import { useEffect, useState } from 'preact/hooks';
 import { query } from '../api';
 import { compact, count, money, share, took } from '../format';
 import { say, t } from '../i18n';
 import { useLogKept, useResource } from '../resource';
-import { to } from '../router';
 import type { Provider, Stats, Totals } from '../types';
 import {
-    Badge,
     Choice,
     Empty,
     Notice,
     Page,
     Problem,
     Section,
-    Shares,
     Waiting,
 } from '../ui/parts';
 import { ChangesSection } from './changes';
 import { Charts } from './charts';
+import { PoolsSection, usePools } from './pools';
 
 const spans = { '1h': 3600, '24h': 86400, '7d': 604800, '30d': 2592000 };
 type Span = keyof typeof spans;
@@ -209,81 +207,6 @@ function Breakdown({ since, provider }: { since: number; provider: string }) {
     );
 }
 
-function Pools({ providers }: { providers: Provider[] }) {
-    const size = ({ keys }: Provider) =>
-        keys.active + keys.cooling + keys.blocked;
-    const used = providers.filter((provider) => size(provider) > 0);
-    const others = providers.filter((provider) => !size(provider));
-    return (
-        <>
-            {!used.length && (
-                <Empty>
-                    <p>{t('pools.none')}</p>
-                    <a href={to(['keys'], { add: 1 })}>{t('keys.add')}</a>
-                </Empty>
-            )}
-            <ul class="pools">
-                {used.map(({ id, name, keys }) => (
-                    <li key={id}>
-                        <a href={to(['keys', id])}>{name}</a>
-                        <Shares
-                            parts={[
-                                ['active', keys.active],
-                                ['cooling', keys.cooling],
-                                ['blocked', keys.blocked],
-                            ]}
-                        />
-                        <span class="pool-counts">
-                            <Badge
-                                kind={keys.active ? 'good' : 'plain'}
-                                icon="active"
-                                title={say('status', 'active')}
-                            >
-                                <span class="hidden">
-                                    {say('status', 'active')}:{' '}
-                                </span>
-                                {count(keys.active)}
-                            </Badge>
-                            <Badge
-                                kind={keys.cooling ? 'warning' : 'plain'}
-                                icon="cooling"
-                                title={say('status', 'cooling')}
-                            >
-                                <span class="hidden">
-                                    {say('status', 'cooling')}:{' '}
-                                </span>
-                                {count(keys.cooling)}
-                            </Badge>
-                            <Badge
-                                kind={keys.blocked ? 'bad' : 'plain'}
-                                icon="blocked"
-                                title={say('status', 'blocked')}
-                            >
-                                <span class="hidden">
-                                    {say('status', 'blocked')}:{' '}
-                                </span>
-                                {count(keys.blocked)}
-                            </Badge>
-                        </span>
-                    </li>
-                ))}
-            </ul>
-            {others.length > 0 && used.length > 0 && (
-                <details class="more">
-                    <summary>{t('pools.others', { n: others.length })}</summary>
-                    <p class="links">
-                        {others.map(({ id, name }) => (
-                            <a key={id} href={to(['keys', id], { add: 1 })}>
-                                {name}
-                            </a>
-                        ))}
-                    </p>
-                </details>
-            )}
-        </>
-    );
-}
-
 export function OverviewPage() {
     const [span, setSpan] = useState<Span>('24h');
     const [provider, setProvider] = useState('');
@@ -297,6 +220,7 @@ export function OverviewPage() {
         },
     );
     const providers = useResource<Provider[]>('/providers', { everyMs: 5000 });
+    const pools = usePools(providers);
     const missing = kept === false || stats.error?.status === 404;
     return (
         <Page
@@ -334,28 +258,15 @@ export function OverviewPage() {
                 <Problem error={stats.error} again={stats.reload} />
             )}
             {!missing && (
-                <>
-                    <Tiles total={stats.data?.series[0]?.total ?? null} />
-                    <Charts stats={stats.data} />
-                </>
+                <Tiles total={stats.data?.series[0]?.total ?? null} />
             )}
-            <div class="columns">
-                <Section title={t('pools')} flush>
-                    {providers.error && !providers.data && (
-                        <Problem
-                            error={providers.error}
-                            again={providers.reload}
-                        />
-                    )}
-                    {providers.data ? (
-                        <Pools providers={providers.data} />
-                    ) : (
-                        !providers.error && <Waiting lines={6} />
-                    )}
-                </Section>
+            <div class={`columns health${pools.ready ? '' : ' unready'}`}>
+                <PoolsSection of={pools} />
                 <ChangesSection provider={provider} />
             </div>
-            {kept && !missing && (
+            {/* What stands below the keys waits for their height. */}
+            {!missing && pools.ready && <Charts stats={stats.data} />}
+            {kept && !missing && pools.ready && (
                 <Breakdown since={since} provider={provider} />
             )}
         </Page>

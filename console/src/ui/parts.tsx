@@ -266,7 +266,7 @@ export function StatusBadge({ status }: { status: KeyStatus }) {
     );
 }
 
-/* Why a key is not active, and until when. */
+/* Why a key is not active, for which model, and until when. */
 export function StatusNote({ entry }: { entry: Key }) {
     if (entry.status === 'blocked')
         return <span class="muted">{say('reason', entry.blocked_reason)}</span>;
@@ -275,7 +275,9 @@ export function StatusNote({ entry }: { entry: Key }) {
     const more = entry.cooldowns.length - 1;
     return (
         <span class="muted" title={moment(first.until)}>
-            {first.model ?? t('cooldown.all')} · {remaining(first.until)}
+            {say('reason', first.reason)} ·{' '}
+            {t('cooldown.back', { span: remaining(first.until) })} ·{' '}
+            {first.model ?? t('cooldown.all')}
             {more > 0 && ` +${more}`}
         </span>
     );
