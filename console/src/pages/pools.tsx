@@ -125,7 +125,13 @@ function Others({ of }: { of: Provider[] }) {
     );
 }
 
-function Pools({ providers, keys }: { providers: Provider[]; keys: Key[] | null }) {
+function Pools({
+    providers,
+    keys,
+}: {
+    providers: Provider[];
+    keys: Key[] | null;
+}) {
     const used = providers.filter((provider) => sizeOf(provider) > 0);
     const others = providers.filter((provider) => !sizeOf(provider));
     if (!used.length)

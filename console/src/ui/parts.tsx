@@ -273,11 +273,14 @@ export function StatusNote({ entry }: { entry: Key }) {
     if (!entry.cooldowns.length) return null;
     const first = entry.cooldowns.reduce((a, b) => (a.until < b.until ? a : b));
     const more = entry.cooldowns.length - 1;
+    const words = [
+        say('reason', first.reason),
+        t('cooldown.back', { span: remaining(first.until) }),
+        first.model ?? t('cooldown.all'),
+    ].join(' · ');
     return (
-        <span class="muted" title={moment(first.until)}>
-            {say('reason', first.reason)} ·{' '}
-            {t('cooldown.back', { span: remaining(first.until) })} ·{' '}
-            {first.model ?? t('cooldown.all')}
+        <span class="muted" title={`${words} · ${moment(first.until)}`}>
+            {words}
             {more > 0 && ` +${more}`}
         </span>
     );
