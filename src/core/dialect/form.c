@@ -1,0 +1,323 @@
+#include "form.h"
+
+#include <math.h>
+
+/* ---- requests ---- */
+
+void ob_form_init(ob_form *form, ob_dialect from, ob_arena *arena)
+{
+    *form = (ob_form){.arena = arena,
+                      .from = from,
+                      .answer_max = -1,
+                      .count = -1,
+                      .seed = -1,
+                      .top_k = -1,
+                      .top_logprobs = -1,
+                      .temperature = (double)NAN,
+                      .top_p = (double)NAN,
+                      .frequency_penalty = (double)NAN,
+                      .presence_penalty = (double)NAN,
+                      .thinking_max = -1};
+}
+
+static ob_slice printable(ob_arena *arena, ob_slice text)
+{
+    ob_slice copy = ob_arena_dup(arena, ob_slice_head(text, 64));
+    for (size_t i = 0; copy.ptr && i < copy.len; i++) {
+        char *c = (char *)copy.ptr + i;
+        if (*c <= 0x20 || *c > 0x7e || *c == ',')
+            *c = '?';
+    }
+    return copy;
+}
+
+void ob_form_drop(ob_form *form, ob_slice name)
+{
+    name = printable(form->arena, name);
+    if (!name.ptr) {
+        form->failed = true;
+        return;
+    }
+    size_t kept = form->dropped_count < OB_DROPPED_MAX ? form->dropped_count
+                                                       : OB_DROPPED_MAX;
+    for (size_t i = 0; i < kept; i++)
+        if (ob_slice_eq(form->dropped[i], name))
+            return;
+    if (form->dropped_count < OB_DROPPED_MAX)
+        form->dropped[form->dropped_count] = name;
+    form->dropped_count++;
+}
+
+ob_status ob_form_refuse(ob_form *form, const char *text, ob_slice word,
+                         const char *behind)
+{
+    if (form->refusal.len)
+        return OB_INVALID;
+    ob_slice front = ob_slice_str(text), back = ob_slice_str(behind);
+    ob_slice seen = printable(form->arena, word);
+    size_t len = front.len + seen.len + back.len;
+    char *out = ob_arena_alloc(form->arena, len + 1);
+    if (!out || !seen.ptr) {
+        form->failed = true;
+        return OB_INVALID;
+    }
+    memcpy(out, front.ptr, front.len);
+    memcpy(out + front.len, seen.ptr, seen.len);
+    memcpy(out + front.len + seen.len, back.ptr, back.len);
+    form->refusal = ob_slice_make(out, len);
+    return OB_INVALID;
+}
+
+static void *make(ob_arena *arena, size_t size, bool *failed)
+{
+    void *made = ob_arena_alloc(arena, size);
+    if (!made)
+        *failed = true;
+    return made;
+}
+
+ob_turn *ob_form_turn(ob_form *form, ob_role role)
+{
+    ob_turn *turn = make(form->arena, sizeof(*turn), &form->failed);
+    ob_turn **end = &form->turns;
+    if (!turn)
+        return NULL;
+    while (*end)
+        end = &(*end)->next;
+    turn->role = role;
+    *end = turn;
+    return turn;
+}
+
+static ob_part *append_part(ob_arena *arena, ob_part **list, ob_part_kind kind,
+                            bool *failed)
+{
+    ob_part *part = make(arena, sizeof(*part), failed);
+    if (!part)
+        return NULL;
+    while (*list)
+        list = &(*list)->next;
+    part->kind = kind;
+    *list = part;
+    return part;
+}
+
+ob_part *ob_form_part(ob_form *form, ob_part **list, ob_part_kind kind)
+{
+    return append_part(form->arena, list, kind, &form->failed);
+}
+
+ob_tool *ob_form_tool(ob_form *form, ob_slice name)
+{
+    ob_tool *tool = make(form->arena, sizeof(*tool), &form->failed);
+    ob_tool **end = &form->tools;
+    if (!tool)
+        return NULL;
+    while (*end)
+        end = &(*end)->next;
+    tool->name = name;
+    *end = tool;
+    return tool;
+}
+
+void ob_form_stop(ob_form *form, ob_slice text)
+{
+    ob_text_item *item = make(form->arena, sizeof(*item), &form->failed);
+    ob_text_item **end = &form->stops;
+    if (!item)
+        return;
+    while (*end)
+        end = &(*end)->next;
+    item->text = text;
+    *end = item;
+}
+
+static const ob_part *find_call(const ob_form *form, ob_slice id,
+                                const ob_turn *until)
+{
+    const ob_part *found = NULL;
+    for (const ob_turn *turn = form->turns; turn && turn != until;
+         turn = turn->next)
+        for (const ob_part *part = turn->parts; part; part = part->next)
+            if (part->kind == OB_PART_CALL && ob_slice_eq(part->id, id))
+                found = part;
+    return found;
+}
+
+/* "call_7" */
+static ob_slice made_id(ob_form *form, uint64_t number)
+{
+    char text[32] = "call_";
+    size_t len = 5 + ob_write_u64(text + 5, number);
+    ob_slice id = ob_arena_dup(form->arena, ob_slice_make(text, len));
+    form->failed |= !id.ptr;
+    return id;
+}
+
+void ob_form_name_results(ob_form *form)
+{
+    uint64_t number = 0;
+    for (ob_turn *turn = form->turns; turn; turn = turn->next)
+        for (ob_part *part = turn->parts; part; part = part->next) {
+            if (part->kind == OB_PART_CALL && !part->id.len)
+                part->id = made_id(form, ++number);
+            if (part->kind != OB_PART_RESULT || part->name.len)
+                continue;
+            const ob_part *call = find_call(form, part->id, turn);
+            if (call)
+                part->name = call->name;
+        }
+}
+
+bool ob_part_locate(ob_part *part, ob_slice text)
+{
+    static const ob_slice data = OB_S_INIT("data:");
+    static const ob_slice base64 = OB_S_INIT(";base64");
+    if (!ob_slice_starts(text, data)) {
+        part->url = text;
+        return ob_slice_index(text, ':') != OB_NOWHERE;
+    }
+    size_t comma = ob_slice_index(text, ',');
+    ob_slice head = ob_slice_from(ob_slice_head(text, comma), data.len);
+    if (comma == OB_NOWHERE || !ob_slice_ends(head, base64))
+        return false;
+    part->media = ob_slice_head(head, ob_slice_index(head, ';'));
+    part->data = ob_slice_from(text, comma + 1);
+    return true;
+}
+
+/* ---- signatures in names ---- */
+
+#define CARRY "--ob"
+
+/* Base64 in the letters of URLs, and back; what is neither is kept out by the
+ * caller. */
+static bool to_url_letters(char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        char c = text[i], lower = ob_lower(c);
+        if (c == '+')
+            text[i] = '-';
+        else if (c == '/')
+            text[i] = '_';
+        else if (!((lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9')))
+            return false;
+    }
+    return true;
+}
+
+static char letter_of(ob_dialect dialect)
+{
+    return dialect == OB_DIALECT_GEMINI      ? 'g'
+           : dialect == OB_DIALECT_ANTHROPIC ? 'a'
+                                             : 'o';
+}
+
+ob_slice ob_carry(ob_arena *arena, ob_slice id, ob_slice signature,
+                  ob_dialect signed_by)
+{
+    ob_slice bare = signature;
+    while (bare.len && bare.ptr[bare.len - 1] == '=')
+        bare.len--;
+    size_t mark = sizeof(CARRY) - 1 + 3;
+    if (!bare.len)
+        return id;
+    char *out = ob_arena_alloc(arena, id.len + mark + bare.len + 1);
+    if (!out)
+        return id;
+    memcpy(out, id.ptr, id.len);
+    char *at = out + id.len;
+    memcpy(at, CARRY, sizeof(CARRY) - 1);
+    at += sizeof(CARRY) - 1;
+    *at++ = letter_of(signed_by);
+    *at++ = (char)('0' + (signature.len - bare.len));
+    *at++ = '-';
+    memcpy(at, bare.ptr, bare.len);
+    /* A signature in other letters has no place in an id. */
+    if (signature.len - bare.len > 2 || !to_url_letters(at, bare.len))
+        return id;
+    return ob_slice_make(out, id.len + mark + bare.len);
+}
+
+static ob_slice from_url_letters(ob_arena *arena, ob_slice text, size_t pads)
+{
+    char *out = ob_arena_alloc(arena, text.len + pads + 1);
+    if (!out)
+        return (ob_slice){NULL, 0};
+    for (size_t i = 0; i < text.len; i++)
+        out[i] = text.ptr[i] == '-'   ? '+'
+                 : text.ptr[i] == '_' ? '/'
+                                      : text.ptr[i];
+    memset(out + text.len, '=', pads);
+    return ob_slice_make(out, text.len + pads);
+}
+
+void ob_carry_split(ob_arena *arena, ob_part *call)
+{
+    size_t at = ob_slice_find_nocase(call->id, OB_S(CARRY));
+    if (at == OB_NOWHERE)
+        return;
+    ob_slice rest = ob_slice_from(call->id, at + sizeof(CARRY) - 1);
+    if (rest.len < 4 || rest.ptr[1] < '0' || rest.ptr[1] > '2' ||
+        rest.ptr[2] != '-')
+        return;
+    call->signature = from_url_letters(arena, ob_slice_from(rest, 3),
+                                       (size_t)(rest.ptr[1] - '0'));
+    call->signed_by = rest.ptr[0] == 'g'   ? OB_DIALECT_GEMINI
+                      : rest.ptr[0] == 'a' ? OB_DIALECT_ANTHROPIC
+                                           : OB_DIALECT_OPENAI;
+    call->id = ob_slice_head(call->id, at);
+}
+
+/* ---- answers ---- */
+
+void ob_answer_init(ob_answer *answer, ob_arena *arena)
+{
+    *answer = (ob_answer){.arena = arena,
+                          .usage = {.input = -1,
+                                    .output = -1,
+                                    .cached = -1,
+                                    .cache_written = -1,
+                                    .reasoning = -1}};
+}
+
+ob_choice *ob_answer_choice(ob_answer *answer, uint32_t index)
+{
+    ob_choice *choice = make(answer->arena, sizeof(*choice), &answer->failed);
+    ob_choice **end = &answer->choices;
+    if (!choice)
+        return NULL;
+    while (*end)
+        end = &(*end)->next;
+    choice->index = index;
+    *end = choice;
+    return choice;
+}
+
+ob_part *ob_answer_part(ob_answer *answer, ob_choice *choice, ob_part_kind kind)
+{
+    return append_part(answer->arena, &choice->parts, kind, &answer->failed);
+}
+
+/* "call_<seed>_7" */
+static ob_slice call_id(ob_answer *answer, ob_slice seed, uint64_t number)
+{
+    seed = ob_slice_head(seed, 64);
+    char text[5 + 64 + 1 + 20] = "call_";
+    memcpy(text + 5, seed.ptr, seed.len);
+    size_t len = 5 + seed.len;
+    text[len++] = '_';
+    len += ob_write_u64(text + len, number);
+    ob_slice id = ob_arena_dup(answer->arena, ob_slice_make(text, len));
+    answer->failed |= !id.ptr;
+    return id;
+}
+
+void ob_answer_name_calls(ob_answer *answer, ob_slice seed)
+{
+    uint64_t number = 0;
+    for (ob_choice *choice = answer->choices; choice; choice = choice->next)
+        for (ob_part *part = choice->parts; part; part = part->next)
+            if (part->kind == OB_PART_CALL && !part->id.len)
+                part->id = call_id(answer, seed, ++number);
+}
