@@ -1,0 +1,384 @@
+/* openai_request_write.c - a request of chat completions, written. */
+#include <math.h>
+
+#include "openai.h"
+
+bool ob_openai_is_for(const ob_form *form, const char *slug)
+{
+    return ob_slice_eq(form->provider, ob_slice_str(slug));
+}
+
+/* ---- what is left out, by the names that callers gave it ---- */
+
+typedef enum named {
+    NAMED_TOP_K,
+    NAMED_USER,
+    NAMED_CACHE_KEY,
+    NAMED_TIER,
+    NAMED_EFFORT,
+    NAMED_BUDGET,
+    NAMED_SHOW,
+} named;
+
+static const struct {
+    const char *openai;
+    const char *responses;
+    const char *anthropic;
+    const char *gemini;
+} names[] = {
+    [NAMED_TOP_K] = {"top_k", "top_k", "top_k", "generationConfig.topK"},
+    [NAMED_USER] = {"user", "user", "metadata.user_id", "user"},
+    [NAMED_CACHE_KEY] = {"prompt_cache_key", "prompt_cache_key",
+                         "prompt_cache_key", "prompt_cache_key"},
+    [NAMED_TIER] = {"service_tier", "service_tier", "service_tier",
+                    "service_tier"},
+    [NAMED_EFFORT] = {"reasoning_effort", "reasoning.effort",
+                      "output_config.effort",
+                      "generationConfig.thinkingConfig.thinkingLevel"},
+    [NAMED_BUDGET] = {"reasoning.max_tokens", "reasoning", "thinking",
+                      "generationConfig.thinkingConfig.thinkingBudget"},
+    [NAMED_SHOW] = {"include_reasoning", "reasoning.summary",
+                    "thinking.display",
+                    "generationConfig.thinkingConfig.includeThoughts"},
+};
+
+static void drop(ob_form *form, named member)
+{
+    const char *name = names[member].openai;
+    if (form->from == OB_DIALECT_RESPONSES)
+        name = names[member].responses;
+    else if (form->from == OB_DIALECT_ANTHROPIC)
+        name = names[member].anthropic;
+    else if (form->from == OB_DIALECT_GEMINI)
+        name = names[member].gemini;
+    ob_form_drop(form, ob_slice_str(name));
+}
+
+/* ---- tools ---- */
+
+static void write_tool(ob_form *form, ob_json *json, const ob_tool *tool)
+{
+    ob_json_open(json, '{');
+    ob_json_member(json, "type", OB_S("function"));
+    ob_json_name(json, "function");
+    ob_json_open(json, '{');
+    ob_json_member(json, "name", tool->name);
+    ob_json_member_told(json, "description", tool->description);
+    if (tool->schema) {
+        ob_json_name(json, "parameters");
+        ob_json_value(json, tool->schema);
+    }
+    if (tool->strict != OB_UNSAID) {
+        ob_json_name(json, "strict");
+        ob_json_bool(json, tool->strict == OB_YES);
+    }
+    ob_json_close(json, '}');
+    if (tool->cached)
+        ob_openai_write_cache_mark(form, json, tool->cache_ttl);
+    ob_json_close(json, '}');
+}
+
+static void write_choice(ob_form *form, ob_json *json)
+{
+    static const char *const words[] = {[OB_CHOOSE_AUTO] = "auto",
+                                        [OB_CHOOSE_NONE] = "none",
+                                        [OB_CHOOSE_REQUIRED] = "required"};
+    if (form->choose == OB_CHOOSE_UNSAID)
+        return;
+    ob_json_name(json, "tool_choice");
+    if (form->choose != OB_CHOOSE_NAMED) {
+        ob_json_string(json, ob_slice_str(words[form->choose]));
+        return;
+    }
+    ob_json_open(json, '{');
+    ob_json_member(json, "type", OB_S("function"));
+    ob_json_name(json, "function");
+    ob_json_open(json, '{');
+    ob_json_member(json, "name", form->chosen);
+    ob_json_close(json, '}');
+    ob_json_close(json, '}');
+}
+
+/* Without tools, nothing about them is taken. */
+static void write_tools(ob_form *form, ob_json *json)
+{
+    if (!form->tools) {
+        if (form->choose == OB_CHOOSE_REQUIRED ||
+            form->choose == OB_CHOOSE_NAMED)
+            (void)ob_form_refuse(form,
+                                 "the choice of a tool is required, but this "
+                                 "provider is left with none to choose from",
+                                 OB_S(""), "");
+        return;
+    }
+    ob_json_name(json, "tools");
+    ob_json_open(json, '[');
+    for (const ob_tool *tool = form->tools; tool; tool = tool->next)
+        write_tool(form, json, tool);
+    ob_json_close(json, ']');
+    write_choice(form, json);
+    if (form->parallel != OB_UNSAID) {
+        ob_json_name(json, "parallel_tool_calls");
+        ob_json_bool(json, form->parallel == OB_YES);
+    }
+}
+
+/* ---- the answer's form ---- */
+
+static void write_format(ob_form *form, ob_json *json)
+{
+    if (form->output == OB_OUTPUT_TEXT)
+        return;
+    ob_json_name(json, "response_format");
+    ob_json_open(json, '{');
+    if (form->output == OB_OUTPUT_JSON) {
+        ob_json_member(json, "type", OB_S("json_object"));
+        ob_json_close(json, '}');
+        return;
+    }
+    ob_json_member(json, "type", OB_S("json_schema"));
+    ob_json_name(json, "json_schema");
+    ob_json_open(json, '{');
+    ob_json_member(json, "name",
+                   form->schema_name.len ? form->schema_name : OB_S("answer"));
+    ob_json_member_told(json, "description", form->schema_description);
+    ob_json_name(json, "schema");
+    ob_json_value(json, form->schema);
+    if (form->schema_strict != OB_UNSAID) {
+        ob_json_name(json, "strict");
+        ob_json_bool(json, form->schema_strict == OB_YES);
+    }
+    ob_json_close(json, '}');
+    ob_json_close(json, '}');
+}
+
+/* ---- thinking ---- */
+
+static const char *effort_name(const ob_form *form, ob_effort effort)
+{
+    switch (effort) {
+    case OB_EFFORT_UNSAID:
+        return NULL;
+    case OB_EFFORT_NONE:
+        return "none";
+    case OB_EFFORT_MINIMAL:
+        return "minimal";
+    case OB_EFFORT_LOW:
+        return "low";
+    case OB_EFFORT_MEDIUM:
+        return "medium";
+    case OB_EFFORT_HIGH:
+        return "high";
+    case OB_EFFORT_MAX:
+        break;
+    }
+    if (ob_openai_is_for(form, "deepseek"))
+        return "max";
+    return ob_openai_is_for(form, "openai") ||
+                   ob_openai_is_for(form, "azure-openai") ||
+                   ob_openai_is_for(form, "openrouter")
+               ? "xhigh"
+               : "high";
+}
+
+/* A budget as the nearest effort; the dialect has no number for it. */
+static ob_effort effort_of_budget(int64_t tokens)
+{
+    if (tokens <= 0)
+        return OB_EFFORT_UNSAID;
+    if (tokens < 2048)
+        return OB_EFFORT_LOW;
+    return tokens < 16384 ? OB_EFFORT_MEDIUM : OB_EFFORT_HIGH;
+}
+
+/* OpenAI's models that refuse to be asked for an effort. */
+static bool thinks_never(const ob_form *form)
+{
+    static const ob_slice models[] = {OB_S_INIT("gpt-3"), OB_S_INIT("gpt-4"),
+                                      OB_S_INIT("chatgpt-")};
+    for (size_t i = 0; i < OB_LEN(models); i++)
+        if (ob_openai_is_for(form, "openai") &&
+            ob_slice_starts(form->model, models[i]))
+            return true;
+    return false;
+}
+
+/* OpenRouter has members for all of it. */
+static void write_reasoning(ob_form *form, ob_json *json, const char *effort)
+{
+    if (!effort && form->thinking_max < 0 && form->show_thinking == OB_UNSAID)
+        return;
+    ob_json_name(json, "reasoning");
+    ob_json_open(json, '{');
+    if (form->thinking_max > 0)
+        ob_json_member_i64(json, "max_tokens", form->thinking_max);
+    else if (form->thinking_max == 0)
+        ob_json_member(json, "effort", OB_S("none"));
+    else if (effort)
+        ob_json_member(json, "effort", ob_slice_str(effort));
+    if (form->show_thinking != OB_UNSAID) {
+        ob_json_name(json, "exclude");
+        ob_json_bool(json, form->show_thinking == OB_NO);
+    }
+    ob_json_close(json, '}');
+}
+
+/* Can the provider's model be told not to think? */
+static bool write_no_thinking(ob_form *form, ob_json *json)
+{
+    bool said =
+        form->from == OB_DIALECT_OPENAI || form->from == OB_DIALECT_RESPONSES;
+    if (ob_openai_is_for(form, "deepseek")) {
+        ob_json_name(json, "thinking");
+        ob_json_raw(json, OB_S("{\"type\":\"disabled\"}"));
+        return true;
+    }
+    if (thinks_never(form))
+        return true;
+    /* Older models refuse the word, so only those get it that are known to
+     * take it, or whose caller chose it himself. */
+    bool known = ob_openai_is_for(form, "openai") &&
+                 ob_slice_starts(form->model, OB_S("gpt-5."));
+    if (!known && !(said && form->effort == OB_EFFORT_NONE))
+        return false;
+    ob_json_member(json, "reasoning_effort", OB_S("none"));
+    return true;
+}
+
+static void write_thinking(ob_form *form, ob_json *json)
+{
+    ob_effort effort = form->effort;
+    if (ob_openai_is_for(form, "openrouter")) {
+        write_reasoning(form, json, effort_name(form, effort));
+        return;
+    }
+    /* OpenAI's chat never shows its thinking, others always do. */
+    if (form->show_thinking ==
+        (ob_openai_is_for(form, "openai") ? OB_YES : OB_NO))
+        drop(form, NAMED_SHOW);
+    if (effort == OB_EFFORT_NONE ||
+        (effort == OB_EFFORT_UNSAID && form->thinking_max == 0)) {
+        if (!write_no_thinking(form, json))
+            drop(form, NAMED_BUDGET);
+        return;
+    }
+    if (effort == OB_EFFORT_UNSAID)
+        effort = effort_of_budget(form->thinking_max);
+    if (effort == OB_EFFORT_UNSAID)
+        return;
+    if (thinks_never(form))
+        drop(form,
+             form->effort == OB_EFFORT_UNSAID ? NAMED_BUDGET : NAMED_EFFORT);
+    else
+        ob_json_member(json, "reasoning_effort",
+                       ob_slice_str(effort_name(form, effort)));
+}
+
+/* ---- numbers and the rest ---- */
+
+static void write_number(ob_json *json, const char *name, double number)
+{
+    if (isnan(number))
+        return;
+    ob_json_name(json, name);
+    /* 1 rather than 1.0, as most write it. */
+    if (number >= -2 && number <= 2 && number == (double)(int64_t)number)
+        ob_json_i64(json, (int64_t)number);
+    else
+        ob_json_double(json, number);
+}
+
+static void write_count(ob_json *json, const char *name, int64_t count)
+{
+    if (count >= 0)
+        ob_json_member_i64(json, name, count);
+}
+
+static void write_sampling(ob_form *form, ob_json *json)
+{
+    bool openai = ob_openai_is_for(form, "openai");
+    bool mistral = ob_openai_is_for(form, "mistral");
+    write_count(json, openai ? "max_completion_tokens" : "max_tokens",
+                form->answer_max);
+    write_number(json, "temperature", form->temperature);
+    write_number(json, "top_p", form->top_p);
+    write_number(json, "frequency_penalty", form->frequency_penalty);
+    write_number(json, "presence_penalty", form->presence_penalty);
+    write_count(json, "n", form->count);
+    write_count(json, mistral ? "random_seed" : "seed", form->seed);
+    if (form->logprobs) {
+        ob_json_name(json, "logprobs");
+        ob_json_bool(json, true);
+    }
+    write_count(json, "top_logprobs", form->top_logprobs);
+    if (form->top_k >= 0) {
+        if (ob_openai_takes_more(form))
+            write_count(json, "top_k", form->top_k);
+        else
+            drop(form, NAMED_TOP_K);
+    }
+    if (!form->stops)
+        return;
+    ob_json_name(json, "stop");
+    ob_json_open(json, '[');
+    for (const ob_text_item *stop = form->stops; stop; stop = stop->next)
+        ob_json_string(json, stop->text);
+    ob_json_close(json, ']');
+}
+
+/* OpenAI refuses longer ones, and others may. */
+#define USER_BYTES_MAX 64
+
+static void write_names(ob_form *form, ob_json *json)
+{
+    bool openai = ob_openai_is_for(form, "openai");
+    bool same =
+        form->from == OB_DIALECT_OPENAI || form->from == OB_DIALECT_RESPONSES;
+    if (form->user.len > USER_BYTES_MAX || ob_openai_is_for(form, "mistral")) {
+        if (form->user.len)
+            drop(form, NAMED_USER);
+    } else {
+        ob_json_member_told(json, "user", form->user);
+    }
+    if (openai)
+        ob_json_member_told(json, "prompt_cache_key", form->cache_key);
+    else if (form->cache_key.len)
+        drop(form, NAMED_CACHE_KEY);
+    /* Anthropic's tiers have other names. */
+    if (same && !ob_openai_is_for(form, "mistral"))
+        ob_json_member_told(json, "service_tier", form->service_tier);
+    else if (form->service_tier.len)
+        drop(form, NAMED_TIER);
+}
+
+static void write_stream(ob_form *form, ob_json *json)
+{
+    if (!form->stream)
+        return;
+    ob_json_name(json, "stream");
+    ob_json_bool(json, true);
+    /* Mistral refuses the option, and tells its usage unasked. */
+    if (ob_openai_is_for(form, "mistral"))
+        return;
+    ob_json_name(json, "stream_options");
+    ob_json_raw(json, OB_S("{\"include_usage\":true}"));
+}
+
+ob_status ob_openai_write_request(ob_form *form, ob_buffer *out)
+{
+    ob_json json = {.out = out};
+    ob_form_name_results(form);
+    ob_json_open(&json, '{');
+    ob_json_member(&json, "model", form->model);
+    ob_openai_write_messages(form, &json);
+    write_tools(form, &json);
+    write_format(form, &json);
+    write_thinking(form, &json);
+    write_sampling(form, &json);
+    write_names(form, &json);
+    write_stream(form, &json);
+    ob_json_close(&json, '}');
+    if (form->failed || out->failed)
+        return OB_NO_MEMORY;
+    return form->refusal.len ? OB_INVALID : OB_OK;
+}
