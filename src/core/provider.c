@@ -59,6 +59,7 @@ static void set_defaults(ob_provider *provider, ob_dialect dialect)
         provider->openai_path = OB_S("");
         break;
     case OB_DIALECT_RESPONSES:
+        provider->has_responses = true;
         break;
     case OB_DIALECT_ANTHROPIC:
         provider->auth = (ob_auth){OB_S("x-api-key"), {NULL, 0}};

@@ -145,6 +145,7 @@ typedef struct ob_provider {
      * has_openai is false where there is none. A base with {names} serves no
      * route that has no segments to fill them from. */
     bool has_openai;
+    bool has_responses; /* OpenAI's responses beside them */
     ob_slice openai_path;
     ob_auth openai_auth;
     ob_zone daily_reset;

@@ -485,6 +485,7 @@ const ob_member ob_provider_members[] = {
     {.name = "headers", .read = read_headers, .offset = OBJECT},
     {.name = "models", .read = read_model_rules, .offset = OBJECT},
     {.name = "openai_path", .read = read_openai_path, .offset = OBJECT},
+    {.name = "responses", .read = ob_read_bool, .offset = AT(has_responses)},
     {.name = "openai_auth", .read = read_auth, .offset = AT(openai_auth)},
     {.name = "daily_reset", .read = read_zone, .offset = AT(daily_reset)},
     {.name = "probe", .read = read_probe, .offset = OBJECT},

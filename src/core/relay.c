@@ -2,6 +2,7 @@
  * relay.c - the machine's begin and end, blame and cost; relay_next.c has the
  * steps between attempts, relay_answer.c holds and judges answers.
  */
+#include "dialect/translate.h"
 #include "mask.h"
 #include "relay_internal.h"
 
@@ -28,12 +29,11 @@ void relay_move(ob_relay *relay, ob_relay_state state)
 }
 
 static void say(ob_route_error *error, int status, ob_dialect dialect,
-                const char *text)
+                ob_slice text)
 {
     error->status = status;
     error->dialect = dialect;
-    ob_slice message =
-        ob_slice_head(ob_slice_str(text), sizeof(error->message) - 1);
+    ob_slice message = ob_slice_head(text, sizeof(error->message) - 1);
     memcpy(error->message, message.ptr, message.len);
     error->message[message.len] = 0;
 }
@@ -47,7 +47,7 @@ static ob_status permit(ob_relay *relay, ob_route_error *error)
         const ob_target *target = &route->targets[i];
         if (target->model.len > OB_MODEL_BYTES_MAX) {
             say(error, 400, route->dialect,
-                "The model's name is longer than 256 bytes.");
+                OB_S("The model's name is longer than 256 bytes."));
             return OB_INVALID;
         }
         if (!ob_authkey_allows(relay->authkey, target->provider->slug,
@@ -65,9 +65,10 @@ static ob_status permit(ob_relay *relay, ob_route_error *error)
     if (kept)
         return OB_OK;
     say(error, 403, route->dialect,
-        route->asked.len ? "This auth key may not use this provider or model."
-                         : "This auth key is limited to certain models, so it "
-                           "may not use a route that names none.");
+        route->asked.len
+            ? OB_S("This auth key may not use this provider or model.")
+            : OB_S("This auth key is limited to certain models, so it may not "
+                   "use a route that names none."));
     return OB_DENIED;
 }
 
@@ -79,6 +80,21 @@ static bool is_repeatable(const ob_relay *relay)
            ob_slice_eq(method, OB_S("HEAD")) ||
            ob_slice_eq(method, OB_S("PUT")) ||
            ob_slice_eq(method, OB_S("DELETE"));
+}
+
+/* The one reason to fail that frees something. */
+static ob_status translate(ob_relay *relay, int64_t now_ms,
+                           ob_route_error *error)
+{
+    ob_slice why;
+    ob_status status = relay_translate_begin(relay, now_ms, &why);
+    if (status == OB_INVALID)
+        say(error, 400, relay->route.dialect, why);
+    if (status != OB_OK) {
+        ob_translation_free(relay->translation);
+        relay->translation = NULL;
+    }
+    return status;
 }
 
 ob_status ob_relay_init(ob_relay *relay, const ob_config *config,
@@ -106,7 +122,8 @@ ob_status ob_relay_init(ob_relay *relay, const ob_config *config,
         &config->affinity_key, &relay->call,
         ob_slice_make((const char *)authkey->hash, sizeof(authkey->hash)),
         &relay->affinity);
-    return permit(relay, error);
+    status = permit(relay, error);
+    return status == OB_OK ? translate(relay, now_ms, error) : status;
 }
 
 void ob_relay_drop_held(ob_relay *relay)
@@ -119,6 +136,7 @@ void ob_relay_deinit(ob_relay *relay)
 {
     /* The key's copy is the arena's, which wipes it. */
     ob_relay_drop_held(relay);
+    ob_translation_free(relay->translation);
 }
 
 /* ---- blame ---- */

@@ -141,6 +141,9 @@ typedef struct ob_relay {
     bool usage_later; /* wanted by the record alone, of an answer that is held:
                          read when it is whole, or not here at all */
     bool ended;       /* all of it is there */
+    struct ob_translation *translation; /* NULL: no target needs one */
+    size_t written_for; /* which target its request is written for */
+    bool translates;    /* the target in use speaks another dialect */
     /* Attempts by what came of them, a good answer as DELIVER; whoever drives
      * the relay takes them and sets them to 0. */
     uint32_t verdict_counts[OB_ACTION_RETRY + 1];
@@ -200,6 +203,12 @@ void ob_relay_mask(const ob_relay *relay, char *bytes, size_t len);
 /* What follows from upstream after the commit, as it came: its usage is read.
  * Needs no lock. */
 void ob_relay_passed(ob_relay *relay, ob_slice bytes);
+/* The same bytes as the caller gets them, after ob_relay_passed(); they live
+ * until the next call. Needs no lock. */
+ob_slice ob_relay_translate(ob_relay *relay, ob_slice bytes);
+/* At the answer's proper end: what the caller gets behind it. Not *whole: the
+ * answer was not, and has told so. */
+ob_slice ob_relay_translate_end(ob_relay *relay, bool *whole);
 /* The committed answer is over, whole or not. */
 void ob_relay_finish(ob_relay *relay, ob_pool *pool, int64_t now_ms);
 

@@ -1,4 +1,5 @@
 /* relay_answer.c - holds an attempt's answer, judges it, lets it go. */
+#include "dialect/translate.h"
 #include "relay_internal.h"
 #include "scan.h"
 #include "uri.h"
@@ -65,26 +66,36 @@ static const ob_header *keep_raw(ob_relay *relay, const ob_header *headers,
     return raw;
 }
 
-/* Copies what the caller may see of the provider's head. */
-static bool keep_head(ob_relay *relay, int status, const ob_header *headers,
-                      size_t count)
+/* What the caller may see of the provider's head. */
+static bool copy_passing(ob_relay *relay, const ob_header *headers,
+                         size_t count, ob_header *kept, size_t *at)
 {
-    size_t passing = count_passing(headers, count);
-    ob_header *kept =
-        ob_arena_alloc(relay->arena, (passing + 3) * sizeof(*kept));
-    if (!kept)
-        return false;
-    size_t at = 0;
     for (size_t i = 0; i < count; i++) {
         if (!ob_route_passes_response_header(headers[i].name))
             continue;
-        kept[at].name = ob_arena_dup(relay->arena, headers[i].name);
-        kept[at].value = ob_arena_dup(relay->arena, headers[i].value);
-        if (!kept[at].name.ptr || !kept[at].value.ptr)
+        ob_header *h = &kept[*at];
+        h->name = ob_arena_dup(relay->arena, headers[i].name);
+        h->value = ob_arena_dup(relay->arena, headers[i].value);
+        if (!h->name.ptr || !h->value.ptr)
             return false;
-        ob_relay_mask(relay, (char *)kept[at].value.ptr, kept[at].value.len);
-        at++;
+        ob_relay_mask(relay, (char *)h->value.ptr, h->value.len);
+        (*at)++;
     }
+    return true;
+}
+
+static bool keep_head(ob_relay *relay, int status, const ob_header *headers,
+                      size_t count)
+{
+    size_t at = 0, most = relay->translates ? OB_TRANSLATED_HEADERS
+                                            : count_passing(headers, count);
+    ob_header *kept = ob_arena_alloc(relay->arena, (most + 3) * sizeof(*kept));
+    if (!kept)
+        return false;
+    if (relay->translates)
+        at = relay_translate_headers(relay, status, kept);
+    else if (!copy_passing(relay, headers, count, kept, &at))
+        return false;
     if (!add_own_headers(relay, kept, &at))
         return false;
     relay->now.raw = status >= 400 ? keep_raw(relay, headers, count) : NULL;
@@ -148,6 +159,8 @@ void relay_commit(ob_relay *relay, ob_pool *pool, bool proved, int64_t now_ms,
     relay_close(relay, pool, proved, now_ms);
     note_first_byte(relay, now_ms);
     read_usage(relay, false);
+    if (relay->translates)
+        relay_translate_commit(relay);
     relay_move(relay, OB_RELAY_COMMITTED);
     relay_answer(relay, &relay->now, OB_DO_COMMIT, action);
 }
@@ -175,18 +188,12 @@ static void commit_good(ob_relay *relay, ob_pool *pool, int64_t now_ms,
     relay_commit(relay, pool, relay->now.status < 400, now_ms, action);
 }
 
-static void deliver_good(ob_relay *relay, ob_pool *pool, int64_t now_ms,
-                         ob_relay_action *action)
-{
-    relay->verdict_counts[OB_ACTION_DELIVER]++;
-    note_good(relay);
-    deliver(relay, pool, true, now_ms, action);
-}
-
 /* ---- judging ---- */
 
 static void keep_as_last(ob_relay *relay, bool whole)
 {
+    if (relay->translates && whole)
+        relay_translate_error(relay);
     ob_kept_answer last = relay->last;
     relay->last = relay->now;
     relay->last.whole = whole;
@@ -264,6 +271,9 @@ static bool carries_on(const ob_verdict *verdict)
            verdict->action != OB_ACTION_DELIVER_NETWORK;
 }
 
+static void deliver_good(ob_relay *relay, ob_pool *pool, int64_t now_ms,
+                         ob_upstream_request *room, ob_relay_action *action);
+
 /* The answer is the caller's, an error or not. */
 static void let_go(ob_relay *relay, ob_pool *pool, const ob_verdict *verdict,
                    bool whole, int64_t now_ms, ob_upstream_request *room,
@@ -278,6 +288,11 @@ static void let_go(ob_relay *relay, ob_pool *pool, const ob_verdict *verdict,
         keep_as_last(relay, whole);
         relay_move(relay, OB_RELAY_IDLE);
         relay_next(relay, pool, now_ms, room, action);
+    } else if (good && relay->translates && relay->ended) {
+        deliver_good(relay, pool, now_ms, room, action);
+    } else if (!good && relay->translates) {
+        relay_translate_error(relay);
+        deliver(relay, pool, false, now_ms, action);
     } else if (relay->ended) {
         deliver(relay, pool, good, now_ms, action);
     } else {
@@ -343,6 +358,18 @@ static void came_to_nothing(ob_relay *relay, ob_pool *pool, int64_t now_ms,
     judged(relay, pool, &verdict, false, now_ms, room, action);
 }
 
+static void deliver_good(ob_relay *relay, ob_pool *pool, int64_t now_ms,
+                         ob_upstream_request *room, ob_relay_action *action)
+{
+    if (relay->translates && !relay_translate_answer(relay)) {
+        came_to_nothing(relay, pool, now_ms, room, action);
+        return;
+    }
+    relay->verdict_counts[OB_ACTION_DELIVER]++;
+    note_good(relay);
+    deliver(relay, pool, true, now_ms, action);
+}
+
 /* Is an answer without content a failure? Only where a model was to speak. */
 static bool must_have_content(const ob_relay *relay)
 {
@@ -376,14 +403,14 @@ void ob_relay_head(ob_relay *relay, ob_pool *pool, int status,
                    ob_relay_action *action)
 {
     OB_ASSERT(relay->state == OB_RELAY_SENT);
+    ob_slice type = ob_headers_get(headers, header_count, OB_S("content-type"));
+    relay->is_stream = is_type(type, "text/event-stream");
+    relay->is_json = is_type(type, "application/json");
     if (!keep_head(relay, status, headers, header_count)) {
         ob_relay_failed(relay, pool, OB_FAILURE_CUT, now_ms, room, action);
         return;
     }
     learn_from_head(relay, pool, status, headers, header_count, now_ms);
-    ob_slice type = ob_headers_get(headers, header_count, OB_S("content-type"));
-    relay->is_stream = is_type(type, "text/event-stream");
-    relay->is_json = is_type(type, "application/json");
     relay->ended = false;
     bool tells = status < 400 && (relay->is_stream || relay->is_json);
     bool at_once = relay->claim.asks ||
@@ -469,6 +496,10 @@ void ob_relay_body(ob_relay *relay, ob_pool *pool, ob_slice bytes,
             judge_held(relay, pool, false, now_ms, room, action);
     } else if (relay->is_stream) {
         look_at_stream(relay, pool, now_ms, room, action);
+    } else if (relay->translates) {
+        /* Whole, or not at all. */
+        if (ob_buffer_slice(&relay->now.body).len > OB_TRANSLATED_BYTES_MAX)
+            ob_relay_failed(relay, pool, OB_FAILURE_CUT, now_ms, room, action);
     } else if (relay->is_json) {
         look_at_json(relay, pool, now_ms, action);
     } else {
@@ -492,7 +523,7 @@ static void end_stream(ob_relay *relay, ob_pool *pool, int64_t now_ms,
     if (found == OB_SSE_ERROR)
         judge_held(relay, pool, true, now_ms, room, action);
     else if (found == OB_SSE_REAL || !must_have_content(relay))
-        deliver_good(relay, pool, now_ms, action);
+        deliver_good(relay, pool, now_ms, room, action);
     else
         came_to_nothing(relay, pool, now_ms, room, action);
 }
@@ -524,5 +555,5 @@ void ob_relay_end(ob_relay *relay, ob_pool *pool, int64_t now_ms,
     else if (relay->is_json && status == 200 && tells_an_error(held))
         judge_held(relay, pool, true, now_ms, room, action);
     else
-        deliver_good(relay, pool, now_ms, action);
+        deliver_good(relay, pool, now_ms, room, action);
 }

@@ -34,4 +34,23 @@ void relay_answer(ob_relay *relay, ob_kept_answer *answer, ob_relay_do what,
 void relay_commit(ob_relay *relay, ob_pool *pool, bool proved, int64_t now_ms,
                   ob_relay_action *action);
 
+/* ---- relay_translate.c ---- */
+
+#define OB_TRANSLATED_HEADERS 2
+
+/* Reads the caller's request where any target speaks another dialect, and
+ * writes it for the first one. OB_INVALID: *why says what is wrong. */
+OB_MUST_USE ob_status relay_translate_begin(ob_relay *relay, int64_t now_ms,
+                                            ob_slice *why);
+/* Writes it for the target in use, where that is needed. */
+OB_MUST_USE ob_status relay_translate_request(ob_relay *relay, ob_slice *why);
+/* In place of the provider's headers. */
+size_t relay_translate_headers(ob_relay *relay, int status,
+                               ob_header headers[OB_TRANSLATED_HEADERS]);
+/* What is held becomes the caller's: an error; a whole good answer (false: it
+ * is none); the begin of a stream. */
+void relay_translate_error(ob_relay *relay);
+bool relay_translate_answer(ob_relay *relay);
+void relay_translate_commit(ob_relay *relay);
+
 #endif

@@ -193,30 +193,48 @@ static void forget_answer(ob_relay *relay)
     relay->fact_count = 0;
 }
 
+/* What this target cannot be asked, the next one may be. Not an attempt. */
+static void refuse_target(ob_relay *relay, ob_pool *pool, int status,
+                          ob_slice why, int64_t now_ms,
+                          ob_upstream_request *room, ob_relay_action *action)
+{
+    relay->attempts--;
+    if (relay_close_target(relay)) {
+        relay_next(relay, pool, now_ms, room, action);
+        return;
+    }
+    ob_slice message = ob_arena_dup(relay->arena, why);
+    reject(relay, pool, status, OB_FAULT_BAD_REQUEST,
+           message.ptr ? message.ptr : "", now_ms, action);
+}
+
 static void send(ob_relay *relay, ob_pool *pool, const ob_picked *picked,
                  int64_t now_ms, ob_upstream_request *room,
                  ob_relay_action *action)
 {
-    ob_route_error error;
+    ob_route_error error = {0};
+    ob_slice why = {0};
     const ob_key *key = picked->key;
     relay->key_id = key->id;
     relay->claim = picked->claim;
     relay->attempts++;
     forget_answer(relay);
-    ob_status status =
-        keep_secret(relay, key)
-            ? ob_route_upstream(relay->config, &relay->route,
-                                ob_relay_target(relay), &relay->call,
-                                &key->secret, relay->arena, room, &error)
-            : OB_NO_MEMORY;
+    ob_status status = relay_translate_request(relay, &why);
+    if (status == OB_OK)
+        status =
+            keep_secret(relay, key)
+                ? ob_route_upstream(relay->config, &relay->route,
+                                    ob_relay_target(relay), &relay->call,
+                                    &key->secret, relay->arena, room, &error)
+                : OB_NO_MEMORY;
     if (status != OB_OK)
         relay_give_back(relay, pool);
     if (status == OB_INVALID) {
-        /* The route cannot be written for this provider: not an attempt. */
-        ob_slice message =
-            ob_arena_dup(relay->arena, ob_slice_str(error.message));
-        reject(relay, pool, error.status, OB_FAULT_BAD_REQUEST,
-               message.ptr ? message.ptr : "", now_ms, action);
+        if (why.len)
+            refuse_target(relay, pool, 400, why, now_ms, room, action);
+        else
+            refuse_target(relay, pool, error.status,
+                          ob_slice_str(error.message), now_ms, room, action);
         return;
     }
     if (status != OB_OK) {

@@ -14,6 +14,15 @@ static const unified_path unified_paths[] = {
     {OB_S_INIT("/v1/messages/count_tokens"), OB_OPERATION_COUNT_TOKENS},
     {OB_S_INIT("/api/compat/chat/completions"), OB_OPERATION_CHAT},
     {OB_S_INIT("/api/compat/v1/chat/completions"), OB_OPERATION_CHAT},
+    {OB_S_INIT("/v1/images/generations"), OB_OPERATION_OPENAI},
+    {OB_S_INIT("/v1/images/edits"), OB_OPERATION_OPENAI},
+    {OB_S_INIT("/v1/images/variations"), OB_OPERATION_OPENAI},
+    {OB_S_INIT("/v1/audio/speech"), OB_OPERATION_OPENAI},
+    {OB_S_INIT("/v1/audio/transcriptions"), OB_OPERATION_OPENAI},
+    {OB_S_INIT("/v1/audio/translations"), OB_OPERATION_OPENAI},
+    {OB_S_INIT("/v1/moderations"), OB_OPERATION_OPENAI},
+    {OB_S_INIT("/v1/rerank"), OB_OPERATION_OPENAI},
+    {OB_S_INIT("/v1/completions"), OB_OPERATION_OPENAI},
 };
 
 /* Methods that name one model, in the path. */
@@ -67,15 +76,16 @@ bool ob_route_suits(const ob_provider *p, ob_operation operation)
     if (ob_slice_index(p->base.host, '{') != OB_NOWHERE ||
         ob_slice_index(p->base.path, '{') != OB_NOWHERE)
         return false;
-    bool openai =
-        p->dialect == OB_DIALECT_OPENAI || p->dialect == OB_DIALECT_RESPONSES;
     switch (operation) {
     case OB_OPERATION_CHAT:
-        return p->has_openai;
+        /* What these two offer in OpenAI's form is less than their own. */
+        return p->has_openai && p->dialect != OB_DIALECT_ANTHROPIC &&
+               p->dialect != OB_DIALECT_GEMINI;
     case OB_OPERATION_EMBEDDINGS:
+    case OB_OPERATION_OPENAI:
         return p->has_openai && p->dialect != OB_DIALECT_ANTHROPIC;
     case OB_OPERATION_RESPONSES:
-        return p->has_openai && openai;
+        return p->has_responses;
     case OB_OPERATION_MESSAGES:
     case OB_OPERATION_COUNT_TOKENS:
         return p->dialect == OB_DIALECT_ANTHROPIC;
@@ -87,6 +97,34 @@ bool ob_route_suits(const ob_provider *p, ob_operation operation)
     return false;
 }
 
+static bool is_conversation(const ob_route *route)
+{
+    switch (route->operation) {
+    case OB_OPERATION_CHAT:
+    case OB_OPERATION_RESPONSES:
+    case OB_OPERATION_MESSAGES:
+        return true;
+    case OB_OPERATION_GEMINI:
+        return ob_slice_eq(route->gemini_method, OB_S("generateContent")) ||
+               ob_slice_eq(route->gemini_method, OB_S("streamGenerateContent"));
+    default:
+        return false;
+    }
+}
+
+ob_dialect ob_route_translated(const ob_route *route, const ob_provider *p)
+{
+    bool unnamed = ob_slice_index(p->base.host, '{') == OB_NOWHERE &&
+                   ob_slice_index(p->base.path, '{') == OB_NOWHERE;
+    if (route->kind != OB_ROUTE_UNIFIED || !is_conversation(route) ||
+        !unnamed || ob_route_suits(p, route->operation))
+        return OB_DIALECT_NONE;
+    if (p->dialect == OB_DIALECT_ANTHROPIC || p->dialect == OB_DIALECT_GEMINI ||
+        p->dialect == OB_DIALECT_RESPONSES)
+        return p->dialect;
+    return p->has_openai ? OB_DIALECT_OPENAI : OB_DIALECT_NONE;
+}
+
 static const char *operation_name(ob_operation operation)
 {
     switch (operation) {
@@ -94,6 +132,8 @@ static const char *operation_name(ob_operation operation)
         return "chat completions";
     case OB_OPERATION_EMBEDDINGS:
         return "embeddings";
+    case OB_OPERATION_OPENAI:
+        return "this of OpenAI's API";
     case OB_OPERATION_RESPONSES:
         return "OpenAI responses";
     case OB_OPERATION_MESSAGES:
@@ -125,7 +165,8 @@ static ob_slice default_provider(ob_operation operation)
 /* Adds a target unless its provider cannot do the operation. */
 static void add_target(ob_route *route, ob_target target)
 {
-    if (!ob_route_suits(target.provider, route->operation))
+    if (!ob_route_suits(target.provider, route->operation) &&
+        ob_route_translated(route, target.provider) == OB_DIALECT_NONE)
         return;
     target.model = ob_route_plain_model(target.model);
     route->targets[route->target_count++] = target;
@@ -210,6 +251,8 @@ static ob_status find_unified(const ob_finder *f, ob_operation operation)
 {
     f->route->kind = OB_ROUTE_UNIFIED;
     f->route->operation = operation;
+    if (operation == OB_OPERATION_OPENAI)
+        f->route->path = ob_slice_from(f->call->path, sizeof("/v1") - 1);
     ob_status status = require_method(f, "POST");
     if (status == OB_OK)
         status = ob_route_body_model(f, true);

@@ -45,6 +45,7 @@ typedef enum ob_operation {
     OB_OPERATION_CHAT,         /* OpenAI chat completions */
     OB_OPERATION_RESPONSES,    /* OpenAI responses */
     OB_OPERATION_EMBEDDINGS,   /* OpenAI embeddings */
+    OB_OPERATION_OPENAI,       /* what else OpenAI's API has: ob_route.path */
     OB_OPERATION_MESSAGES,     /* Anthropic messages */
     OB_OPERATION_COUNT_TOKENS, /* Anthropic messages/count_tokens */
     OB_OPERATION_GEMINI,       /* Gemini models/{model}:{method} */
@@ -57,7 +58,8 @@ typedef struct ob_route {
     ob_target targets[OB_TARGETS_MAX]; /* NATIVE: one; the model may be empty */
     size_t target_count;
     /* NATIVE: the path behind the slug (and the segments that are not kept),
-     * raw and rewritten, "" or "/…". GEMINI: "/v1" or "/v1beta". */
+     * raw and rewritten, "" or "/…". GEMINI: "/v1" or "/v1beta". OPENAI: what
+     * stands behind an OpenAI base URL, "/images/generations". */
     ob_slice path;
     const ob_url *base;  /* NATIVE: of the place whose segments fitted */
     ob_slice cloudflare; /* NATIVE: what stands for it at Cloudflare */
@@ -79,7 +81,13 @@ typedef struct ob_route {
      * where the body names none. */
     size_t value_at;
     size_t value_len;
+    bool value_plain; /* it is a field of a form, without quotes */
     bool streams; /* the caller asked for a stream, in JSON or the path */
+    /* UNIFIED: the request in the dialect of the target in use, where that is
+     * another one (ob_route_translated); empty: as the caller wrote it. Set by
+     * who translates. */
+    ob_slice translated;
+    bool translated_streams;
     /* Tokens of the answer at most, as the body asks; 0: not seen. For
      * estimates only: behind the model of a large body it is not looked for. */
     uint32_t answer_max;
@@ -102,7 +110,9 @@ ob_dialect ob_route_dialect(const ob_config *config, ob_slice path,
  *
  * Known routes: /api/<provider>/…, /api/compat/chat/completions,
  * /api/compat/v1/chat/completions, /v1/chat/completions, /v1/responses,
- * /v1/embeddings, /v1/messages, /v1/messages/count_tokens, /v1/models,
+ * /v1/embeddings, /v1/images/{generations,edits,variations},
+ * /v1/audio/{speech,transcriptions,translations}, /v1/moderations, /v1/rerank,
+ * /v1/completions, /v1/messages, /v1/messages/count_tokens, /v1/models,
  * /v1/models/{model}:{method}, /v1beta/models, /v1beta/models/{model}:…
  * ("models/" may be missing before the model, the model may hold slashes,
  * raw or as %2F). GET /v1/models serves Gemini's format to x-goog-api-key or
@@ -111,6 +121,11 @@ ob_dialect ob_route_dialect(const ob_config *config, ob_slice path,
 OB_MUST_USE ob_status ob_route_find(const ob_config *config,
                                     const ob_call *call, ob_arena *arena,
                                     ob_route *route, ob_route_error *error);
+
+/* The dialect that a request of this route must be translated to for a
+ * provider; NONE: none, the provider takes it as it is. */
+ob_dialect ob_route_translated(const ob_route *route,
+                               const ob_provider *provider);
 
 #define OB_CREDENTIALS_MAX 8
 

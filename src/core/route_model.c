@@ -530,6 +530,28 @@ ob_status ob_route_native_model(const ob_finder *f)
     return status;
 }
 
+/* Of a form only OpenAI's own routes take one. */
+static ob_status take_model(const ob_finder *f, const body *b, finding *found)
+{
+    const ob_member *member = &b->members[MODELS + 1];
+    ob_route *route = f->route;
+    bool form = b->kind == BODY_FORM && route->operation == OB_OPERATION_OPENAI;
+    if (form) {
+        ob_status status = take_form_field(f, b, OB_S("model"), found);
+        if (status != OB_OK || !found->present)
+            return status;
+        route->value_at = (size_t)(found->model.ptr - f->call->body.ptr);
+        route->value_len = found->model.len;
+        route->value_plain = true;
+        return OB_OK;
+    }
+    if (!b->read)
+        return OB_OK;
+    route->value_at = member->at;
+    route->value_len = member->raw.len;
+    return take_member(f, member, found);
+}
+
 ob_status ob_route_body_model(const ob_finder *f, bool required)
 {
     body b = {.kind = BODY_NONE};
@@ -540,8 +562,8 @@ ob_status ob_route_body_model(const ob_finder *f, bool required)
     ob_status status = check_body(f, &b);
     if (status == OB_OK)
         status = read_json(f, &b, true);
-    if (status == OB_OK && b.read)
-        status = take_member(f, &b.members[MODELS + 1], &found);
+    if (status == OB_OK)
+        status = take_model(f, &b, &found);
     if (status != OB_OK)
         return status;
     if (b.read && b.members[MODELS].count)
@@ -557,7 +579,5 @@ ob_status ob_route_body_model(const ob_finder *f, bool required)
                         : OB_OK;
     f->route->asked = found.model;
     f->route->place = OB_MODEL_IN_BODY;
-    f->route->value_at = b.members[MODELS + 1].at;
-    f->route->value_len = b.members[MODELS + 1].raw.len;
     return ob_route_check_model(f, found.model);
 }

@@ -25,7 +25,7 @@ static ob_status refuse_operation(const writer *w)
 
 /* "/v1beta/models/{model}:{method}"; a tuned model has a collection of its
  * own. */
-static ob_status gemini_path(writer *w)
+static ob_status gemini_path(writer *w, ob_slice version, ob_slice method)
 {
     static const ob_slice tuned = OB_S_INIT("tunedModels/");
     ob_slice model = w->target->model;
@@ -33,11 +33,11 @@ static ob_status gemini_path(writer *w)
     if (!encoded)
         return OB_NO_MEMORY;
     ob_slice pieces[] = {
-        w->route->path,
+        version,
         ob_slice_starts(model, tuned) ? OB_S("/") : OB_S("/models/"),
         ob_slice_make(encoded, ob_uri_encode_path(encoded, model)),
         OB_S(":"),
-        w->route->gemini_method,
+        method,
     };
     ob_status status =
         ob_slice_join(pieces, OB_LEN(pieces), w->arena, &w->path);
@@ -54,6 +54,27 @@ static ob_status openai_path(writer *w, ob_slice behind)
     return ob_slice_join(pieces, 2, w->arena, &w->path);
 }
 
+/* The path of a conversation in the target's own dialect. */
+static ob_status translated_path(writer *w)
+{
+    bool streams = w->route->translated_streams;
+    switch (ob_route_translated(w->route, w->target->provider)) {
+    case OB_DIALECT_ANTHROPIC:
+        w->path = OB_S("/v1/messages");
+        return OB_OK;
+    case OB_DIALECT_GEMINI:
+        return gemini_path(w, OB_S("/v1beta"),
+                           streams ? OB_S("streamGenerateContent")
+                                   : OB_S("generateContent"));
+    case OB_DIALECT_OPENAI:
+        return openai_path(w, OB_S("/chat/completions"));
+    case OB_DIALECT_RESPONSES:
+        return openai_path(w, OB_S("/responses"));
+    default:
+        return refuse_operation(w);
+    }
+}
+
 /* The path behind the base URL, as the target's own API has it. */
 static ob_status find_path(writer *w)
 {
@@ -63,6 +84,8 @@ static ob_status find_path(writer *w)
         w->openai_auth = ob_route_is_openai(w->target->provider, w->path);
         return OB_OK;
     }
+    if (route->translated.len)
+        return translated_path(w);
     if (route->kind != OB_ROUTE_UNIFIED ||
         !ob_route_suits(w->target->provider, route->operation))
         return refuse_operation(w);
@@ -73,6 +96,8 @@ static ob_status find_path(writer *w)
         return openai_path(w, OB_S("/responses"));
     case OB_OPERATION_EMBEDDINGS:
         return openai_path(w, OB_S("/embeddings"));
+    case OB_OPERATION_OPENAI:
+        return openai_path(w, route->path);
     case OB_OPERATION_MESSAGES:
         w->path = OB_S("/v1/messages");
         return OB_OK;
@@ -80,7 +105,7 @@ static ob_status find_path(writer *w)
         w->path = OB_S("/v1/messages/count_tokens");
         return OB_OK;
     case OB_OPERATION_GEMINI:
-        return gemini_path(w);
+        return gemini_path(w, route->path, route->gemini_method);
     case OB_OPERATION_NONE:
         break;
     }
@@ -156,10 +181,19 @@ static ob_status write_host(writer *w, const ob_url *url)
     return status == OB_OK ? write_authority(w, url) : status;
 }
 
+static ob_slice find_query(const writer *w)
+{
+    if (!w->route->translated.len)
+        return w->route->query;
+    bool events = w->target->provider->dialect == OB_DIALECT_GEMINI &&
+                  w->route->translated_streams;
+    return events ? OB_S("alt=sse") : OB_S("");
+}
+
 /* Adds "?query" to the pieces and joins them to the target. */
 static ob_status join_target(writer *w, ob_slice *pieces, size_t count)
 {
-    ob_slice query = w->route->query;
+    ob_slice query = find_query(w);
     pieces[count++] = query.len ? OB_S("?") : OB_S("");
     pieces[count++] = query;
     ob_slice target = {0};
@@ -282,8 +316,23 @@ static bool is_named_by_connection(const ob_call *call, ob_slice name)
     return false;
 }
 
+/* What a dialect's clients send for its own API alone. */
+static bool is_of_dialect(ob_slice name)
+{
+    static const ob_slice prefixes[] = {
+        OB_S_INIT("anthropic-"), OB_S_INIT("openai-"), OB_S_INIT("x-goog-"),
+        OB_S_INIT("x-stainless-"), OB_S_INIT("content-")};
+    for (size_t i = 0; i < OB_LEN(prefixes); i++)
+        if (name.len >= prefixes[i].len &&
+            ob_slice_eq_nocase(ob_slice_head(name, prefixes[i].len),
+                               prefixes[i]))
+            return true;
+    return false;
+}
+
 static ob_status copy_headers(writer *w)
 {
+    bool translated = w->route->translated.len > 0;
     const ob_call *call = w->call;
     bool aig = w->request->through_cloudflare, hop = names_others(call);
     ob_slice shown[OB_CREDENTIALS_MAX];
@@ -293,9 +342,12 @@ static ob_status copy_headers(writer *w)
         const ob_header *h = &call->headers[i];
         if (ob_route_passes_header(h->name, aig) &&
             !(hop && is_named_by_connection(call, h->name)) &&
-            !ob_route_shows(shown, shown_count, h->value))
+            !ob_route_shows(shown, shown_count, h->value) &&
+            !(translated && is_of_dialect(h->name)))
             status = add_header(w, h->name, h->value);
     }
+    if (translated && status == OB_OK)
+        status = add_header(w, OB_S("content-type"), OB_S("application/json"));
     return status;
 }
 
@@ -402,6 +454,10 @@ static ob_status write_body(writer *w)
     ob_slice *out = w->request->body;
     out[0] = body;
     out[1] = out[2] = ob_slice_make("", 0);
+    if (route->translated.len) {
+        out[0] = route->translated;
+        return OB_OK;
+    }
     if (route->kind != OB_ROUTE_UNIFIED || !route->value_len)
         return OB_OK;
     ob_slice raw =
@@ -410,6 +466,10 @@ static ob_status write_body(writer *w)
                     ob_slice_starts(raw, OB_S("\"models/"));
     out[0] = ob_slice_head(body, route->value_at);
     out[2] = ob_slice_from(body, route->value_at + route->value_len);
+    if (route->value_plain) {
+        out[1] = w->target->model;
+        return OB_OK;
+    }
     return quote(w->arena, prefixed ? OB_S("models/") : OB_S(""),
                  w->target->model, &out[1]);
 }

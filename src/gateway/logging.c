@@ -134,6 +134,7 @@ static ob_slice operation_of(const ob_route *route, char room[128])
         [OB_OPERATION_CHAT] = "openai chat",
         [OB_OPERATION_RESPONSES] = "openai responses",
         [OB_OPERATION_EMBEDDINGS] = "openai embeddings",
+        [OB_OPERATION_OPENAI] = "openai",
         [OB_OPERATION_MESSAGES] = "anthropic messages",
         [OB_OPERATION_COUNT_TOKENS] = "anthropic count_tokens",
         [OB_OPERATION_GEMINI] = "gemini ",

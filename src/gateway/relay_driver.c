@@ -196,6 +196,8 @@ static void commit(drive *d, const ob_relay_action *action)
     ob_header headers[ANSWER_HEADERS_MAX];
     size_t count = answer_headers(d, action, headers);
     d->committed = true;
+    if (d->relay.translates)
+        d->answer_length = -1;
     d->status = action->status;
     d->streaming = d->relay.is_stream;
     if (d->streaming)
@@ -325,7 +327,8 @@ static void on_body(ob_attempt *attempt, char *bytes, size_t len)
     drive *d = (drive *)attempt;
     if (d->committed) {
         ob_relay_passed(&d->relay, ob_slice_make(bytes, len));
-        pass_on(d, bytes, len);
+        ob_slice out = ob_relay_translate(&d->relay, ob_slice_make(bytes, len));
+        pass_on(d, (char *)out.ptr, out.len);
         return;
     }
     if (!d->relay.is_stream)
@@ -335,16 +338,30 @@ static void on_body(ob_attempt *attempt, char *bytes, size_t len)
                        now_ms(d), &room, &action));
 }
 
+/* The provider has ended its answer, which may still lack its end: then the
+ * translation has told so. */
+static void end(drive *d)
+{
+    bool whole;
+    ob_slice tail = ob_relay_translate_end(&d->relay, &whole);
+    ob_mask_feed(&d->mask, (char *)tail.ptr, tail.len);
+    write_masked(d);
+    end_mask(d);
+    settle(d);
+    account(d, d->status, whole ? OB_FAULT_NONE : OB_FAULT_CUT);
+    ob_exchange *exchange = leave(d);
+    if (whole)
+        ob_exchange_end(exchange);
+    else
+        ob_exchange_cut(exchange);
+    drive_free(d);
+}
+
 static void on_end(ob_attempt *attempt)
 {
     drive *d = (drive *)attempt;
     if (d->committed) {
-        end_mask(d);
-        settle(d);
-        account(d, d->status, OB_FAULT_NONE);
-        ob_exchange *exchange = leave(d);
-        ob_exchange_end(exchange);
-        drive_free(d);
+        end(d);
         return;
     }
     if (d->relay.state == OB_RELAY_HOLDING)

@@ -319,8 +319,10 @@ static void unified_model_that_nobody_serves_is_refused(void **state)
     refused(chat, "[]", 400, "not valid JSON");
     refused(chat, "{\"model\":\"azure-openai/gpt\"}", 400,
             "serves chat completions");
-    refused("POST /v1/messages", "{\"model\":\"openai/gpt\"}", 400,
-            "Anthropic messages");
+    refused("POST /v1/messages/count_tokens", "{\"model\":\"openai/gpt\"}", 400,
+            "Anthropic count_tokens");
+    refused("POST /v1/embeddings", "{\"model\":\"anthropic/c\"}", 400,
+            "embeddings");
     refused("GET /v1/chat/completions", "", 404, "POST");
     refused("POST /v1/chat/completions/", "{}", 404, "no route");
     refused("POST /api/opena/x", "{}", 404, "\"openai\"");
@@ -332,12 +334,63 @@ static void named_model_keeps_the_targets_that_can_serve_it(void **state)
     found("POST /v1/chat/completions", "{\"model\":\"smart\"}",
           "google-ai-studio", "gemini-2.5-pro");
     assert_int_equal(route.target_count, 3);
-    found("POST /v1/messages", "{\"model\":\"smart\"}", "anthropic",
-          "claude-sonnet-4-5");
+    found("POST /v1/messages/count_tokens", "{\"model\":\"smart\"}",
+          "anthropic", "claude-sonnet-4-5");
     assert_int_equal(route.target_count, 1);
-    found("POST /v1beta/models/smart:generateContent", "{}", "google-ai-studio",
+    found("POST /v1beta/models/smart:countTokens", "{}", "google-ai-studio",
           "gemini-2.5-pro");
     assert_int_equal(route.target_count, 1);
+}
+
+static ob_dialect translated(const char *line, const char *body)
+{
+    make_call(line, ob_slice_str(body));
+    assert_int_equal(find(), OB_OK);
+    return ob_route_translated(&route, route.targets[0].provider);
+}
+
+static void conversations_are_translated_where_they_must_be(void **state)
+{
+    static const struct {
+        const char *line;
+        const char *body;
+        ob_dialect dialect;
+    } rows[] = {
+        {"POST /v1/chat/completions", "groq/a", OB_DIALECT_NONE},
+        {"POST /v1/chat/completions", "anthropic/a", OB_DIALECT_ANTHROPIC},
+        {"POST /v1/chat/completions", "google-ai-studio/a", OB_DIALECT_GEMINI},
+        {"POST /v1/responses", "openai/a", OB_DIALECT_NONE},
+        {"POST /v1/responses", "mistral/a", OB_DIALECT_OPENAI},
+        {"POST /v1/messages", "anthropic/a", OB_DIALECT_NONE},
+        {"POST /v1/messages", "openai/a", OB_DIALECT_OPENAI},
+        {"POST /v1/messages", "google-ai-studio/a", OB_DIALECT_GEMINI},
+        {"POST /v1/embeddings", "google-ai-studio/a", OB_DIALECT_NONE},
+    };
+    for (size_t i = 0; i < OB_LEN(rows); i++) {
+        char body[100];
+        (void)snprintf(body, sizeof(body), "{\"model\":\"%s\"}", rows[i].body);
+        assert_int_equal(translated(rows[i].line, body), rows[i].dialect);
+    }
+    assert_int_equal(
+        translated("POST /v1beta/models/openai/a:generateContent", "{}"),
+        OB_DIALECT_OPENAI);
+    assert_int_equal(translated("POST /v1beta/models/a:generateContent", "{}"),
+                     OB_DIALECT_NONE);
+    assert_int_equal(
+        translated("POST /api/openai/v1/responses", "{\"model\":\"a\"}"),
+        OB_DIALECT_NONE);
+}
+
+static void openais_other_routes_name_their_model(void **state)
+{
+    found("POST /v1/images/generations", "{\"model\":\"openai/i\"}", "openai",
+          "i");
+    assert_slice(route.path, "/images/generations");
+    found("POST /v1/rerank", "{\"model\":\"cohere/r\"}", "cohere", "r");
+    refused("POST /v1/audio/speech", "{\"model\":\"anthropic/a\"}", 400,
+            "OpenAI");
+    refused("POST /v1/moderations", "{}", 400, "no model");
+    refused("POST /v1/images/else", "{\"model\":\"a\"}", 404, "no route");
 }
 
 static void gemini_path_takes_models_in_every_form(void **state)
@@ -359,8 +412,7 @@ static void gemini_path_takes_models_in_every_form(void **state)
           "google-ai-studio", "g");
     assert_true(route.streams);
     refused("POST /v1beta/models/g:deleteEverything", "{}", 404, "no route");
-    refused("POST /v1beta/models/openai/gpt:generateContent", "{}", 400,
-            "Gemini");
+    refused("POST /v1beta/models/openai/gpt:embedContent", "{}", 400, "Gemini");
     refused("POST /v1beta/models/g:generateContent", "{\"model\":\"h\"}", 400,
             "two models");
     refused("POST /v1beta/:generateContent", "{}", 400, "empty");
@@ -458,6 +510,8 @@ int main(void)
         cmocka_unit_test(unified_model_names_its_provider),
         cmocka_unit_test(unified_model_that_nobody_serves_is_refused),
         cmocka_unit_test(named_model_keeps_the_targets_that_can_serve_it),
+        cmocka_unit_test(conversations_are_translated_where_they_must_be),
+        cmocka_unit_test(openais_other_routes_name_their_model),
         cmocka_unit_test(gemini_path_takes_models_in_every_form),
         cmocka_unit_test(model_list_is_in_the_dialect_of_the_client),
         cmocka_unit_test(errors_are_in_the_dialect_of_the_path),

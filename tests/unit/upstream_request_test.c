@@ -9,6 +9,9 @@ static ob_status send(size_t target)
 {
     if (find() != OB_OK)
         fail_msg("%d %s", refusal.status, refusal.message);
+    if (ob_route_translated(&route, route.targets[target].provider) !=
+        OB_DIALECT_NONE)
+        route.translated = OB_S("{\"translated\":1}");
     return ob_route_upstream(config, &route, &route.targets[target], &call,
                              &key, &arena, &request, &refusal);
 }
@@ -192,8 +195,8 @@ static void assert_body(const char *expected)
 static void unified_body_names_the_target_alone(void **state)
 {
     goes_to("POST /v1/chat/completions",
-            "{\"a\":[1], \"model\": \"anthropic/claude\\u002d4\" ,\"b\":2}",
-            "api.anthropic.com", "/v1/chat/completions");
+            "{\"a\":[1], \"model\": \"mistral/claude\\u002d4\" ,\"b\":2}",
+            "api.mistral.ai", "/v1/chat/completions");
     assert_body("{\"a\":[1], \"model\": \"claude-4\" ,\"b\":2}");
     assert_ptr_equal(request.body[0].ptr, call.body.ptr);
     assert_slice(header("authorization"), "Bearer pk-1");
@@ -204,10 +207,10 @@ static void unified_body_names_the_target_alone(void **state)
 
 static void unified_operations_have_their_paths(void **state)
 {
-    goes_to("POST /v1/chat/completions?x=1",
-            "{\"model\":\"google-ai-studio/g\"}",
-            "generativelanguage.googleapis.com",
-            "/v1beta/openai/chat/completions?x=1");
+    goes_to("POST /v1/chat/completions?x=1", "{\"model\":\"groq/g\"}",
+            "api.groq.com", "/openai/v1/chat/completions?x=1");
+    goes_to("POST /v1/images/generations", "{\"model\":\"openai/i\"}",
+            "api.openai.com", "/v1/images/generations");
     goes_to("POST /v1/embeddings", "{\"model\":\"groq/e\"}", "api.groq.com",
             "/openai/v1/embeddings");
     goes_to("POST /v1/responses", "{\"model\":\"gpt\"}", "api.openai.com",
@@ -222,6 +225,43 @@ static void unified_operations_have_their_paths(void **state)
     goes_to("POST /v1/models/google-ai-studio%2Ftuned:countTokens", "{}",
             "generativelanguage.googleapis.com",
             "/v1/models/tuned:countTokens");
+}
+
+static void translated_requests_go_where_their_dialect_lives(void **state)
+{
+    goes_to("POST /v1/chat/completions?x=1",
+            "{\"model\":\"google-ai-studio/g\"}",
+            "generativelanguage.googleapis.com",
+            "/v1beta/models/g:generateContent");
+    assert_body("{\"translated\":1}");
+    assert_slice(header("x-goog-api-key"), "pk-1");
+    assert_slice(header("content-type"), "application/json");
+    goes_to("POST /v1/messages?beta=true", "{\"model\":\"groq/g\"}",
+            "api.groq.com", "/openai/v1/chat/completions");
+    assert_slice(header("authorization"), "Bearer pk-1");
+    goes_to("POST /v1beta/models/anthropic%2Fc:generateContent", "{}",
+            "api.anthropic.com", "/v1/messages");
+    assert_slice(header("x-api-key"), "pk-1");
+    assert_slice(header("anthropic-version"), "2023-06-01");
+}
+
+static void headers_of_one_dialect_do_not_reach_another(void **state)
+{
+    static const ob_header sent[] = {
+        {OB_S_INIT("anthropic-beta"), OB_S_INIT("a")},
+        {OB_S_INIT("anthropic-version"), OB_S_INIT("2023-06-01")},
+        {OB_S_INIT("x-stainless-os"), OB_S_INIT("b")},
+        {OB_S_INIT("content-type"), OB_S_INIT("text/json")},
+        {OB_S_INIT("user-agent"), OB_S_INIT("c")}};
+    make_call("POST /v1/messages", OB_S("{\"model\":\"groq/g\"}"));
+    call.headers = sent;
+    call.header_count = OB_LEN(sent);
+    assert_int_equal(send(0), OB_OK);
+    assert_null(header("anthropic-beta").ptr);
+    assert_null(header("anthropic-version").ptr);
+    assert_null(header("x-stainless-os").ptr);
+    assert_slice(header("content-type"), "application/json");
+    assert_slice(header("user-agent"), "c");
 }
 
 static void gemini_model_in_path_and_body_is_replaced_in_both(void **state)
@@ -255,10 +295,9 @@ static void every_target_gets_its_own_request(void **state)
 {
     make_call("POST /v1/chat/completions", OB_S("{\"model\":\"smart\"}"));
     assert_int_equal(send(0), OB_OK);
-    assert_body("{\"model\":\"gemini-2.5-pro\"}");
+    assert_body("{\"translated\":1}");
     assert_int_equal(send(1), OB_OK);
     assert_slice(request.host, "api.anthropic.com");
-    assert_body("{\"model\":\"claude-sonnet-4-5\"}");
     assert_int_equal(send(2), OB_OK);
     assert_body("{\"model\":\"gpt-5\"}");
 }
@@ -300,7 +339,8 @@ static void cloudflare_gets_the_paths_that_it_documents(void **state)
             "{}", host,
             "/v1/acc/gw/aws-bedrock/bedrock-runtime/us-east-1/model/m/invoke");
     goes_to("POST /v1/chat/completions", "{\"model\":\"google-ai-studio/g\"}",
-            host, "/v1/acc/gw/google-ai-studio/v1beta/openai/chat/completions");
+            host,
+            "/v1/acc/gw/google-ai-studio/v1beta/models/g:generateContent");
     goes_to("POST /v1/chat/completions", "{\"model\":\"mistral/m\"}", host,
             "/v1/acc/gw/mistral/v1/chat/completions");
     goes_to("POST /v1/chat/completions", "{\"model\":\"workers-ai/@cf/m\"}",
@@ -352,6 +392,8 @@ int main(void)
         cmocka_unit_test(key_that_no_header_may_carry_is_refused),
         cmocka_unit_test(unified_body_names_the_target_alone),
         cmocka_unit_test(unified_operations_have_their_paths),
+        cmocka_unit_test(translated_requests_go_where_their_dialect_lives),
+        cmocka_unit_test(headers_of_one_dialect_do_not_reach_another),
         cmocka_unit_test(gemini_model_in_path_and_body_is_replaced_in_both),
         cmocka_unit_test(gemini_model_cannot_climb_out_of_its_place),
         cmocka_unit_test(every_target_gets_its_own_request),
