@@ -69,7 +69,7 @@ function filledLog(rows, build) {
     rmSync(path, { force: true });
     const half = `${path}.part`;
     for (const end of ['', '-wal', '-shm']) rmSync(half + end, { force: true });
-    execFileSync(join(build, 'bench/logfill'), [half, rows, DAY_S], {
+    execFileSync(join(build, 'bench/logfill'), [half, rows, 'now', DAY_S], {
         stdio: ['ignore', 2, 2],
     });
     renameSync(half, path);

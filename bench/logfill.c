@@ -1,10 +1,14 @@
 /*
  * logfill.c - fills a request log and times what may be asked of it.
  *
- *   logfill DATABASE ROWS [SPAN]
+ *   logfill DATABASE ROWS [DAYS [KEYS]]
+ *   logfill DATABASE ROWS now SECONDS
  *
- * With SPAN, in seconds, the requests lie so far apart that the first is that
- * old and the last is of now, and nothing is timed: a log to look at.
+ * DAYS: over so many days the rows are spread; 0 and without it 30 ms lie
+ * between two. KEYS: of so many keys, a multiple of five, at most 2,000.
+ *
+ * now: the last request is of now and the first so many seconds old, and
+ * nothing is timed: a log to look at.
  *
  * Goes around the rings, which would lose what the file cannot take at once.
  */
@@ -29,6 +33,19 @@ static void must(int rc, const char *what)
     exit(1);
 }
 
+static int64_t apart_ms = 30;
+static int64_t keys = 2000;
+
+static void make(made_entry *made, unsigned n)
+{
+    make_entry(made, n);
+    for (size_t i = 0; i < made->entry.kept; i++)
+        made->entry.attempts[i].key_id =
+            1 + (made->entry.attempts[i].key_id - 1) % keys;
+    made->entry.at_ms += (int64_t)n * (apart_ms - 30);
+    made->entry.ended_ms += (int64_t)n * (apart_ms - 30);
+}
+
 /* Moves the n-th request of `rows` to its place in the span. */
 static void place(ob_entry *entry, unsigned n, unsigned rows, int64_t span_ms)
 {
@@ -50,8 +67,9 @@ static void fill(const char *path, unsigned rows, int64_t span_ms)
     unsigned first = (unsigned)file.rows;
     for (unsigned n = first; n < rows;) {
         must(log_execute(&file, "BEGIN IMMEDIATE"), "begin");
+        log_write_begin(&file);
         for (unsigned i = 0; i < 250 && n < rows; i++, n++) {
-            make_entry(&made, n);
+            make(&made, n);
             if (span_ms)
                 place(&made.entry, n, rows, span_ms);
             must(log_write(&file, &made.entry, &id), "write");
@@ -62,6 +80,9 @@ static void fill(const char *path, unsigned rows, int64_t span_ms)
                 log_rollup_clear(rollup);
             }
         }
+        must(log_write_end(&file), "tags");
+        if (log_block_is_due(&file))
+            must(log_block_make(&file), "block");
         must(log_execute(&file, "COMMIT"), "commit");
     }
     double took = seconds() - from;
@@ -113,18 +134,44 @@ static void time_stats(const char *path, const char *name,
     ob_buffer_deinit(&out);
 }
 
+/* The whole time by each group. */
+static void time_all_stats(const char *path, int64_t days, int64_t span_s)
+{
+    static const char *const names[] = {"", " and provider", " and model",
+                                        " and key", " and auth key"};
+    int64_t from_s = LOG_NOW_MS / 86400000 * 86400;
+    days = days ? days : 1;
+    for (size_t by = 0; by < OB_LEN(names); by++) {
+        ob_log_stats_query query = {.from_s = from_s,
+                                    .to_s = from_s + (days + 1) * 86400,
+                                    .span_s = span_s,
+                                    .group = (ob_log_group)by};
+        char name[64];
+        snprintf(name, sizeof(name), "stats of %d days by %s%s", (int)days,
+                 span_s == 3600 ? "hour" : "day", names[by]);
+        time_stats(path, name, &query);
+    }
+}
+
 int main(int argc, char **argv)
 {
-    if (argc != 3 && argc != 4)
+    if (argc < 3)
         return 2;
-    fill(argv[1], (unsigned)atoi(argv[2]),
-         argc == 4 ? (int64_t)atoi(argv[3]) * 1000 : 0);
-    if (argc == 4)
+    int64_t rows = atoi(argv[2]);
+    if (argc == 5 && strcmp(argv[3], "now") == 0) {
+        fill(argv[1], (unsigned)rows, (int64_t)atoi(argv[4]) * 1000);
         return 0;
+    }
+    int64_t days = argc > 3 ? atoi(argv[3]) : 0;
+    if (days)
+        apart_ms = days * 86400000 / rows;
+    if (argc > 4)
+        keys = atoi(argv[4]);
+    fill(argv[1], (unsigned)rows, 0);
     made_entry some;
     make_entry(&some, 1000);
     ob_slice id = some.entry.request_id;
-    int64_t half = LOG_NOW_MS + (int64_t)atoi(argv[2]) * 15;
+    int64_t half = LOG_NOW_MS + rows * apart_ms / 2;
 #define Q(name, ...)                                                           \
     time_query(argv[1], name, &(ob_log_query){.limit = 50, __VA_ARGS__})
     Q("all", .q = OB_S(""));
@@ -156,14 +203,18 @@ int main(int argc, char **argv)
       .verdict = OB_S("block"));
     Q("two halves of the keys and a model", .auth_key = OB_S("key-1"),
       .provider = OB_S("provider-1"), .q = OB_S("t3"));
+    time_all_stats(argv[1], days, 3600);
+    time_all_stats(argv[1], days, 86400);
     ob_log_stats_query stats = {.from_s = LOG_NOW_MS / 86400000 * 86400,
-                                .to_s =
-                                    LOG_NOW_MS / 86400000 * 86400 + 2 * 86400,
-                                .span_s = 3600};
-    time_stats(argv[1], "stats by hour", &stats);
+                                .to_s = LOG_NOW_MS / 86400000 * 86400 +
+                                        (days + 1) * 86400,
+                                .span_s = 3600,
+                                .group = OB_LOG_GROUP_KEY};
+    stats.model = OB_S("model-7");
+    time_stats(argv[1], "stats by hour and key, of one model", &stats);
     stats.group = OB_LOG_GROUP_MODEL;
-    time_stats(argv[1], "stats by hour and model", &stats);
-    stats.group = OB_LOG_GROUP_KEY;
-    time_stats(argv[1], "stats by hour and key", &stats);
+    stats.model = (ob_slice){NULL, 0};
+    stats.auth_key = OB_S("key-4");
+    time_stats(argv[1], "stats by hour and model, of an auth key", &stats);
     return 0;
 }

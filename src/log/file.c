@@ -14,8 +14,12 @@
 /* The WAL's index, and what is rounded. */
 #define SLACK_BYTES ((int64_t)512 << 10)
 
-extern const unsigned char ob_log_migration_0001[];
-static const unsigned char *const migrations[] = {ob_log_migration_0001};
+/* The first migration makes this version; an older file is moved aside. */
+#define VERSION_FIRST 2
+
+extern const unsigned char ob_log_migration_0002[];
+static const unsigned char *const migrations[] = {ob_log_migration_0002};
+#define VERSION (VERSION_FIRST + (int64_t)OB_LEN(migrations) - 1)
 
 static const char *const texts[] = {
 #define LOG_SQL(name, text) text,
@@ -95,14 +99,17 @@ static int migrate(log_file *file)
     int64_t application = pragma_number(file, "PRAGMA application_id");
     if (version < 0 || tables < 0 || (tables && application != APPLICATION_ID))
         return SQLITE_NOTADB;
-    /* One that a newer version made is moved aside as a damaged one is. */
-    if (version > (int64_t)OB_LEN(migrations))
+    /* What we cannot read is moved aside as a damaged one is. */
+    if (version > VERSION || (tables && version < VERSION_FIRST))
         return SQLITE_NOTADB;
-    if (version == (int64_t)OB_LEN(migrations))
+    if (version == VERSION)
         return SQLITE_OK;
+    if (!tables)
+        version = VERSION_FIRST - 1;
     int rc = log_execute(file, "BEGIN IMMEDIATE");
-    for (; !rc && version < (int64_t)OB_LEN(migrations); version++)
-        rc = log_execute(file, (const char *)migrations[version]);
+    for (; !rc && version < VERSION; version++)
+        rc = log_execute(file,
+                         (const char *)migrations[version + 1 - VERSION_FIRST]);
     (void)sqlite3_snprintf(sizeof(sql), sql,
                            "PRAGMA application_id = %d; PRAGMA user_version "
                            "= %d; COMMIT",
@@ -180,6 +187,7 @@ static void read_state(log_file *file)
     file->rows = file->next_id - file->oldest_id;
     file->oldest_ms = log_number(file, LOG_SQL_FIRST_MS, 0);
     file->last_ms = log_number(file, LOG_SQL_LAST_MS, 0);
+    log_blocks_read(file);
     for (size_t i = 0; i < LOG_SPANS; i++) {
         sqlite3_bind_int64(log_take(file, LOG_SQL_ROLLUPS), 1, log_spans[i]);
         file->rollups[i] = log_number(file, LOG_SQL_ROLLUPS, 0);
@@ -194,9 +202,11 @@ int log_file_open(log_file *file, const char *path)
     if (rc)
         return rc;
     file->names = log_names_new();
+    file->pending = calloc(1, sizeof(*file->pending));
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
-    rc = file->names ? sqlite3_open_v2(path, &file->db, flags, NULL)
-                     : SQLITE_NOMEM;
+    rc = file->names && file->pending
+             ? sqlite3_open_v2(path, &file->db, flags, NULL)
+             : SQLITE_NOMEM;
     if (!rc)
         rc = set_up(file);
     if (!rc)
@@ -216,5 +226,8 @@ void log_file_close(log_file *file)
         sqlite3_finalize(file->statements[i]);
     sqlite3_close(file->db);
     log_names_free(file->names);
+    if (file->pending)
+        ob_buffer_deinit(&file->pending->tags);
+    free(file->pending);
     *file = (log_file){0};
 }

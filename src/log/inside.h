@@ -50,7 +50,8 @@ typedef struct ob_tags {
 } ob_tags;
 
 int64_t ob_tag_of(ob_tag_kind kind, ob_slice text);
-/* Of the time that is the beginning of every request id: grows with it. */
+/* Of the time that is the beginning of every request id, to a quarter of a
+ * second: many requests share it. */
 int64_t ob_tag_of_request_id(ob_slice request_id);
 bool ob_is_request_id(ob_slice text);
 /* Adds each once; beyond OB_TAGS_MAX nothing. */
@@ -65,10 +66,27 @@ void ob_tags_add_words(ob_tags *tags, ob_slice text, size_t max);
 
 typedef struct log_names log_names;
 
-/* Spans of roll-ups. The odd ones are hours and days by key, and not by auth
- * key; the others are by auth key, and not by key. */
-#define LOG_SPANS 5
+/* Tags of the rows of an open transaction. */
+typedef struct log_pending {
+    int64_t first; /* the id of the first of them */
+    int64_t last;
+    ob_buffer tags; /* as in the table `recent` */
+} log_pending;
+
+/* What sums are kept by. */
+typedef enum log_shape {
+    LOG_BY_AUTH_KEY,  /* and provider and model */
+    LOG_BY_KEY,       /* and provider and model; by hour only */
+    LOG_BY_KEY_ALONE, /* and its provider */
+    LOG_BY_ONE,       /* provider, model or auth key */
+} log_shape;
+#define LOG_SHAPES 4
+
+/* Spans of roll-ups: seconds, and a shape on top. */
+#define LOG_SPANS 9
 extern const int64_t log_spans[LOG_SPANS];
+/* A place of a roll-up that stands for all names. */
+#define LOG_ALL INT64_C(-1)
 
 typedef enum log_sql {
 #define LOG_SQL(name, text) LOG_SQL_##name,
@@ -81,11 +99,14 @@ typedef struct log_file {
     sqlite3 *db;
     sqlite3_stmt *statements[LOG_SQL_COUNT];
     log_names *names;
+    log_pending *pending;
     int64_t next_id;
     int64_t oldest_id;
     int64_t rows;
     int64_t oldest_ms;
-    int64_t last_ms; /* of the newest row: they never go back */
+    int64_t last_ms;      /* of the newest row: they never go back */
+    int64_t blocks_end;   /* rows beyond it are in no block */
+    int64_t recent_bytes; /* of their tags */
     int64_t rollups[LOG_SPANS];
     int64_t page_bytes;
     int64_t pages_max;     /* by bytes_max */
@@ -121,8 +142,34 @@ bool log_name_is_kept(log_file *file, ob_slice text);
 
 /* ---- write.c ---- */
 
-/* Writes one row, in a transaction that is open. */
+/* Writes rows, in a transaction that is open: _begin, one after the other,
+ * and _end, which adds their tags. */
+void log_write_begin(log_file *file);
 int log_write(log_file *file, const ob_entry *entry, int64_t *id);
+int log_write_end(log_file *file);
+
+/* ---- blocks.c: tags of many rows, sorted ---- */
+
+#define BLOCK_ROWS 4096
+
+/* A bit for each row of a block, or of a part of the recent ones. */
+typedef struct log_bits {
+    uint64_t words[BLOCK_ROWS / 64];
+} log_bits;
+
+/* Adds the rows that a tag has in a block. */
+void log_ids_take(ob_slice ids, log_bits *bits);
+/* The next row's tags off `recent`; false: there is no more. */
+bool log_recent_take(ob_slice *recent, ob_slice *tags);
+int64_t log_tag_take(ob_slice *tags);
+/* What the file has of blocks. */
+void log_blocks_read(log_file *file);
+/* Are there enough rows for the next block? */
+bool log_block_is_due(const log_file *file);
+/* Makes it, in an open transaction. */
+int log_block_make(log_file *file);
+/* Deletes the blocks of rows that have all gone, up to the row `id`. */
+int log_blocks_drop(log_file *file, int64_t id);
 
 /* ---- retain.c ---- */
 
@@ -164,10 +211,9 @@ size_t log_bucket(int64_t ms);
 /* The time below which a share (per mille) of them lies; -1: there are none. */
 int64_t log_percentile(const uint32_t counts[HIST_BUCKETS], unsigned permille);
 void log_numbers_add(log_numbers *numbers, const log_numbers *other);
-void log_sums_add(log_sums *sums, const log_sums *other);
 void log_sums_cause(log_sums *sums, int64_t name, int64_t count);
-/* Adds what the columns from `first` on hold. */
-void log_sums_read(sqlite3_stmt *statement, int first, log_sums *sums);
+/* Adds what a roll-up's blob holds; its causes to `causes`. */
+void log_sums_read(ob_slice blob, log_numbers *numbers, log_sums *causes);
 
 typedef struct log_rollup log_rollup;
 log_rollup *log_rollup_new(void);
@@ -184,6 +230,8 @@ void log_rollup_clear(log_rollup *rollup);
 
 /* ---- read.c ---- */
 
+#define LOG_ASKED_MAX 16
+
 struct ob_log_reader {
     sqlite3 *db;
     int64_t until_ms; /* monotonic: it is interrupted then */
@@ -196,5 +244,33 @@ ob_status ob_log_failed(ob_log_reader *reader, int rc);
 /* The text of a name, appended to the arena; empty for 0. */
 ob_slice ob_log_name_text(ob_log_reader *reader, sqlite3_stmt *statement,
                           int64_t name, ob_arena *arena);
+
+/* ---- search.c ---- */
+
+typedef struct log_search {
+    ob_log_reader *reader;
+    int64_t tags[LOG_ASKED_MAX];
+    size_t count;
+    int64_t low; /* ids, both inclusive */
+    int64_t high;
+    int64_t blocks_end; /* rows beyond it are in no block */
+    /* Where it stands: the rows from `first` on that have all tags. */
+    int64_t first;
+    int64_t last; /* below `first`: nowhere yet */
+    log_bits bits;
+    sqlite3_stmt *block;
+    sqlite3_stmt *ids;
+    sqlite3_stmt *recent;
+} log_search;
+
+ob_status log_search_begin(log_search *s, ob_log_reader *reader,
+                           const ob_log_query *query, const ob_tags *tags);
+void log_search_end(log_search *s);
+/* Brings *id to the next row at or below it that has all tags; below `low`:
+ * there is none. */
+ob_status log_search_next(log_search *s, int64_t *id);
+/* The number that `sql` gives; unchanged where it gives no row. */
+ob_status log_search_number(ob_log_reader *reader, const char *sql,
+                            int64_t *number);
 
 #endif

@@ -29,6 +29,12 @@
 #define WAL_BYTES_PER_ROW 262144
 #define PATH_BYTES_MAX    4200
 
+/* What is read of an entry at some cost, and wanted twice. */
+typedef struct told {
+    ob_usage usage;
+    int64_t cost;
+} told;
+
 struct ob_log {
     ob_log_options options;
     char path[PATH_BYTES_MAX];
@@ -57,6 +63,7 @@ struct ob_log {
     int64_t rolled_ms;
     int64_t bytes_max;
     uint64_t lost_told;
+    told told[BATCH_MAX]; /* of the part that is being written */
 };
 
 static int64_t clock_ms(clockid_t clock)
@@ -242,6 +249,11 @@ static int act_tidy(ob_log *log, void *context)
     return log_tidy(&log->file, clock_ms(CLOCK_REALTIME));
 }
 
+static int act_block(ob_log *log, void *context)
+{
+    return log_block_make(&log->file);
+}
+
 static int act_rollup(ob_log *log, void *context)
 {
     return log_rollup_save(log->rollup, &log->file, (size_t)rows_at_once(log));
@@ -263,12 +275,22 @@ static uint64_t entry_size(const char *at)
     return size;
 }
 
-static void read_entry(ob_log *log, const char *bytes, ob_entry *entry)
+static void read_entry(ob_log *log, const char *bytes, ob_entry *entry,
+                       told *kept)
 {
     ob_entry_read(bytes, entry);
     ob_entry_read_usage(entry);
     if (log->options.cost)
         entry->cost = log->options.cost(log->options.context, entry);
+    *kept = (told){entry->usage, entry->cost};
+}
+
+static void read_again(const char *bytes, ob_entry *entry, const told *kept)
+{
+    ob_entry_read(bytes, entry);
+    entry->answer.len = 0;
+    entry->usage = kept->usage;
+    entry->cost = kept->cost;
 }
 
 static int act_write(ob_log *log, void *context)
@@ -278,12 +300,14 @@ static int act_write(ob_log *log, void *context)
     int64_t most = rows_at_once(log);
     ob_entry entry;
     part->first_id = log->file.next_id;
+    log_write_begin(&log->file);
     int64_t bytes_most = log->file.wal_bytes_max / 8;
     while (rest.len && (int64_t)part->rows < most &&
            (int64_t)part->len < bytes_most) {
         uint64_t size = entry_size(rest.ptr);
         int64_t id;
-        read_entry(log, rest.ptr + sizeof(size), &entry);
+        read_entry(log, rest.ptr + sizeof(size), &entry,
+                   &log->told[part->rows]);
         int rc = log_write(&log->file, &entry, &id);
         if (rc)
             return rc;
@@ -294,7 +318,7 @@ static int act_write(ob_log *log, void *context)
         rest = ob_slice_from(rest, sizeof(size) + size);
     }
     log->file.full = false;
-    return SQLITE_OK;
+    return log_write_end(&log->file);
 }
 
 static int roll_up(ob_log *log)
@@ -316,7 +340,7 @@ static void tell(ob_log *log, const batch_part *part)
     ob_entry entry;
     for (size_t i = 0; i < part->rows; i++) {
         uint64_t size = entry_size(rest.ptr);
-        read_entry(log, rest.ptr + sizeof(size), &entry);
+        read_again(rest.ptr + sizeof(size), &entry, &log->told[i]);
         rest = ob_slice_from(rest, sizeof(size) + size);
         if (!log_rollup_add(log->rollup, &log->file, &entry)) {
             (void)roll_up(log);
@@ -364,6 +388,17 @@ static int trim_much(ob_log *log, const ob_log_settings *settings, bool *more)
     return SQLITE_OK;
 }
 
+/* One that cannot be made now is tried again after the next batch. */
+static bool make_block_when_due(ob_log *log)
+{
+    if (!log_block_is_due(&log->file))
+        return true;
+    int rc = transact(log, act_block, NULL);
+    if (rc)
+        (void)failed(log, rc);
+    return !rc;
+}
+
 static bool commit_batch(ob_log *log, const ob_log_settings *settings)
 {
     while (log->batch_count) {
@@ -377,6 +412,8 @@ static bool commit_batch(ob_log *log, const ob_log_settings *settings)
             return false;
         }
         tell(log, &part);
+        if (!make_block_when_due(log))
+            return false;
     }
     ob_buffer_clear(&log->batch);
     return true;

@@ -1,11 +1,4 @@
-/*
- * read.c - finding requests.
- *
- * Each thing that is asked for is a list of rows, the newest first (the tags of
- * one value). What is in all lists is found by walking down all of them side
- * by side: a list that lies behind jumps. So an answer costs no more than the
- * rows of the rarest value, whatever is asked for together.
- */
+/* read.c - telling of requests: readers, lists and single rows. */
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,9 +6,7 @@
 
 #include "inside.h"
 
-#define READ_MS      2000
-#define LISTS_MAX    16
-#define STEPS_WALKED 8 /* before a list jumps */
+#define READ_MS 2000
 /* So many steps of SQLite's machine between two looks at the clock. */
 #define PROGRESS_STEPS 4000
 
@@ -100,94 +91,14 @@ ob_slice log_column(sqlite3_stmt *statement, int at)
 
 /* ---- which rows ---- */
 
-typedef struct list {
-    sqlite3_stmt *statement;
-    int64_t tag;
-    int64_t id; /* where it stands; below the range: it has ended */
-} list;
-
 typedef struct search {
     ob_log_reader *reader;
-    list lists[LISTS_MAX];
-    size_t count;
-    int64_t low; /* ids, both inclusive */
-    int64_t high;
+    log_search rows;
     ob_slice request_id; /* where it is asked for */
     sqlite3_stmt *row;
     sqlite3_stmt *name;
     ob_arena arena;
 } search;
-
-static ob_status number_of(search *s, const char *sql, int64_t *number)
-{
-    sqlite3_stmt *statement;
-    ob_status status = ob_log_prepare(s->reader, sql, &statement);
-    if (status)
-        return status;
-    int rc = sqlite3_step(statement);
-    if (rc == SQLITE_ROW)
-        *number = sqlite3_column_int64(statement, 0);
-    else if (rc != SQLITE_DONE)
-        status = ob_log_failed(s->reader, rc);
-    sqlite3_finalize(statement);
-    return status;
-}
-
-/* The first row that ended at `ms` or later: ends never go back, so half of
- * what is left is passed over with each look. */
-static ob_status first_since(search *s, int64_t ms, int64_t *id)
-{
-    sqlite3_stmt *statement;
-    ob_status status = ob_log_prepare(
-        s->reader,
-        "SELECT id, ended_ms FROM requests WHERE id >= ?1 ORDER BY id LIMIT 1",
-        &statement);
-    int64_t low = s->low;
-    int64_t high = s->high + 1;
-    while (!status && low < high) {
-        int64_t middle = low + (high - low) / 2;
-        sqlite3_bind_int64(statement, 1, middle);
-        int rc = sqlite3_step(statement);
-        bool later = rc == SQLITE_DONE;
-        if (rc == SQLITE_ROW) {
-            later = sqlite3_column_int64(statement, 1) >= ms;
-            middle = later ? middle : sqlite3_column_int64(statement, 0);
-        } else if (rc != SQLITE_DONE) {
-            status = ob_log_failed(s->reader, rc);
-        }
-        sqlite3_reset(statement);
-        if (later)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    sqlite3_finalize(statement);
-    *id = low;
-    return status;
-}
-
-static ob_status find_range(search *s, const ob_log_query *query)
-{
-    int64_t id;
-    s->low = 1;
-    s->high = 0;
-    ob_status status = number_of(s, "SELECT min(id) FROM requests", &s->low);
-    if (!status)
-        status = number_of(s, "SELECT max(id) FROM requests", &s->high);
-    if (!status && query->since_ms) {
-        status = first_since(s, query->since_ms, &id);
-        s->low = id;
-    }
-    if (!status && query->until_ms) {
-        status = first_since(s, query->until_ms, &id);
-        s->high = id - 1;
-    }
-    if (query->before && query->before - 1 < s->high)
-        s->high = query->before - 1;
-    if (query->after && query->after + 1 > s->low)
-        s->low = query->after + 1;
-    return status;
-}
 
 static void ask_for(const ob_log_query *query, search *s, ob_tags *tags)
 {
@@ -202,64 +113,8 @@ static void ask_for(const ob_log_query *query, search *s, ob_tags *tags)
         s->request_id = query->q;
         ob_tags_add(tags, ob_tag_of_request_id(query->q));
     } else {
-        ob_tags_add_words(tags, query->q, LISTS_MAX - tags->count);
+        ob_tags_add_words(tags, query->q, LOG_ASKED_MAX - tags->count);
     }
-}
-
-static ob_status open_lists(search *s, const ob_tags *tags)
-{
-    ob_status status = OB_OK;
-    for (size_t i = 0; !status && i < tags->count && i < LISTS_MAX; i++) {
-        list *l = &s->lists[s->count++];
-        *l = (list){.tag = tags->tags[i], .id = INT64_MAX};
-        status = ob_log_prepare(s->reader,
-                                "SELECT id FROM tags WHERE tag = ?1 AND id "
-                                "<= ?2 ORDER BY id DESC",
-                                &l->statement);
-    }
-    return status;
-}
-
-static ob_status step(search *s, list *l)
-{
-    int rc = sqlite3_step(l->statement);
-    if (rc == SQLITE_ROW)
-        l->id = sqlite3_column_int64(l->statement, 0);
-    else if (rc == SQLITE_DONE)
-        l->id = -1;
-    else
-        return ob_log_failed(s->reader, rc);
-    return OB_OK;
-}
-
-/* Brings the list to its first id at or below `id`. */
-static ob_status move(search *s, list *l, int64_t id)
-{
-    ob_status status = OB_OK;
-    if (l->id != INT64_MAX)
-        for (int i = 0; !status && i < STEPS_WALKED && l->id > id; i++)
-            status = step(s, l);
-    if (status || l->id <= id)
-        return status;
-    sqlite3_reset(l->statement);
-    sqlite3_bind_int64(l->statement, 1, l->tag);
-    sqlite3_bind_int64(l->statement, 2, id);
-    return step(s, l);
-}
-
-/* The next row at or below *id that is in all lists; below the range: none. */
-static ob_status next_match(search *s, int64_t *id)
-{
-    size_t agreed = 0;
-    ob_status status = OB_OK;
-    for (size_t at = 0; !status && agreed < s->count && *id >= s->low;
-         at = (at + 1) % s->count) {
-        list *l = &s->lists[at];
-        status = move(s, l, *id);
-        agreed = l->id == *id ? agreed + 1 : 1;
-        *id = l->id;
-    }
-    return status;
 }
 
 /* ---- rows ---- */
@@ -323,10 +178,10 @@ static ob_status load_row(search *s, int64_t id, ob_log_row *row)
         return OB_NOT_FOUND;
     if (rc != SQLITE_ROW)
         return ob_log_failed(s->reader, rc);
+    if (s->request_id.len && !ob_slice_eq(log_column(s->row, 3), s->request_id))
+        return OB_NOT_FOUND;
     read_row(s, row);
-    bool other =
-        s->request_id.len && !ob_slice_eq(row->request_id, s->request_id);
-    return other ? OB_NOT_FOUND : OB_OK;
+    return OB_OK;
 }
 
 static ob_status search_begin(search *s, ob_log_reader *reader)
@@ -343,8 +198,7 @@ static ob_status search_begin(search *s, ob_log_reader *reader)
 
 static void search_end(search *s)
 {
-    for (size_t i = 0; i < s->count; i++)
-        sqlite3_finalize(s->lists[i].statement);
+    log_search_end(&s->rows);
     sqlite3_finalize(s->row);
     sqlite3_finalize(s->name);
     ob_arena_deinit(&s->arena);
@@ -390,10 +244,10 @@ static ob_status take_row(search *s, int64_t id, found *f, ob_buffer *out)
 
 static ob_status walk(search *s, size_t limit, found *f, ob_buffer *out)
 {
-    int64_t id = s->high;
-    while (id >= s->low) {
-        ob_status status = next_match(s, &id);
-        if (status || id < s->low)
+    int64_t id = s->rows.high;
+    while (id >= s->rows.low) {
+        ob_status status = log_search_next(&s->rows, &id);
+        if (status || id < s->rows.low)
             return status;
         f->more = f->count == limit;
         if (f->more)
@@ -415,12 +269,11 @@ ob_status ob_log_find(ob_log_reader *reader, const ob_log_query *query,
     int64_t newest = 0;
     ob_status status = search_begin(&s, reader);
     if (!status)
-        status = number_of(&s, "SELECT max(id) FROM requests", &newest);
-    if (!status)
-        status = find_range(&s, query);
+        status =
+            log_search_number(reader, "SELECT max(id) FROM requests", &newest);
     ask_for(query, &s, &tags);
     if (!status)
-        status = open_lists(&s, &tags);
+        status = log_search_begin(&s.rows, reader, query, &tags);
     ob_buffer_append_str(out, "{\"requests\":[");
     if (!status)
         status = walk(&s, query->limit, &f, out);

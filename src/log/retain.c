@@ -8,7 +8,7 @@
 #define MINUTES_KEPT_S (2 * DAY_S)
 #define HOURS_KEPT_S   (90 * DAY_S)
 /* What a roll-up takes, roughly; all of them at most half of the file. */
-#define ROLLUP_BYTES 256
+#define ROLLUP_BYTES 128
 #define ROLLUP_STEP  500
 #define VACUUM_STEP  "PRAGMA incremental_vacuum(256)"
 
@@ -19,31 +19,6 @@ static bool is_too_large(log_file *file)
     return file->full || used * 100 > file->pages_max * USED_MOST;
 }
 
-static int drop_tag(log_file *file, int64_t tag, int64_t id)
-{
-    sqlite3_stmt *statement = log_take(file, LOG_SQL_TAG_DROP);
-    sqlite3_bind_int64(statement, 1, tag);
-    sqlite3_bind_int64(statement, 2, id);
-    return log_run(statement);
-}
-
-static int drop_tags(log_file *file, sqlite3_stmt *row, int64_t id)
-{
-    ob_slice request_id = log_column(row, 2);
-    ob_slice packed = log_column(row, 3);
-    int rc = SQLITE_OK;
-    if (ob_is_request_id(request_id))
-        rc = drop_tag(file, ob_tag_of_request_id(request_id), id);
-    for (; !rc && packed.len >= OB_TAG_BYTES;
-         packed = ob_slice_from(packed, OB_TAG_BYTES)) {
-        uint64_t tag = 0;
-        for (size_t k = 0; k < OB_TAG_BYTES; k++)
-            tag |= (uint64_t)(unsigned char)packed.ptr[k] << 8 * k;
-        rc = drop_tag(file, (int64_t)tag, id);
-    }
-    return rc;
-}
-
 static int drop_until(log_file *file, log_sql sql, int64_t id)
 {
     sqlite3_stmt *statement = log_take(file, sql);
@@ -51,8 +26,8 @@ static int drop_until(log_file *file, log_sql sql, int64_t id)
     return log_run(statement);
 }
 
-/* The tags of the first rows that ended before `before_ms`. */
-static int drop_oldest(log_file *file, int64_t before_ms, int64_t max,
+/* The last of the first `max` rows that ended before `before_ms`. */
+static int find_oldest(log_file *file, int64_t before_ms, int64_t max,
                        int64_t *last_id, int64_t *count)
 {
     sqlite3_stmt *oldest = log_take(file, LOG_SQL_OLDEST);
@@ -61,15 +36,18 @@ static int drop_oldest(log_file *file, int64_t before_ms, int64_t max,
     while ((rc = sqlite3_step(oldest)) == SQLITE_ROW &&
            sqlite3_column_int64(oldest, 1) < before_ms) {
         *last_id = sqlite3_column_int64(oldest, 0);
-        int failed = drop_tags(file, oldest, *last_id);
-        if (failed) {
-            sqlite3_reset(oldest);
-            return failed;
-        }
         ++*count;
     }
     int reset = sqlite3_reset(oldest);
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : reset;
+}
+
+static int drop_rows(log_file *file, int64_t last_id)
+{
+    int rc = drop_until(file, LOG_SQL_ROWS_DROP, last_id);
+    if (!rc)
+        rc = drop_until(file, LOG_SQL_BODIES_DROP, last_id);
+    return rc ? rc : log_blocks_drop(file, last_id);
 }
 
 int log_trim(log_file *file, const ob_log_settings *settings, int64_t now_ms,
@@ -84,11 +62,9 @@ int log_trim(log_file *file, const ob_log_settings *settings, int64_t now_ms,
         before_ms = INT64_MAX;
     else if (file->oldest_ms >= before_ms)
         return SQLITE_OK;
-    int rc = drop_oldest(file, before_ms, max, &last_id, deleted);
+    int rc = find_oldest(file, before_ms, max, &last_id, deleted);
     if (!rc && *deleted)
-        rc = drop_until(file, LOG_SQL_ROWS_DROP, last_id);
-    if (!rc && *deleted)
-        rc = drop_until(file, LOG_SQL_BODIES_DROP, last_id);
+        rc = drop_rows(file, last_id);
     if (rc || !*deleted)
         return rc;
     file->rows -= *deleted;
@@ -121,7 +97,8 @@ static int trim_rollups(log_file *file, int64_t now_ms)
 {
     /* Of log_spans; 0: for ever. */
     static const int64_t kept_s[LOG_SPANS] = {MINUTES_KEPT_S, HOURS_KEPT_S, 0,
-                                              HOURS_KEPT_S, 0};
+                                              HOURS_KEPT_S,   HOURS_KEPT_S, 0,
+                                              MINUTES_KEPT_S, HOURS_KEPT_S, 0};
     int64_t most = log_rollups_max(file);
     int64_t now_s = now_ms / 1000;
     int rc = SQLITE_OK;

@@ -20,19 +20,36 @@ typedef struct series {
     size_t capacity;
 } series;
 
+/* Groups by their requests. */
+typedef struct rank {
+    int64_t group;
+    int64_t requests;
+    size_t series;
+    bool used;
+} rank;
+
+typedef struct ranking {
+    rank *slots; /* a power of two; half of them in use at most */
+    size_t size;
+    size_t count;
+} ranking;
+
 typedef struct stats {
     ob_log_reader *reader;
     const ob_log_stats_query *query;
     series all[OB_LOG_GROUPS_MAX + 1]; /* the last: all others */
     size_t count;
     log_sums total;
+    ranking ranks;
     int64_t names[3]; /* that are asked for */
+    log_shape shape;  /* of the sums that answer it */
+    char where[400];
     sqlite3_stmt *name;
     ob_arena arena;
 } stats;
 
 /* One that is there under no name. */
-#define NO_NAME INT64_C(-1)
+#define NO_NAME INT64_C(-2)
 
 /* ---- reading ---- */
 
@@ -55,13 +72,80 @@ static ob_status number_of_name(stats *s, ob_slice text, int64_t *number)
     return OB_OK;
 }
 
+/* ---- groups ---- */
+
+static rank *rank_of(const ranking *ranks, int64_t group)
+{
+    size_t at = (size_t)((uint64_t)group * 0x9e3779b97f4a7c15ULL >> 32);
+    at &= ranks->size - 1;
+    while (ranks->slots[at].used && ranks->slots[at].group != group)
+        at = (at + 1) & (ranks->size - 1);
+    return &ranks->slots[at];
+}
+
+static bool grow(ranking *ranks)
+{
+    size_t size = ranks->size ? 4 * ranks->size : 64;
+    ranking grown = {calloc(size, sizeof(rank)), size, ranks->count};
+    if (!grown.slots)
+        return false;
+    for (size_t i = 0; i < ranks->size; i++)
+        if (ranks->slots[i].used)
+            *rank_of(&grown, ranks->slots[i].group) = ranks->slots[i];
+    free(ranks->slots);
+    *ranks = grown;
+    return true;
+}
+
+static bool count_group(stats *s, int64_t group, int64_t requests)
+{
+    if (2 * s->ranks.count >= s->ranks.size && !grow(&s->ranks))
+        return false;
+    rank *found = rank_of(&s->ranks, group);
+    if (!found->used)
+        *found = (rank){group, 0, OB_LOG_GROUPS_MAX, true};
+    s->ranks.count += !found->requests;
+    found->requests += requests;
+    return true;
+}
+
+static bool is_before(const rank *a, const rank *b)
+{
+    return a->requests != b->requests ? a->requests > b->requests
+                                      : a->group < b->group;
+}
+
+/* The first `most` get a series each. */
+static void choose_groups(stats *s, size_t most)
+{
+    rank *first[OB_LOG_GROUPS_MAX + 1];
+    size_t count = 0;
+    for (size_t i = 0; i < s->ranks.size; i++) {
+        rank *r = &s->ranks.slots[i];
+        if (!r->used || (count == most && !is_before(r, first[count - 1])))
+            continue;
+        size_t at = count < most ? count++ : count - 1;
+        for (; at && is_before(r, first[at - 1]); at--)
+            first[at] = first[at - 1];
+        first[at] = r;
+    }
+    for (size_t i = 0; i < count; i++) {
+        first[i]->series = i;
+        s->all[i].group = first[i]->group;
+    }
+    s->count = count;
+}
+
 static series *series_of(stats *s, int64_t group)
 {
-    for (size_t i = 0; i < s->count; i++)
-        if (s->all[i].group == group)
-            return &s->all[i];
-    return &s->all[s->count];
+    if (s->query->group == OB_LOG_GROUP_NONE)
+        return &s->all[0];
+    const rank *found = rank_of(&s->ranks, group);
+    bool own = found->used && found->series < s->count;
+    return &s->all[own ? found->series : s->count];
 }
+
+/* ---- rows ---- */
 
 /* Rows come in the order of their time. */
 static log_numbers *point_of(series *of, int64_t at)
@@ -80,101 +164,113 @@ static log_numbers *point_of(series *of, int64_t at)
     return &of->points[of->count++].n;
 }
 
-/* The column of each group: at, provider, model, key_id, auth_key. */
-static const int columns[] = {[OB_LOG_GROUP_PROVIDER] = 1,
-                              [OB_LOG_GROUP_MODEL] = 2,
-                              [OB_LOG_GROUP_KEY] = 3,
-                              [OB_LOG_GROUP_AUTH_KEY] = 4};
+/* The column of each group. */
+static const char *const columns[] = {[OB_LOG_GROUP_NONE] = "0",
+                                      [OB_LOG_GROUP_PROVIDER] = "provider",
+                                      [OB_LOG_GROUP_MODEL] = "model",
+                                      [OB_LOG_GROUP_KEY] = "key_id",
+                                      [OB_LOG_GROUP_AUTH_KEY] = "auth_key"};
 
-static ob_status add_row(stats *s, sqlite3_stmt *row)
-{
-    ob_log_group by = s->query->group;
-    log_sums sums = {.cause_count = 0};
-    log_sums_read(row, 5, &sums);
-    int64_t group =
-        by == OB_LOG_GROUP_NONE ? 0 : sqlite3_column_int64(row, columns[by]);
-    series *of = series_of(s, group);
-    log_numbers *at = point_of(of, sqlite3_column_int64(row, 0));
-    if (!at)
-        return OB_NO_MEMORY;
-    log_numbers_add(at, &sums.n);
-    log_numbers_add(&of->total, &sums.n);
-    log_sums_add(&s->total, &sums);
-    return OB_OK;
-}
-
-#define WHERE                                                                  \
-    " FROM rollups WHERE span = ?1 AND at >= ?2 AND at < ?3 AND (?4 = 0 OR "   \
-    "provider = ?4) AND (?5 = 0 OR model = ?5) AND (?6 = 0 OR auth_key = ?6) " \
-    "AND (?7 = 0 OR key_id = ?7) "
-
-static ob_status ask(stats *s, const char *sql, sqlite3_stmt **row)
+/* The smallest sums that can answer it. */
+static void choose_shape(stats *s)
 {
     const ob_log_stats_query *q = s->query;
-    bool by_key = q->key_id || q->group == OB_LOG_GROUP_KEY;
-    const int64_t values[] = {q->span_s + by_key, q->from_s,   q->to_s,
-                              s->names[0],        s->names[1], s->names[2],
+    bool provider = s->names[0] || q->group == OB_LOG_GROUP_PROVIDER;
+    bool model = s->names[1] || q->group == OB_LOG_GROUP_MODEL;
+    bool auth_key = s->names[2] || q->group == OB_LOG_GROUP_AUTH_KEY;
+    bool one = provider + model + auth_key <= 1;
+    if (q->key_id || q->group == OB_LOG_GROUP_KEY)
+        s->shape = model ? LOG_BY_KEY : LOG_BY_KEY_ALONE;
+    else
+        s->shape = one ? LOG_BY_ONE : LOG_BY_AUTH_KEY;
+    const char *only = s->shape != LOG_BY_ONE ? ""
+                       : model                ? " AND model >= 0"
+                       : auth_key             ? " AND auth_key >= 0"
+                                              : " AND provider >= 0";
+    (void)snprintf(
+        s->where, sizeof(s->where),
+        " FROM rollups WHERE span = ?1 AND at >= ?2 AND at < ?3%s%s%s%s%s",
+        only, s->names[0] ? " AND provider = ?4" : "",
+        s->names[1] ? " AND model = ?5" : "",
+        s->names[2] ? " AND auth_key = ?6" : "",
+        q->key_id ? " AND key_id = ?7" : "");
+}
+
+static ob_status ask(stats *s, const char *what, sqlite3_stmt **row)
+{
+    const ob_log_stats_query *q = s->query;
+    /* Their days are summed up from hours. */
+    int64_t span_s = s->shape == LOG_BY_KEY ? 3600 : q->span_s;
+    const int64_t values[] = {span_s + (int64_t)s->shape,
+                              q->from_s,
+                              q->to_s,
+                              s->names[0],
+                              s->names[1],
+                              s->names[2],
                               q->key_id};
+    char sql[600];
+    (void)snprintf(sql, sizeof(sql), "SELECT %s, %s%s ORDER BY span, at",
+                   columns[q->group], what, s->where);
     ob_status status = ob_log_prepare(s->reader, sql, row);
     for (int i = 0; !status && i < (int)OB_LEN(values); i++)
-        sqlite3_bind_int64(*row, 1 + i, values[i]);
+        (void)sqlite3_bind_int64(*row, 1 + i, values[i]);
     return status;
+}
+
+typedef bool (*take_row)(stats *s, sqlite3_stmt *row);
+
+static ob_status read_rows(stats *s, const char *what, take_row take)
+{
+    sqlite3_stmt *row;
+    ob_status status = ask(s, what, &row);
+    if (status)
+        return status;
+    int rc = SQLITE_DONE;
+    while (!status && (rc = sqlite3_step(row)) == SQLITE_ROW)
+        status = take(s, row) ? OB_OK : OB_NO_MEMORY;
+    if (!status && rc != SQLITE_DONE)
+        status = ob_log_failed(s->reader, rc);
+    sqlite3_finalize(row);
+    return status;
+}
+
+static bool rank_row(stats *s, sqlite3_stmt *row)
+{
+    return count_group(s, sqlite3_column_int64(row, 0),
+                       sqlite3_column_int64(row, 1));
+}
+
+static bool add_row(stats *s, sqlite3_stmt *row)
+{
+    series *of = series_of(s, sqlite3_column_int64(row, 0));
+    int64_t time_s = sqlite3_column_int64(row, 1);
+    log_numbers *at = point_of(of, time_s - time_s % s->query->span_s);
+    if (at)
+        log_sums_read(log_column(row, 2), at, &s->total);
+    return at != NULL;
 }
 
 /* The groups that get a series, by their requests. */
 static ob_status find_groups(stats *s)
 {
-    static const char *const sql[] = {
-        [OB_LOG_GROUP_PROVIDER] = "SELECT provider, sum(requests)" WHERE
-                                  "GROUP BY 1 ORDER BY 2 DESC, 1",
-        [OB_LOG_GROUP_MODEL] =
-            "SELECT model, sum(requests)" WHERE "GROUP BY 1 ORDER BY 2 DESC, 1",
-        [OB_LOG_GROUP_KEY] = "SELECT key_id, sum(requests)" WHERE
-                             "GROUP BY 1 ORDER BY 2 DESC, 1",
-        [OB_LOG_GROUP_AUTH_KEY] = "SELECT auth_key, sum(requests)" WHERE
-                                  "GROUP BY 1 ORDER BY 2 DESC, 1",
-    };
     const ob_log_stats_query *q = s->query;
-    sqlite3_stmt *row;
     size_t points = (size_t)((q->to_s - q->from_s) / q->span_s) + 1;
     size_t most = POINTS_ALL_MAX / points;
-    if (most > OB_LOG_GROUPS_MAX)
-        most = OB_LOG_GROUPS_MAX;
     if (q->group == OB_LOG_GROUP_NONE) {
         s->count = 1;
         return OB_OK;
     }
-    ob_status status = ask(s, sql[q->group], &row);
-    if (status)
-        return status;
-    int rc = SQLITE_DONE;
-    while (s->count < most && (rc = sqlite3_step(row)) == SQLITE_ROW)
-        s->all[s->count++].group = sqlite3_column_int64(row, 0);
-    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-        status = ob_log_failed(s->reader, rc);
-    sqlite3_finalize(row);
+    ob_status status = read_rows(s, "requests", rank_row);
+    if (!status)
+        choose_groups(s, most < OB_LOG_GROUPS_MAX ? most : OB_LOG_GROUPS_MAX);
     return status;
 }
 
-static ob_status read_rows(stats *s)
+static void add_points(stats *s)
 {
-    sqlite3_stmt *row;
-    ob_status status =
-        ask(s,
-            "SELECT at, provider, model, key_id, auth_key, requests, ok, "
-            "attempts, tokens_in, tokens_out, tokens_cached, "
-            "tokens_reasoning, cost, first_byte, total, causes" WHERE
-            "ORDER BY span, at",
-            &row);
-    if (status)
-        return status;
-    int rc = SQLITE_DONE;
-    while (!status && (rc = sqlite3_step(row)) == SQLITE_ROW)
-        status = add_row(s, row);
-    if (!status && rc != SQLITE_DONE)
-        status = ob_log_failed(s->reader, rc);
-    sqlite3_finalize(row);
-    return status;
+    for (size_t i = 0; i <= s->count; i++)
+        for (size_t k = 0; k < s->all[i].count; k++)
+            log_numbers_add(&s->all[i].total, &s->all[i].points[k].n);
 }
 
 static ob_status find_names(stats *s)
@@ -309,9 +405,14 @@ static ob_status collect(stats *s)
         s->reader, "SELECT text FROM names WHERE id = ?1", &s->name);
     if (!status)
         status = find_names(s);
+    if (status)
+        return status;
+    choose_shape(s);
+    status = find_groups(s);
     if (!status)
-        status = find_groups(s);
-    return status ? status : read_rows(s);
+        status = read_rows(s, "at, sums", add_row);
+    add_points(s);
+    return status;
 }
 
 ob_status ob_log_stats(ob_log_reader *reader, const ob_log_stats_query *query,
@@ -328,6 +429,7 @@ ob_status ob_log_stats(ob_log_reader *reader, const ob_log_stats_query *query,
         write_all(s, out);
     for (size_t i = 0; i <= s->count; i++)
         free(s->all[i].points);
+    free(s->ranks.slots);
     sqlite3_finalize(s->name);
     ob_arena_deinit(&s->arena);
     free(s);

@@ -5,8 +5,9 @@
  */
 #include "inside.h"
 
-#define VALUE_BITS 44
-#define VALUE_MASK (((uint64_t)1 << VALUE_BITS) - 1)
+#define VALUE_BITS      44
+#define REQUEST_ID_BITS 8 /* of milliseconds */
+#define VALUE_MASK      (((uint64_t)1 << VALUE_BITS) - 1)
 
 static int64_t tag(ob_tag_kind kind, uint64_t value)
 {
@@ -40,7 +41,7 @@ int64_t ob_tag_of_request_id(ob_slice request_id)
     uint64_t value = 0;
     for (size_t i = 0; i < OB_REQUEST_ID_TIME && i < request_id.len; i++)
         value = value << 5 | (uint64_t)(digit(request_id.ptr[i]) & 31);
-    return tag(OB_TAG_REQUEST_ID, value);
+    return tag(OB_TAG_REQUEST_ID, value >> REQUEST_ID_BITS);
 }
 
 void ob_tags_add(ob_tags *tags, int64_t added)

@@ -1,4 +1,4 @@
-/* write.c - one entry as a row and its tags. */
+/* write.c - entries as rows, and their tags as one row for all. */
 #include "inside.h"
 
 typedef struct writing {
@@ -8,7 +8,6 @@ typedef struct writing {
     ob_tags tags;
     ob_buffer metadata;
     ob_buffer detail;
-    char packed[OB_TAGS_MAX * OB_TAG_BYTES];
 } writing;
 
 /* [[provider,model,key id,key,began,took,status,verdict,reason,"words"?],…] */
@@ -62,16 +61,9 @@ static void find_tags(writing *w)
     ob_tags_add_text(&w->tags, OB_TAG_AUTH_KEY, entry->auth_key);
     ob_tags_add_text(&w->tags, OB_TAG_ERROR, w->row.error);
     ob_tags_add_status(&w->tags, entry->status);
+    if (ob_is_request_id(entry->request_id))
+        ob_tags_add(&w->tags, ob_tag_of_request_id(entry->request_id));
     ob_tags_add_words(&w->tags, ob_buffer_slice(&w->metadata), OB_WORDS_TAGGED);
-}
-
-static ob_slice pack_tags(writing *w)
-{
-    for (size_t i = 0; i < w->tags.count; i++)
-        for (size_t k = 0; k < OB_TAG_BYTES; k++)
-            w->packed[i * OB_TAG_BYTES + k] =
-                (char)((uint64_t)w->tags.tags[i] >> 8 * k);
-    return ob_slice_make(w->packed, w->tags.count * OB_TAG_BYTES);
 }
 
 static void bind_told(sqlite3_stmt *statement, int at, int64_t number)
@@ -118,29 +110,24 @@ static int add_row(writing *w)
     else
         sqlite3_bind_null(s, 25);
     log_bind(s, 26, ob_buffer_slice(&w->detail));
-    ob_slice tags = pack_tags(w);
-    sqlite3_bind_blob64(s, 27, tags.ptr, tags.len, SQLITE_STATIC);
-    sqlite3_bind_int64(s, 28, row->total_ms);
+    sqlite3_bind_int64(s, 27, row->total_ms);
     return log_run(s);
 }
 
-static int add_tag(log_file *file, int64_t tag, int64_t id)
+static int keep_tags(writing *w)
 {
-    sqlite3_stmt *statement = log_take(file, LOG_SQL_TAG_ADD);
-    sqlite3_bind_int64(statement, 1, tag);
-    sqlite3_bind_int64(statement, 2, id);
-    return log_run(statement);
-}
-
-static int add_tags(writing *w)
-{
-    int rc = SQLITE_OK;
-    if (ob_is_request_id(w->row.request_id))
-        rc = add_tag(w->file, ob_tag_of_request_id(w->row.request_id),
-                     w->row.id);
-    for (size_t i = 0; !rc && i < w->tags.count; i++)
-        rc = add_tag(w->file, w->tags.tags[i], w->row.id);
-    return rc;
+    log_pending *pending = w->file->pending;
+    char packed[1 + OB_TAGS_MAX * OB_TAG_BYTES];
+    size_t len = 0;
+    packed[len++] = (char)w->tags.count;
+    for (size_t i = 0; i < w->tags.count; i++)
+        for (size_t k = 0; k < OB_TAG_BYTES; k++)
+            packed[len++] = (char)((uint64_t)w->tags.tags[i] >> 8 * k);
+    if (!ob_buffer_slice(&pending->tags).len)
+        pending->first = w->row.id;
+    pending->last = w->row.id;
+    ob_buffer_append(&pending->tags, ob_slice_make(packed, len));
+    return pending->tags.failed ? SQLITE_NOMEM : SQLITE_OK;
 }
 
 static int add_bodies(writing *w)
@@ -163,8 +150,27 @@ static int write_all(writing *w)
         return SQLITE_NOMEM;
     int rc = add_row(w);
     if (!rc)
-        rc = add_tags(w);
+        rc = keep_tags(w);
     return rc ? rc : add_bodies(w);
+}
+
+void log_write_begin(log_file *file)
+{
+    ob_buffer_clear(&file->pending->tags);
+}
+
+int log_write_end(log_file *file)
+{
+    log_pending *pending = file->pending;
+    ob_slice tags = ob_buffer_slice(&pending->tags);
+    sqlite3_stmt *statement = log_take(file, LOG_SQL_RECENT_ADD);
+    if (!tags.len)
+        return SQLITE_OK;
+    sqlite3_bind_int64(statement, 1, pending->last);
+    sqlite3_bind_int64(statement, 2, pending->first);
+    sqlite3_bind_blob64(statement, 3, tags.ptr, tags.len, SQLITE_STATIC);
+    file->recent_bytes += (int64_t)tags.len;
+    return log_run(statement);
 }
 
 int log_write(log_file *file, const ob_entry *entry, int64_t *id)

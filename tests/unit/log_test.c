@@ -117,6 +117,18 @@ static void push_made(unsigned n)
         doze(5);
 }
 
+/* With a body, so that few rows fill a file. */
+static void push_large(unsigned n)
+{
+    static char body[800];
+    made_entry made;
+    memset(body, 'b', sizeof(body));
+    make_entry(&made, n);
+    made.entry.request_body = ob_slice_make(body, sizeof(body));
+    while (!push(&made.entry))
+        doze(5);
+}
+
 static void wait_for_rows(uint64_t rows)
 {
     for (int i = 0; i < 3000 && ob_log_count(here.log).rows != rows; i++)
@@ -284,6 +296,196 @@ static void times_bound_what_is_found(void **state)
     stop();
 }
 
+/* ---- blocks ---- */
+
+static void write_rows(log_file *file, unsigned from, unsigned to)
+{
+    made_entry made;
+    int64_t id;
+    assert_int_equal(log_execute(file, "BEGIN IMMEDIATE"), SQLITE_OK);
+    log_write_begin(file);
+    for (unsigned n = from; n < to; n++) {
+        make_entry(&made, n);
+        assert_int_equal(log_write(file, &made.entry, &id), SQLITE_OK);
+        if (!file->rows++)
+            file->oldest_ms = file->last_ms;
+    }
+    assert_int_equal(log_write_end(file), SQLITE_OK);
+    assert_int_equal(log_execute(file, "COMMIT"), SQLITE_OK);
+}
+
+static void make_blocks(log_file *file)
+{
+    while (log_block_is_due(file)) {
+        assert_int_equal(log_execute(file, "BEGIN IMMEDIATE"), SQLITE_OK);
+        assert_int_equal(log_block_make(file), SQLITE_OK);
+        assert_int_equal(log_execute(file, "COMMIT"), SQLITE_OK);
+    }
+}
+
+/* In transactions of 300, so that one of them straddles each block's end. */
+static void fill_file(log_file *file, unsigned rows)
+{
+    assert_int_equal(log_file_open(file, here.file), SQLITE_OK);
+    assert_int_equal(log_file_limit(file, 64 * MIB), SQLITE_OK);
+    for (unsigned n = (unsigned)file->next_id - 1; n < rows; n += 300) {
+        write_rows(file, n, n + 300 < rows ? n + 300 : rows);
+        make_blocks(file);
+    }
+}
+
+static bool has_both(unsigned n)
+{
+    made_entry made;
+    make_entry(&made, n);
+    return ob_slice_eq(made.entry.provider, OB_S("provider-3")) &&
+           made.entry.status == 429;
+}
+
+/* All pages of `limit` rows, from row `high` down to `low`, have just those
+ * rows that a look at each entry finds. */
+static void assert_pages(int64_t low, int64_t high, size_t limit)
+{
+    ob_log_query query = {.limit = limit,
+                          .before = high + 1,
+                          .provider = OB_S("provider-3"),
+                          .status = OB_S("429")};
+    const char *next = "\"";
+    const char *at = NULL;
+    for (int64_t id = high; id >= low; id--) {
+        if (!has_both((unsigned)id - 1))
+            continue;
+        if (!at || !(at = strstr(at, "{\"id\":\""))) {
+            assert_non_null(next);
+            at = strstr(find(&query), "{\"id\":\"");
+            next = strstr(here.out.data, "\"next\":\"");
+            query.before = next ? atoll(next + strlen("\"next\":\"")) : 0;
+        }
+        assert_non_null(at);
+        at += strlen("{\"id\":\"");
+        assert_int_equal(atoll(at), id);
+    }
+    assert_null(next);
+    assert_null(strstr(at, "{\"id\":\""));
+}
+
+static void pages_go_across_blocks_and_through_their_middle(void **state)
+{
+    log_file file;
+    fill_file(&file, 2 * BLOCK_ROWS + 700);
+    assert_int_equal(number("SELECT count(*) FROM blocks"), 2);
+    assert_int_equal(number("SELECT max(last) FROM blocks"), 2 * BLOCK_ROWS);
+    assert_true(number("SELECT min(first) FROM recent") <= 2 * BLOCK_ROWS);
+    assert_pages(1, 2 * BLOCK_ROWS + 700, 7);
+    assert_pages(1, 2 * BLOCK_ROWS + 700, 200);
+    static const int64_t edges[] = {1,
+                                    2,
+                                    BLOCK_ROWS - 1,
+                                    BLOCK_ROWS,
+                                    BLOCK_ROWS + 1,
+                                    2 * BLOCK_ROWS,
+                                    2 * BLOCK_ROWS + 1,
+                                    2 * BLOCK_ROWS + 700};
+    made_entry made;
+    for (size_t i = 0; i < OB_LEN(edges); i++) {
+        make_entry(&made, (unsigned)edges[i] - 1);
+        assert_int_equal(ROWS(.q = made.entry.request_id), 1);
+        assert_int_equal(ROWS(.auth_key = made.entry.auth_key,
+                              .before = edges[i] + 1, .after = edges[i] - 1),
+                         1);
+    }
+    log_file_close(&file);
+}
+
+static void block_goes_with_its_last_row(void **state)
+{
+    log_file file;
+    int64_t deleted;
+    ob_log_settings settings = {.days_max = 36500};
+    fill_file(&file, 2 * BLOCK_ROWS + 10);
+    static const int64_t steps[] = {1000, BLOCK_ROWS - 1001, 1,
+                                    1,    BLOCK_ROWS - 1,    4};
+    static const int64_t blocks[] = {2, 2, 1, 1, 0, 0};
+    int64_t gone = 0;
+    for (size_t i = 0; i < OB_LEN(steps); i++) {
+        file.full = true;
+        assert_int_equal(
+            log_trim(&file, &settings, LOG_NOW_MS, steps[i], &deleted),
+            SQLITE_OK);
+        gone += steps[i];
+        assert_int_equal(deleted, steps[i]);
+        assert_int_equal(file.oldest_id, gone + 1);
+        assert_int_equal(number("SELECT count(*) FROM blocks"), blocks[i]);
+        assert_int_equal(number("SELECT count(DISTINCT block) FROM tags"),
+                         blocks[i]);
+        if (gone < 2 * BLOCK_ROWS - 1000)
+            assert_pages(gone + 1, 2 * BLOCK_ROWS + 10, 50);
+    }
+    /* What comes later makes a block that begins with the oldest row. */
+    log_file_close(&file);
+    fill_file(&file, 3 * BLOCK_ROWS + 10);
+    assert_int_equal(number("SELECT min(first) FROM blocks"), gone + 1);
+    assert_pages(gone + 1, 3 * BLOCK_ROWS + 10, 50);
+    log_file_close(&file);
+}
+
+/* As where each caller makes up words: a block's size is bounded. */
+static void block_of_rows_with_many_tags_is_shorter(void **state)
+{
+    log_file file;
+    made_entry made;
+    char metadata[300];
+    int64_t id;
+    assert_int_equal(log_file_open(&file, here.file), SQLITE_OK);
+    assert_int_equal(log_file_limit(&file, 64 * MIB), SQLITE_OK);
+    assert_int_equal(log_execute(&file, "BEGIN IMMEDIATE"), SQLITE_OK);
+    log_write_begin(&file);
+    for (unsigned n = 0; n < 3000; n++) {
+        make_entry(&made, n);
+        int len = snprintf(metadata, sizeof(metadata), "{\"a\":\"");
+        for (unsigned k = 0; k < 20; k++)
+            len += snprintf(metadata + len, sizeof(metadata) - (size_t)len,
+                            "w%u ", n * 20 + k);
+        len += snprintf(metadata + len, sizeof(metadata) - (size_t)len, "\"}");
+        made.entry.metadata = ob_slice_make(metadata, (size_t)len);
+        assert_int_equal(log_write(&file, &made.entry, &id), SQLITE_OK);
+        file.rows++;
+    }
+    assert_int_equal(log_write_end(&file), SQLITE_OK);
+    assert_int_equal(log_execute(&file, "COMMIT"), SQLITE_OK);
+    make_blocks(&file);
+    assert_true(number("SELECT max(last - first) FROM blocks") < 2500);
+    assert_true(number("SELECT max(count) FROM (SELECT count(*) AS count FROM "
+                       "tags GROUP BY block)") <= 65536);
+    static const unsigned rows[] = {0, 2000, 2999};
+    for (size_t i = 0; i < OB_LEN(rows); i++) {
+        char word[16];
+        int len = snprintf(word, sizeof(word), "w%u", rows[i] * 20 + 19);
+        assert_int_equal(ROWS(.q = ob_slice_make(word, (size_t)len)), 1);
+    }
+    log_file_close(&file);
+}
+
+static void file_of_an_older_version_is_moved_aside(void **state)
+{
+    sqlite3 *db;
+    char aside[160];
+    assert_int_equal(sqlite3_open(here.file, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db,
+                                  "CREATE TABLE requests (id); PRAGMA "
+                                  "application_id = 0x4f426c67; PRAGMA "
+                                  "user_version = 1",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(db);
+    start();
+    push_made(0);
+    wait_for_rows(1);
+    stop();
+    snprintf(aside, sizeof(aside), "%s.broken", here.file);
+    assert_int_equal(access(aside, F_OK), 0);
+}
+
 static void rows_tell_their_attempts_and_bodies(void **state)
 {
     made_entry made;
@@ -381,8 +583,8 @@ static void file_stays_below_bytes_max_while_it_is_written(void **state)
 {
     int64_t most = 0;
     start_with(16 * MIB, 36500);
-    for (unsigned n = 0; n < 40000; n++) {
-        push_made(n);
+    for (unsigned n = 0; n < 20000; n++) {
+        push_large(n);
         if (n % 100)
             continue;
         int64_t bytes = bytes_of_file();
@@ -393,16 +595,21 @@ static void file_stays_below_bytes_max_while_it_is_written(void **state)
     let_go();
     assert_true(most > 10 * MIB); /* it was full */
     assert_true(most <= 16 * MIB);
-    assert_true(counts.rows > 2000 && counts.rows < 40000);
+    assert_true(counts.rows > 2000 && counts.rows < 20000);
     /* The newest stayed, and their tags with them. */
-    assert_int_equal(number("SELECT max(id) FROM requests"), 40000);
+    assert_int_equal(number("SELECT max(id) FROM requests"), 20000);
     assert_int_equal(number("SELECT count(*) FROM requests"), counts.rows);
-    assert_int_equal(number("SELECT count(*) FROM tags WHERE id < (SELECT "
+    assert_int_equal(number("SELECT count(*) FROM blocks WHERE last < (SELECT "
                             "min(id) FROM requests)"),
                      0);
+    assert_int_equal(number("SELECT count(*) FROM recent WHERE last < (SELECT "
+                            "min(id) FROM requests)"),
+                     0);
+    assert_int_equal(number("SELECT count(DISTINCT block) FROM tags"),
+                     number("SELECT count(*) FROM blocks"));
     assert_int_equal(number("SELECT sum(requests) FROM rollups WHERE span = "
                             "86400"),
-                     40000);
+                     20000);
 }
 
 static void old_rows_go(void **state)
@@ -423,9 +630,9 @@ static void old_rows_go(void **state)
 static void smaller_bytes_max_shrinks_the_file(void **state)
 {
     start();
-    for (unsigned n = 0; n < 45000; n++)
-        push_made(n);
-    wait_for_rows(45000);
+    for (unsigned n = 0; n < 22000; n++)
+        push_large(n);
+    wait_for_rows(22000);
     assert_true(bytes_of_file() > 17 * MIB);
     ob_log_settings settings = {
         .enabled = true, .bytes_max = 16 * MIB, .days_max = 36500};
@@ -438,60 +645,134 @@ static void smaller_bytes_max_shrinks_the_file(void **state)
 
 /* ---- sums ---- */
 
-static void sums_of_every_span_are_those_of_the_rows(void **state)
+static ob_log_stats_query two_days(int64_t span_s, ob_log_group group)
+{
+    int64_t from_s = LOG_NOW_MS / 86400000 * 86400;
+    return (ob_log_stats_query){.from_s = from_s,
+                                .to_s = from_s + 172800,
+                                .span_s = span_s,
+                                .group = group};
+}
+
+static const char *stats_of(const ob_log_stats_query *query)
+{
+    ob_log_reader *reader;
+    ob_buffer_clear(&here.out);
+    assert_int_equal(ob_log_reader_open(here.file, &reader), OB_OK);
+    assert_int_equal(ob_log_stats(reader, query, &here.out), OB_OK);
+    ob_log_reader_close(reader);
+    ob_buffer_append_char(&here.out, 0);
+    return ob_buffer_slice(&here.out).ptr;
+}
+
+/* Of a member of all series' totals. */
+static int64_t total_of(const char *text, const char *member)
+{
+    int64_t all = 0;
+    for (const char *at = text; (at = strstr(at, "\"total\":{")); at++)
+        all += atoll(strstr(at, member) + strlen(member));
+    return all;
+}
+
+static void sums_of_every_span_and_group_are_those_of_the_rows(void **state)
 {
     made_entry made;
     int64_t tokens = 0;
-    int64_t cost = 0;
+    int64_t third = 0;
     start();
     for (unsigned n = 0; n < 3000; n++) {
         push_made(n);
         make_entry(&made, n);
         tokens += made.entry.usage.input;
-        cost += made.entry.cost;
+        if (ob_slice_eq(made.entry.provider, OB_S("provider-3")))
+            third++;
     }
     stop();
-    static const char *const spans[] = {"60", "3600", "86400", "3601", "86401"};
-    for (size_t i = 0; i < OB_LEN(spans); i++) {
-        char sql[128];
-        snprintf(sql, sizeof(sql),
-                 "SELECT sum(requests) FROM rollups WHERE span = %s", spans[i]);
-        assert_int_equal(number(sql), 3000);
-        snprintf(sql, sizeof(sql),
-                 "SELECT sum(tokens_in) FROM rollups WHERE span = %s",
-                 spans[i]);
-        assert_int_equal(number(sql), tokens);
-        snprintf(sql, sizeof(sql),
-                 "SELECT sum(cost) FROM rollups WHERE span = %s", spans[i]);
-        assert_int_equal(number(sql), cost);
+    for (int by = OB_LOG_GROUP_NONE; by <= OB_LOG_GROUP_AUTH_KEY; by++) {
+        for (int64_t span_s = by == OB_LOG_GROUP_KEY ? 3600 : 60;
+             span_s <= 86400; span_s = span_s == 60 ? 3600 : span_s * 24) {
+            ob_log_stats_query query = two_days(span_s, (ob_log_group)by);
+            if (span_s == 60)
+                query.to_s = query.from_s + 86400;
+            const char *text = stats_of(&query);
+            assert_int_equal(total_of(text, "\"requests\":"), 3000);
+            assert_int_equal(total_of(text, "\"tokens_in\":"), tokens);
+            query.provider = OB_S("provider-3");
+            text = stats_of(&query);
+            assert_int_equal(total_of(text, "\"requests\":"), third);
+        }
     }
 }
 
 static void stats_add_groups_and_causes_up(void **state)
 {
-    ob_log_reader *reader;
     start();
     for (unsigned n = 0; n < 2000; n++)
         push_made(n);
     stop();
-    ob_log_stats_query query = {.from_s = LOG_NOW_MS / 86400000 * 86400,
-                                .to_s = LOG_NOW_MS / 86400000 * 86400 + 172800,
-                                .span_s = 3600,
-                                .group = OB_LOG_GROUP_KEY};
-    assert_int_equal(ob_log_reader_open(here.file, &reader), OB_OK);
-    assert_int_equal(ob_log_stats(reader, &query, &here.out), OB_OK);
-    ob_log_reader_close(reader);
-    ob_buffer_append_char(&here.out, 0);
-    const char *text = ob_buffer_slice(&here.out).ptr;
+    ob_log_stats_query query = two_days(3600, OB_LOG_GROUP_KEY);
+    const char *text = stats_of(&query);
     /* 50 keys, and the rest of them. */
     assert_int_equal(count_in(text, "\"group\":"), 51);
     assert_int_equal(count_in(text, "\"group\":\"\xe2\x80\xa6\""), 1);
-    unsigned all = 0;
-    for (const char *at = text; (at = strstr(at, "\"total\":{")); at++)
-        all += (unsigned)atoi(at + strlen("\"total\":{\"requests\":"));
-    assert_int_equal(all, 2000);
+    assert_int_equal(total_of(text, "\"requests\":"), 2000);
     assert_non_null(strstr(text, "{\"error\":\"minute_quota\",\"count\":"));
     assert_non_null(strstr(text, "{\"verdict\":\"deliver\",\"count\":"));
+}
+
+/* Key and model: by day they are summed up from hours. */
+static void sums_of_a_key_and_a_model_are_those_of_the_rows(void **state)
+{
+    made_entry made;
+    int64_t with = 0;
+    make_entry(&made, 7);
+    int64_t key_id = made.entry.attempts[made.entry.kept - 1].key_id;
+    ob_slice model = ob_slice_make(NULL, 0);
+    char text_of_model[24];
+    memcpy(text_of_model, made.model, sizeof(text_of_model));
+    model = ob_slice_make(text_of_model, made.entry.asked.len);
+    start();
+    for (unsigned n = 0; n < 6000; n++) {
+        push_made(n % 500);
+        make_entry(&made, n % 500);
+        with += made.entry.attempts[made.entry.kept - 1].key_id == key_id &&
+                ob_slice_eq(made.entry.model, model);
+    }
+    stop();
+    assert_true(with >= 12);
+    for (int64_t span_s = 3600; span_s <= 86400; span_s *= 24) {
+        ob_log_stats_query query = two_days(span_s, OB_LOG_GROUP_MODEL);
+        query.key_id = key_id;
+        query.model = model;
+        const char *text = stats_of(&query);
+        assert_int_equal(total_of(text, "\"requests\":"), with);
+        assert_int_equal(count_in(text, "\"at\":"), 1);
+    }
+}
+
+/* The largest groups are told apart, the largest first. */
+static void largest_groups_have_series_of_their_own(void **state)
+{
+    made_entry made;
+    start();
+    for (unsigned n = 0; n < 400; n++) {
+        make_entry(&made, n);
+        made.entry.attempts[0].key_id = 1 + n % 80;
+        made.entry.kept = 1;
+        if (n % 2)
+            made.entry.attempts[0].key_id = 1000 + n % 3;
+        while (!push(&made.entry))
+            doze(5);
+    }
+    stop();
+    ob_log_stats_query query = two_days(86400, OB_LOG_GROUP_KEY);
+    const char *text = stats_of(&query);
+    const char *first = strstr(text, "\"group\":\"1000\"");
+    assert_non_null(first);
+    assert_ptr_equal(first, strstr(text, "\"group\":"));
+    assert_non_null(strstr(text, "\"group\":\"1001\""));
+    assert_non_null(strstr(text, "\"group\":\"1002\""));
+    assert_int_equal(total_of(text, "\"requests\":"), 400);
 }
 
 static void percentiles_are_near_the_truth(void **state)
@@ -587,7 +868,10 @@ static void full_disk_loses_entries_until_there_is_room(void **state)
     int rc = SQLITE_OK;
     for (unsigned n = 0; !rc && n < 3000; n++) {
         make_entry(&made, n);
+        log_write_begin(&file);
         rc = log_write(&file, &made.entry, &id);
+        if (!rc)
+            rc = log_write_end(&file);
         file.rows += !rc;
     }
     assert_int_equal(rc & 0xff, SQLITE_FULL);
@@ -645,7 +929,13 @@ int main(void)
         LOG_TEST(file_stays_below_bytes_max_while_it_is_written),
         LOG_TEST(old_rows_go),
         LOG_TEST(smaller_bytes_max_shrinks_the_file),
-        LOG_TEST(sums_of_every_span_are_those_of_the_rows),
+        LOG_TEST(pages_go_across_blocks_and_through_their_middle),
+        LOG_TEST(block_goes_with_its_last_row),
+        LOG_TEST(block_of_rows_with_many_tags_is_shorter),
+        LOG_TEST(file_of_an_older_version_is_moved_aside),
+        LOG_TEST(sums_of_every_span_and_group_are_those_of_the_rows),
+        LOG_TEST(sums_of_a_key_and_a_model_are_those_of_the_rows),
+        LOG_TEST(largest_groups_have_series_of_their_own),
         LOG_TEST(stats_add_groups_and_causes_up),
         LOG_TEST(broken_file_is_moved_aside),
         LOG_TEST(locked_file_delays_rows_and_loses_none),

@@ -56,8 +56,10 @@ static inline void make_entry(made_entry *made, unsigned n)
     e->attempt_count = e->kept = again ? 2 : 1;
     ob_request_id_write(e->at_ms, r, mix(r), made->request_id);
     e->request_id = ob_slice_make(made->request_id, OB_REQUEST_ID_LEN);
+    /* A key belongs to one of five providers. */
+    unsigned key_number = (unsigned)(r >> 40) % 2000;
     e->provider = written(made->provider, sizeof(made->provider), "provider-",
-                          (unsigned)(r >> 8) % 6);
+                          key_number % 5);
     e->asked = written(made->model, sizeof(made->model), "model-",
                        (unsigned)(r >> 16) % 40);
     e->model = fails ? (ob_slice){NULL, 0} : e->asked;
@@ -71,15 +73,14 @@ static inline void make_entry(made_entry *made, unsigned n)
                      (unsigned)(r >> 32) % 20, (unsigned)(r >> 36) % 5000);
         e->metadata = ob_slice_make(made->metadata, (size_t)len);
     }
-    ob_slice key = written(made->key, sizeof(made->key), "sk-p...",
-                           (unsigned)(r >> 40) % 2000);
+    ob_slice key = written(made->key, sizeof(made->key), "sk-p...", key_number);
     for (size_t i = 0; i < e->kept; i++) {
         bool last = i + 1 == e->kept;
         e->attempts[i] = (ob_entry_attempt){
             .provider = e->provider,
             .model = e->asked,
             .key = key,
-            .key_id = 1 + (int64_t)((r >> 40) + i) % 2000,
+            .key_id = 1 + (int64_t)(key_number + 5 * i) % 2000,
             .took_ms = 100,
             .status = last && !fails ? 200 : 429,
             .action = last && !fails ? OB_ACTION_DELIVER : OB_ACTION_COOL,

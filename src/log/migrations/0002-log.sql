@@ -39,8 +39,7 @@ CREATE TABLE requests (
     bytes_in INTEGER NOT NULL,
     bytes_out INTEGER NOT NULL,
     metadata TEXT,
-    detail TEXT,
-    tags BLOB NOT NULL
+    detail TEXT
 );
 
 CREATE TABLE bodies (
@@ -50,16 +49,35 @@ CREATE TABLE bodies (
 );
 
 -- What can be asked for: which rows have a provider, a key, a verdict, …
+-- The newest rows' tags, as they were written, a row a transaction: for each
+-- request from first to last a byte with the count of its tags, and six bytes
+-- a tag, the lowest first.
+CREATE TABLE recent (
+    last INTEGER PRIMARY KEY,
+    first INTEGER NOT NULL,
+    tags BLOB NOT NULL
+);
+
+-- Up to 4,096 requests that follow one another, sorted by what they have.
+CREATE TABLE blocks (
+    first INTEGER PRIMARY KEY,
+    last INTEGER NOT NULL
+);
+
+-- A tag's requests in a block, counted from its first: the distances from one
+-- to the next, seven bits a byte, or 512 bytes with a bit each.
 CREATE TABLE tags (
+    block INTEGER NOT NULL,
     tag INTEGER NOT NULL,
-    id INTEGER NOT NULL,
-    PRIMARY KEY (tag, id)
+    ids BLOB NOT NULL,
+    PRIMARY KEY (block, tag)
 ) WITHOUT ROWID;
 
--- span: 60, 3600, 86400 seconds, by provider, model and auth key (key_id is 0);
--- 3601 and 86401 are hours and days by provider, model and key (auth_key is
--- 0). at: unix seconds of its beginning. 0 in all three: the rest, where there
--- were too many to tell apart.
+-- Sums over spans of time. span: 60, 3600 or 86400 seconds, and what they are
+-- kept by: +0 provider, model and auth key; +1 provider, model and key, hours
+-- alone; +2 provider and key; +3 provider or model or auth key alone. at: unix seconds of
+-- its beginning. -1: of all of them; 0: of none, and of the rest where there
+-- were too many to tell apart. sums: see rollup.c.
 CREATE TABLE rollups (
     span INTEGER NOT NULL,
     at INTEGER NOT NULL,
@@ -68,15 +86,6 @@ CREATE TABLE rollups (
     key_id INTEGER NOT NULL,
     auth_key INTEGER NOT NULL,
     requests INTEGER NOT NULL,
-    ok INTEGER NOT NULL,
-    attempts INTEGER NOT NULL,
-    tokens_in INTEGER NOT NULL,
-    tokens_out INTEGER NOT NULL,
-    tokens_cached INTEGER NOT NULL,
-    tokens_reasoning INTEGER NOT NULL,
-    cost INTEGER NOT NULL,
-    first_byte BLOB NOT NULL,
-    total BLOB NOT NULL,
-    causes BLOB NOT NULL,
+    sums BLOB NOT NULL,
     PRIMARY KEY (span, at, provider, model, key_id, auth_key)
 ) WITHOUT ROWID;
