@@ -1,5 +1,6 @@
 #include "route_internal.h"
 #include "uri.h"
+#include "websocket.h"
 
 /* Header names by their first letter, so that a field is compared with few. */
 typedef struct name_list {
@@ -371,13 +372,25 @@ ob_status ob_route_strip_query(const ob_call *call, ob_arena *arena,
     return shows ? copy_fields(*query, shown, count, arena, query) : status;
 }
 
+static void show_protocols(const ob_header *header,
+                           ob_slice shown[OB_CREDENTIALS_MAX], size_t *count)
+{
+    ob_slice rest = header->value, protocol;
+    if (!ob_slice_eq_nocase(header->name, OB_S("sec-websocket-protocol")))
+        return;
+    while (ob_websocket_next_protocol(&rest, &protocol))
+        show(ob_websocket_protocol_key(protocol), shown, count);
+}
+
 size_t ob_route_credentials(const ob_call *call, ob_arena *arena,
                             ob_slice shown[OB_CREDENTIALS_MAX])
 {
     size_t count = 0;
     ob_query_field field;
-    for (size_t i = 0; i < call->header_count; i++)
+    for (size_t i = 0; i < call->header_count; i++) {
         show(header_key(&call->headers[i]), shown, &count);
+        show_protocols(&call->headers[i], shown, &count);
+    }
     ob_slice rest = call->query, key;
     while (ob_query_next(&rest, &field))
         if (ob_uri_is(field.name, OB_S("key")) &&

@@ -177,6 +177,11 @@ void ob_relay_head(ob_relay *relay, ob_pool *pool, int status,
                    const ob_header *headers, size_t header_count, bool has_body,
                    int64_t now_ms, ob_upstream_request *room,
                    ob_relay_action *action);
+/* The provider has switched to the WebSocket that was asked for: the answer is
+ * COMMIT with status 101, and what follows is no HTTP. */
+void ob_relay_switched(ob_relay *relay, ob_pool *pool, const ob_header *headers,
+                       size_t header_count, int64_t now_ms,
+                       ob_upstream_request *room, ob_relay_action *action);
 /* A piece of its body, before the commit. */
 void ob_relay_body(ob_relay *relay, ob_pool *pool, ob_slice bytes,
                    int64_t now_ms, ob_upstream_request *room,

@@ -318,6 +318,10 @@ static bool is_model_list(ob_slice path)
 static ob_status find_by_path(const ob_finder *f)
 {
     ob_slice path = f->call->path, version, model, method;
+    if (f->call->websocket && !ob_slice_starts(path, OB_S("/api/")))
+        return ob_route_refuse(f->error, 404,
+                               "WebSockets are served under /api/{provider}/ "
+                               "alone, as /api/openai/v1/realtime?model=...");
     for (size_t i = 0; i < OB_LEN(unified_paths); i++)
         if (ob_slice_eq(path, unified_paths[i].path))
             return find_unified(f, unified_paths[i].operation);

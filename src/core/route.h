@@ -31,6 +31,7 @@ typedef struct ob_call {
     /* The auth key may use every model: in a large body what stands behind
      * the model's name need not be read. */
     bool trusted;
+    bool websocket; /* it asks for one, in a handshake that is well-formed */
 } ob_call;
 
 typedef enum ob_route_kind {
@@ -132,8 +133,9 @@ ob_dialect ob_route_translated(const ob_route *route,
 /*
  * What the caller shows as its auth key: Authorization (Bearer, Token, Key,
  * Api-Key, any case), x-api-key, x-goog-api-key, api-key, xi-api-key,
- * ?key=, Authorization: Basic is not taken. Returns how many; decoded
- * slices point into the request or the arena.
+ * ?key=, a WebSocket's protocol openai-insecure-api-key.…; Authorization:
+ * Basic is not taken. Returns how many; decoded slices point into the request
+ * or the arena.
  */
 size_t ob_route_credentials(const ob_call *call, ob_arena *arena,
                             ob_slice shown[OB_CREDENTIALS_MAX]);
@@ -154,6 +156,7 @@ typedef struct ob_upstream_request {
     size_t header_count;
     ob_slice body[3]; /* in their order; a replaced model stands in [1] */
     bool through_cloudflare;
+    bool websocket; /* the headers ask for one */
 } ob_upstream_request;
 
 /*

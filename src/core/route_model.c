@@ -512,6 +512,44 @@ static bool holds_calls(ob_slice path)
     return false;
 }
 
+/* Whether the query has the field. */
+static bool has_field(ob_slice query, const char *name)
+{
+    ob_query_field field;
+    while (ob_query_next(&query, &field))
+        if (ob_uri_is_nocase(field.name, ob_slice_str(name)))
+            return true;
+    return false;
+}
+
+/*
+ * The model of a WebSocket, where something outside of it binds the session
+ * to one: OpenAI's Realtime API and what is built like it name it in the
+ * query. A call that was made elsewhere has its own model, and transcription
+ * names one inside, as Gemini's Live API does. Azure's deployments are no part
+ * of any such path.
+ */
+static ob_status websocket_model(const ob_finder *f, finding *first,
+                                 ob_model_place *place, bool *several)
+{
+    const ob_route *route = f->route;
+    ob_dialect dialect = route->targets[0].provider->dialect;
+    finding found = {0};
+    *several |= dialect == OB_DIALECT_GEMINI || *place == OB_MODEL_IN_SEGMENT;
+    if (dialect != OB_DIALECT_OPENAI ||
+        !ob_slice_ends(route->path, OB_S("/realtime")))
+        return OB_OK;
+    *several |= has_field(f->call->query, "call_id") ||
+                has_field(f->call->query, "intent");
+    ob_status status = find_in_query(f, OB_S("model"), &found);
+    if (status != OB_OK || !found.present || !found.model.len)
+        return status;
+    *several |= first->present && differ(first, *place, &found);
+    *first = found;
+    *place = OB_MODEL_IN_QUERY;
+    return OB_OK;
+}
+
 ob_status ob_route_native_model(const ob_finder *f)
 {
     finding first = {0};
@@ -521,6 +559,8 @@ ob_status ob_route_native_model(const ob_finder *f)
     bool several = b.read && b.members[MODELS].count > 0;
     if (status == OB_OK)
         status = apply_rules(f, &b, &first, &place, &several);
+    if (status == OB_OK && f->call->websocket)
+        status = websocket_model(f, &first, &place, &several);
     if (status == OB_OK && first.present)
         status = ob_route_check_model(f, first.model);
     if (place == OB_MODEL_IN_BODY || place == OB_MODEL_IN_QUERY)

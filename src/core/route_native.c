@@ -170,6 +170,6 @@ ob_status ob_route_find_native(const ob_finder *f, ob_slice behind)
         status = rewrite(f, provider);
     if (status == OB_OK)
         status = ob_route_native_model(f);
-    route->streams |= path_streams(route->path);
+    route->streams |= path_streams(route->path) || f->call->websocket;
     return status;
 }

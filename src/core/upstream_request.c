@@ -1,5 +1,6 @@
 #include "route_internal.h"
 #include "uri.h"
+#include "websocket.h"
 
 /* Everything that writing a request needs, passed around as one. */
 typedef struct writer {
@@ -248,6 +249,9 @@ static bool find_gateway_path(const writer *w, gateway_path *to)
         ob_slice_from(w->path, ob_route_overlap(find_base(w)->path, w->path));
     if (w->config->upstream != OB_UPSTREAM_CLOUDFLARE || !to->place.len)
         return false;
+    /* Cloudflare has other paths for them, of a few providers alone. */
+    if (w->call->websocket)
+        return false;
     for (size_t i = 0; i < p->cloudflare_rewrite_count; i++) {
         const ob_rewrite *r = &p->cloudflare_rewrites[i];
         if (!ob_slice_starts(to->path[1], r->from))
@@ -278,12 +282,16 @@ static ob_status write_cloudflare(writer *w, const gateway_path *to)
     return status == OB_OK ? write_host(w, &config->cloudflare.base) : status;
 }
 
+static ob_status refuse_headers(writer *w)
+{
+    return ob_route_refuse(w->error, 400, "the request has too many headers");
+}
+
 static ob_status add_header(writer *w, ob_slice name, ob_slice value)
 {
     ob_upstream_request *r = w->request;
     if (r->header_count == OB_UPSTREAM_HEADERS_MAX)
-        return ob_route_refuse(w->error, 400,
-                               "the request has too many headers");
+        return refuse_headers(w);
     r->headers[r->header_count++] = (ob_header){name, value};
     return OB_OK;
 }
@@ -348,7 +356,10 @@ static ob_status copy_headers(writer *w)
     }
     if (translated && status == OB_OK)
         status = add_header(w, OB_S("content-type"), OB_S("application/json"));
-    return status;
+    if (status == OB_OK && call->websocket)
+        status = ob_websocket_headers(call, shown, shown_count, w->arena,
+                                      w->request);
+    return status == OB_INVALID ? refuse_headers(w) : status;
 }
 
 static ob_status add_provider_headers(writer *w)
@@ -489,6 +500,7 @@ ob_status ob_route_upstream(const ob_config *config, const ob_route *route,
     error->dialect = route->dialect;
     request->header_count = 0;
     request->through_cloudflare = false;
+    request->websocket = call->websocket;
     request->method = call->method;
     gateway_path to;
     ob_status status = find_path(&w);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "downstream.h"
+#include "tunnel.h"
 
 /* Early bytes of later requests that are kept while one is answered. */
 #define EARLY_BYTES_MAX ((size_t)64 * 1024)
@@ -328,6 +329,10 @@ static void read_ready(ob_connection *connection)
         ob_connection_move(connection, OB_CONNECTION_LINGER);
         connection->pause_reading = true;
         ob_connection_update_poll(connection);
+        return;
+    }
+    if (count == 0 && connection->state == OB_CONNECTION_TUNNEL) {
+        ob_tunnel_shut(connection->exchange->tunnel);
         return;
     }
     if (count <= 0) {

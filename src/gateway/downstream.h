@@ -10,6 +10,7 @@ typedef enum ob_connection_state {
     OB_CONNECTION_HEAD,    /* waits for a request, or reads its head */
     OB_CONNECTION_BODY,    /* reads a body that will be used */
     OB_CONNECTION_BUSY,    /* the request is being answered */
+    OB_CONNECTION_TUNNEL,  /* answered with 101: no HTTP any more */
     OB_CONNECTION_DISCARD, /* answered; reads a body that nobody wants */
     OB_CONNECTION_LINGER,  /* answered for the last time; reads on for a while,
                               so that the answer is not lost to a reset */
@@ -58,10 +59,11 @@ struct ob_exchange {
     bool begun;
     bool chunked;
     bool by_length;
-    bool by_close;     /* the answer ends with the connection */
-    bool body_pending; /* the request's body has not been read */
-    bool head_only;    /* HEAD: no body goes out */
-    bool minor_0;      /* the caller speaks HTTP/1.0 */
+    bool by_close;            /* the answer ends with the connection */
+    bool body_pending;        /* the request's body has not been read */
+    bool head_only;           /* HEAD: no body goes out */
+    bool minor_0;             /* the caller speaks HTTP/1.0 */
+    struct ob_tunnel *tunnel; /* tunnel.h: after a 101 */
     /* Where the arena begins: the head and what most requests need fits. */
     _Alignas(16) char room[4096];
 };

@@ -2,7 +2,9 @@
 #include <string.h>
 
 #include "../core/record.h"
+#include "../core/websocket.h"
 #include "downstream.h"
+#include "tunnel.h"
 
 /* An unwanted body up to this size is read, so that the connection stays. */
 #define DISCARD_BYTES_MAX ((uint64_t)1024 * 1024)
@@ -121,12 +123,29 @@ static const char *check_host(const ob_request *request, bool minor_0)
 }
 
 /* Other upgrades may be passed over: Java's client asks for h2c whenever it
- * speaks plain HTTP, and goes on without. */
-static bool wants_websocket(const ob_request *request)
+ * speaks plain HTTP, and goes on without. False: the request was refused. */
+static bool check_upgrade(ob_connection *connection, const ob_head *head)
 {
-    ob_slice protocol = ob_headers_get(request->headers, request->header_count,
-                                       OB_S("upgrade"));
-    return ob_slice_eq_nocase(protocol, OB_S("websocket"));
+    ob_exchange *exchange = connection->exchange;
+    ob_request *request = &exchange->request;
+    const char *why = NULL;
+    if (head->method == HTTP_CONNECT) {
+        ob_connection_refuse(connection, 400,
+                             OB_S("This is no proxy: CONNECT is not served."));
+        return false;
+    }
+    if (!ob_websocket_asked(request->headers, request->header_count))
+        return true;
+    ob_call call = {.method = request->method,
+                    .headers = request->headers,
+                    .header_count = request->header_count};
+    bool plain = !exchange->minor_0 && head->framing == OB_FRAMING_NONE;
+    request->websocket = true;
+    int status = ob_websocket_fault(&call, plain, &why);
+    if (!status)
+        return true;
+    ob_connection_refuse(connection, status, ob_slice_str(why));
+    return false;
 }
 
 void ob_connection_handle(ob_connection *connection)
@@ -269,14 +288,12 @@ static void take_head(ob_connection *connection, const char *base, bool more)
         refuse_malformed(connection, why);
         return;
     }
-    if (head_facts.method == HTTP_CONNECT ||
-        (head_facts.upgrade && wants_websocket(&exchange->request))) {
-        ob_connection_refuse(
-            connection, 426,
-            OB_S("Upgrades of the protocol are not served here. Use plain "
-                 "HTTP/1.1 requests."));
+    if (!check_upgrade(connection, &head_facts))
         return;
-    }
+    /* Whatever the answer is: two readers could differ on whether what came
+     * behind is another request. */
+    if (exchange->request.websocket)
+        connection->keep_alive = head_facts.keep_alive = false;
     if (!admit(connection, &head_facts))
         return;
     if (head_facts.framing == OB_FRAMING_NONE)
@@ -419,6 +436,9 @@ static size_t feed(ob_connection *connection, ob_slice input)
         return feed_discard(connection, input);
     case OB_CONNECTION_BUSY:
         return 0;
+    case OB_CONNECTION_TUNNEL:
+        ob_tunnel_send(connection->exchange->tunnel, input);
+        return input.len;
     case OB_CONNECTION_LINGER:
     case OB_CONNECTION_CLOSED:
         return input.len;

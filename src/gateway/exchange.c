@@ -154,7 +154,10 @@ static void append_connection(const ob_exchange *exchange, ob_buffer *out)
     const ob_connection *connection = exchange->connection;
     bool stays = connection->keep_alive && !connection->loop->draining &&
                  !exchange->by_close;
-    if (!stays)
+    if (exchange->tunnel)
+        ob_buffer_append(out, OB_S("upgrade: websocket\r\n"
+                                   "connection: Upgrade\r\n"));
+    else if (!stays)
         ob_buffer_append(out, OB_S("connection: close\r\n"));
     else if (exchange->minor_0)
         ob_buffer_append(out, OB_S("connection: keep-alive\r\n"));

@@ -365,10 +365,15 @@ void ob_gateway_refuse_with(ob_gateway *gateway, ob_exchange *exchange,
     const ob_request *request = ob_exchange_request(exchange);
     ob_buffer body = {0};
     char digits[20];
-    ob_header headers[5 + OB_CORS_HEADERS_MAX] = {
+    ob_header headers[6 + OB_CORS_HEADERS_MAX] = {
         {OB_S("content-type"), OB_S("application/json")},
     };
     size_t count = 1;
+    if (status == 426) {
+        headers[count++] = (ob_header){OB_S("upgrade"), OB_S("websocket")};
+        headers[count++] =
+            (ob_header){OB_S("sec-websocket-version"), OB_S("13")};
+    }
     ob_error_write(&body, dialect, status, message,
                    ob_slice_make(request->id, OB_REQUEST_ID_SIZE));
     if (retry_after_s > 0)
@@ -463,6 +468,12 @@ static bool on_admit(void *context, ob_exchange *exchange)
     ob_gateway *gateway = context;
     const ob_request *request = ob_exchange_request(exchange);
     ob_slice path = request->path;
+    if (request->websocket && !is_relayed(path)) {
+        ob_gateway_refuse(gateway, exchange, 400,
+                          OB_S("There are no WebSockets on this route. They "
+                               "are under /api/<provider>/."));
+        return false;
+    }
     if (answer_probe(gateway, exchange, path))
         return false;
     if (gateway->local && gateway->local->serves(path))

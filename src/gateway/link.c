@@ -1,4 +1,5 @@
 /* link.c - receives a provider's answer over a link. */
+#include "../core/websocket.h"
 #include "origin.h"
 
 #define RESPONSE_HEAD_BYTES_MAX ((size_t)128 * 1024)
@@ -68,6 +69,28 @@ static bool give_head(ob_link *link, const char *base)
     return link->attempt == attempt && attempt->active;
 }
 
+/* Is the 101 what the attempt has asked for? */
+static bool may_switch(const ob_link *link, const char *base)
+{
+    const ob_attempt *attempt = link->attempt;
+    const ob_head *head = link->parse.head;
+    ob_header fields[OB_HEADERS_MAX];
+    if (!attempt->websocket || !head->upgrade || !ob_attempt_is_sent(attempt))
+        return false;
+    ob_head_fields(head, base, fields);
+    return ob_websocket_accepted(fields, head->count);
+}
+
+/* Does the head mean what it would mean without a word of another protocol?
+ * Who was asked to switch may offer it with a refusal. */
+static bool is_understood(const ob_link *link, const char *base)
+{
+    const ob_head *head = link->parse.head;
+    if (head->status == 101)
+        return may_switch(link, base);
+    return !head->upgrade || link->attempt->websocket;
+}
+
 static void keep_partial(ob_link *link, ob_slice input)
 {
     ob_buffer_append(&link->in, input);
@@ -85,7 +108,7 @@ static size_t receive_head(ob_link *link, ob_slice input)
     const char *why;
     if (ob_parse_feed(parse, input.ptr, (char *)input.ptr + link->fed,
                       input.len - link->fed, &used, &why) != OB_OK ||
-        (head->complete && (head->status == 101 || head->upgrade))) {
+        (head->complete && !is_understood(link, input.ptr))) {
         ob_link_failed(link);
         return 0;
     }
@@ -95,7 +118,12 @@ static size_t receive_head(ob_link *link, ob_slice input)
         return 0;
     }
     link->fed = 0;
-    if (head->status / 100 == 1) {
+    link->switched = head->status == 101;
+    if (link->switched) {
+        /* What follows has no frame: as a body up to the end. */
+        head->framing = OB_FRAMING_CLOSE;
+        link->keep_alive = false;
+    } else if (head->status / 100 == 1) {
         /* 100 and 103 are between the provider and us. */
         ob_loop_give_head(link->loop, head);
         parse->head = NULL;

@@ -32,7 +32,8 @@ typedef struct ob_link {
     ob_deadline idle;
     ob_later send; /* at the end of the pass */
     ob_parse parse;
-    ob_buffer in; /* part of a head */
+    ob_buffer in;  /* part of a head */
+    ob_buffer out; /* of a tunnel: what the provider has not taken */
     size_t fed;
     size_t address; /* which of the origin's */
     ob_framing framing;
@@ -44,6 +45,8 @@ typedef struct ob_link {
     bool paused;
     bool blocked;
     bool write_failed;
+    bool switched; /* to the bytes of a tunnel, either way */
+    bool shut;     /* nothing more will be sent */
 } ob_link;
 
 typedef struct ob_origin {
@@ -92,6 +95,12 @@ void ob_link_close(ob_link *link);
 void ob_link_failed(ob_link *link);
 /* Gets ready for the next head. */
 void ob_link_begin_message(ob_link *link);
+void ob_link_set_blocked(ob_link *link, bool blocked);
+/* An upstream that waits for a slow caller is not idle, whatever is still
+ * sent to it. */
+void ob_link_expect_within(const ob_link *link, int64_t ms);
+/* tunnel.c: sends what is in `out`. */
+void ob_link_send_more(ob_link *link);
 /* link.c: reads and gives to the attempt what has come. */
 void ob_link_read(ob_link *link);
 /* Lets go of everything; the key in the head is wiped. */

@@ -8,6 +8,7 @@
 #include "logging.h"
 #include "models.h"
 #include "throttle.h"
+#include "tunnel.h"
 #include "upstream.h"
 
 typedef struct drive {
@@ -25,6 +26,7 @@ typedef struct drive {
     int64_t answer_length; /* of the attempt's answer; -1: not told */
     ob_mask mask;          /* of the committed answer */
     int status;            /* of the committed answer */
+    ob_tunnel tunnel;      /* after a 101 */
     /* Last: they are large, and clear themselves. */
     ob_relay relay;
     ob_logging logging;
@@ -44,7 +46,8 @@ static ob_call call_of(const ob_request *request)
                      .query = request->query,
                      .headers = request->headers,
                      .header_count = request->header_count,
-                     .body = request->body};
+                     .body = request->body,
+                     .websocket = request->websocket};
 }
 
 /* Looked up for those who have a budget alone. */
@@ -74,6 +77,8 @@ static void account(drive *d, int status, ob_fault fault)
                                 .now_ms = now_ms(d),
                                 .status = status,
                                 .fault = fault};
+    d->logging.bytes_in += d->tunnel.bytes_up;
+    d->logging.bytes_out += d->tunnel.bytes_down;
     ob_logging_finish(&d->logging, &end);
     if (d->running)
         ob_allowances_spend(&d->gateway->allowances, d->authkey,
@@ -191,20 +196,33 @@ static void pass_on(drive *d, char *bytes, size_t len)
         ob_attempt_pause(&d->attempt, true);
 }
 
+/* The provider has switched: from now on bytes go to and fro as they are. */
+static void open_tunnel(drive *d, const ob_relay_action *action)
+{
+    ob_relay_drop_held(&d->relay);
+    ob_tunnel_open(&d->tunnel, d->exchange, &d->attempt, action->headers,
+                   action->header_count);
+}
+
 static void commit(drive *d, const ob_relay_action *action)
 {
     ob_header headers[ANSWER_HEADERS_MAX];
     size_t count = answer_headers(d, action, headers);
+    bool switches = action->status == 101;
     d->committed = true;
     if (d->relay.translates)
         d->answer_length = -1;
     d->status = action->status;
-    d->streaming = d->relay.is_stream;
+    d->streaming = d->relay.is_stream || switches;
     if (d->streaming)
         atomic_fetch_add_explicit(&d->gateway->streams_open, 1,
                                   memory_order_relaxed);
     ob_attempt_progress(&d->attempt);
     ob_exchange_on_drained(d->exchange, on_drained);
+    if (switches) {
+        open_tunnel(d, action);
+        return;
+    }
     ob_exchange_begin(d->exchange, action->status, headers, count,
                       d->answer_length);
     /* The held body is the relay's own and goes no further than this. */
@@ -237,8 +255,14 @@ static void cut(drive *d)
 {
     end_mask(d);
     settle(d);
-    account(d, d->status, OB_FAULT_CUT);
+    account(d, d->status, d->tunnel.shut ? OB_FAULT_GONE : OB_FAULT_CUT);
     ob_exchange *exchange = leave(d);
+    /* Its frames tell by themselves whether they are whole. */
+    if (d->tunnel.attempt) {
+        ob_exchange_end(exchange);
+        drive_free(d);
+        return;
+    }
     /* In an answer with a length the event would stand for bytes of it. */
     if (d->relay.is_stream && d->answer_length < 0) {
         ob_buffer event = {0};
@@ -316,6 +340,11 @@ static void on_head(ob_attempt *attempt, const ob_head *head,
     drive *d = (drive *)attempt;
     d->answer_length =
         head->framing == OB_FRAMING_LENGTH ? (int64_t)head->content_length : -1;
+    if (head->status == 101) {
+        STEP(d, ob_relay_switched(&d->relay, d->gateway->pool, headers, count,
+                                  now_ms(d), &room, &action));
+        return;
+    }
     /* Without a body `end` follows at once; to act before it would cost the
      * kept link. */
     STEP(d, ob_relay_head(&d->relay, d->gateway->pool, head->status, headers,
@@ -325,6 +354,10 @@ static void on_head(ob_attempt *attempt, const ob_head *head,
 static void on_body(ob_attempt *attempt, char *bytes, size_t len)
 {
     drive *d = (drive *)attempt;
+    if (d->tunnel.attempt) {
+        ob_tunnel_receive(&d->tunnel, ob_slice_make(bytes, len));
+        return;
+    }
     if (d->committed) {
         ob_relay_passed(&d->relay, ob_slice_make(bytes, len));
         ob_slice out = ob_relay_translate(&d->relay, ob_slice_make(bytes, len));

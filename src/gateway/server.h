@@ -38,6 +38,7 @@ typedef struct ob_request {
     ob_slice peer;                   /* "127.0.0.1", for throttling and logs */
     char id[OB_REQUEST_ID_SIZE + 1]; /* x-request-id of the answer */
     int64_t received_ms;             /* unix */
+    bool websocket;                  /* it asks for one, and may have it */
 } ob_request;
 
 typedef struct ob_service {

@@ -189,6 +189,16 @@ ob_status ob_socket_handshake(ob_socket *socket)
 
 /* ---- bytes ---- */
 
+void ob_socket_shut(ob_socket *socket)
+{
+    if (!socket->tls) {
+        (void)shutdown(socket->fd, SHUT_WR);
+        return;
+    }
+    (void)SSL_shutdown(socket->tls);
+    ERR_clear_error();
+}
+
 static ssize_t errno_result(void)
 {
     bool later = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;

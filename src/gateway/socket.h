@@ -48,6 +48,8 @@ bool ob_socket_pending(const ob_socket *socket);
 /* Bytes written (perhaps not all), OB_SOCKET_AGAIN or OB_SOCKET_FAILED. */
 ssize_t ob_socket_write(ob_socket *socket, const struct iovec *parts,
                         int count);
+/* Nothing more will be written; what the peer still sends may be read. */
+void ob_socket_shut(ob_socket *socket);
 /* OB_OK, OB_AGAIN or OB_IO. */
 OB_MUST_USE ob_status ob_socket_handshake(ob_socket *socket);
 

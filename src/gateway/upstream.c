@@ -22,6 +22,7 @@ static void on_closed(ob_socket *socket)
 {
     ob_link *link = (ob_link *)socket;
     ob_buffer_deinit(&link->in);
+    ob_buffer_deinit(&link->out);
     free(link);
 }
 
@@ -154,15 +155,13 @@ bool ob_attempt_is_sent(const ob_attempt *attempt)
     return attempt->sent == attempt->total;
 }
 
-/* An upstream that waits for a slow caller is not idle, whatever is still
- * sent to it. */
-static void expect_within(const ob_link *link, int64_t ms)
+void ob_link_expect_within(const ob_link *link, int64_t ms)
 {
     if (!link->paused)
         ob_deadline_set(link->loop, &link->attempt->deadline, ms);
 }
 
-static void set_blocked(ob_link *link, bool blocked)
+void ob_link_set_blocked(ob_link *link, bool blocked)
 {
     if (link->blocked == blocked)
         return;
@@ -181,18 +180,18 @@ static void send_rest(ob_link *link)
          * still to be read, and a failure shows there. */
         link->write_failed = true;
         link->keep_alive = false;
-        set_blocked(link, false);
-        expect_within(link, attempt->timeouts.idle_ms);
+        ob_link_set_blocked(link, false);
+        ob_link_expect_within(link, attempt->timeouts.idle_ms);
         return;
     }
     if (written > 0)
         attempt->sent += (size_t)written;
     bool done = ob_attempt_is_sent(attempt);
-    set_blocked(link, !done);
+    ob_link_set_blocked(link, !done);
     if (done && !attempt->progressed)
-        expect_within(link, attempt->timeouts.first_byte_ms);
+        ob_link_expect_within(link, attempt->timeouts.first_byte_ms);
     else if (written > 0 || !attempt->deadline.at_ms)
-        expect_within(link, attempt->timeouts.idle_ms);
+        ob_link_expect_within(link, attempt->timeouts.idle_ms);
 }
 
 void ob_link_begin_message(ob_link *link)
@@ -285,7 +284,9 @@ static void on_ready(ob_socket *socket, int events)
     case OB_LINK_IDLE:
         break;
     }
-    if (events & UV_WRITABLE && link->blocked)
+    if (events & UV_WRITABLE && link->blocked && link->switched)
+        ob_link_send_more(link);
+    else if (events & UV_WRITABLE && link->blocked)
         send_rest(link);
     /* Over TLS either direction may be what the other waits for. */
     bool readable = events & UV_READABLE || link->socket.tls;
@@ -484,6 +485,7 @@ void ob_attempt_start(ob_attempt *attempt, ob_loop *loop,
         .body = {request->body[0], request->body[1], request->body[2]}};
     ob_deadline_init(&attempt->deadline, on_deadline);
     attempt->expects_no_body = ob_slice_eq(request->method, OB_S("HEAD"));
+    attempt->websocket = request->websocket;
     attempt->connect_until_ms = ob_loop_now(loop) + timeouts->connect_ms;
     write_head(attempt, request);
     attempt->total = ob_buffer_slice(&attempt->head).len + body_size(attempt);

@@ -34,6 +34,8 @@ typedef struct ob_attempt_events {
     void (*late)(ob_attempt *attempt);
 } ob_attempt_events;
 
+struct ob_tunnel;
+
 /* Embedded in its owner, zeroed before the first start. */
 struct ob_attempt {
     const ob_attempt_events *events;
@@ -54,6 +56,8 @@ struct ob_attempt {
     bool fresh_only; /* no kept connection: it must not be sent twice */
     bool expects_no_body;
     bool progressed;
+    bool websocket;           /* a 101 is what was asked for */
+    struct ob_tunnel *tunnel; /* tunnel.h: once it has come */
     ob_deadline deadline;
 };
 

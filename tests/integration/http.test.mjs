@@ -425,31 +425,27 @@ scenario(
     },
 );
 
-scenario(
-    'http: a WebSocket is told to upgrade its expectations',
-    async (room) => {
-        const { gateway, mock } = await room.world({ keys: KEYS });
-        for (const target of ['/v1/responses', '/api/openai/responses']) {
-            const caller = await connect(gateway.port);
-            caller.send(
-                get(target, {
-                    headers: {
-                        Connection: 'Upgrade',
-                        Upgrade: 'websocket',
-                        'Sec-WebSocket-Version': 13,
-                        'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
-                    },
-                }),
-            );
-            assert.equal(
-                (await within(3000, 'an answer', caller.response())).status,
-                426,
-            );
-            caller.close();
-        }
-        assert.equal(mock.requests.length, 0);
-    },
-);
+scenario('http: WebSockets are under /api/ alone', async (room) => {
+    const { gateway, mock } = await room.world({ keys: KEYS });
+    for (const target of ['/v1/responses', '/v1/models']) {
+        const caller = await connect(gateway.port);
+        caller.send(
+            get(target, {
+                headers: {
+                    Connection: 'Upgrade',
+                    Upgrade: 'websocket',
+                    'Sec-WebSocket-Version': 13,
+                    'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
+                },
+            }),
+        );
+        const answer = await within(3000, 'an answer', caller.response());
+        assert.equal(answer.status, 404);
+        assert.equal(answer.head.get('connection'), 'close');
+        caller.close();
+    }
+    assert.equal(mock.requests.length, 0);
+});
 
 scenario(
     'http: each event is passed on before the next is there',
