@@ -113,3 +113,29 @@ size_t ob_pool_sharers(const ob_pool *pool, const ob_key *key, ob_slice model,
             ids[found++] = group->keys[i]->id;
     return found;
 }
+
+static bool is_skipped(int64_t id, const int64_t *skip, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (skip[i] == id)
+            return true;
+    return false;
+}
+
+int64_t ob_pool_any_key(const ob_pool *pool, uint32_t group, uint64_t at,
+                        const int64_t *skip, size_t skip_count)
+{
+    OB_ASSERT(group < pool->group_count);
+    const ob_group *of = pool->groups[group];
+    const ob_lane_heap *sides[] = {&of->base->ready, &of->base->fresh,
+                                   &of->base->resting};
+    for (size_t side = 0; side < OB_LEN(sides); side++) {
+        const ob_lane_heap *heap = sides[side];
+        for (uint32_t i = 0; i < heap->count && i <= skip_count; i++) {
+            uint32_t place = heap->places[(at % heap->count + i) % heap->count];
+            if (!is_skipped(of->keys[place]->id, skip, skip_count))
+                return of->keys[place]->id;
+        }
+    }
+    return 0;
+}

@@ -57,4 +57,12 @@ uint64_t ob_pool_day_requests(const ob_pool *pool, uint32_t group,
 size_t ob_pool_sharers(const ob_pool *pool, const ob_key *key, ob_slice model,
                        size_t from, size_t count, int64_t *ids, size_t max);
 
+/* A key of the group to ask its provider something with that names no model:
+ * one that is neither blocked nor among `skip`, and does not rest if there is
+ * such a one. `at`, any number, says where to begin, so that not the same key
+ * is named each time. Looks at no more keys than there are to skip; claims
+ * nothing. 0: there is none. */
+int64_t ob_pool_any_key(const ob_pool *pool, uint32_t group, uint64_t at,
+                        const int64_t *skip, size_t skip_count);
+
 #endif

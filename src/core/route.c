@@ -148,17 +148,25 @@ static const char *operation_name(ob_operation operation)
     return "this";
 }
 
+ob_slice ob_route_default_provider(ob_dialect dialect)
+{
+    if (dialect == OB_DIALECT_ANTHROPIC)
+        return OB_S("anthropic");
+    return dialect == OB_DIALECT_GEMINI ? OB_S("google-ai-studio")
+                                        : OB_S("openai");
+}
+
 /* The provider of a bare model name. */
 static ob_slice default_provider(ob_operation operation)
 {
     switch (operation) {
     case OB_OPERATION_MESSAGES:
     case OB_OPERATION_COUNT_TOKENS:
-        return OB_S("anthropic");
+        return ob_route_default_provider(OB_DIALECT_ANTHROPIC);
     case OB_OPERATION_GEMINI:
-        return OB_S("google-ai-studio");
+        return ob_route_default_provider(OB_DIALECT_GEMINI);
     default:
-        return OB_S("openai");
+        return ob_route_default_provider(OB_DIALECT_OPENAI);
     }
 }
 
@@ -309,10 +317,36 @@ static ob_status find_gemini(const ob_finder *f, ob_slice version,
     return status == OB_OK ? find_targets(f) : status;
 }
 
-static bool is_model_list(ob_slice path)
+/* "/v1/models", "/v1beta/models", and these with a model behind them, which
+ * *model is then, raw. */
+static bool is_models(ob_slice path, ob_slice *model)
 {
-    return ob_slice_eq(path, OB_S("/v1/models")) ||
-           ob_slice_eq(path, OB_S("/v1beta/models"));
+    ob_slice list = ob_slice_starts(path, OB_S("/v1beta/"))
+                        ? OB_S("/v1beta/models")
+                        : OB_S("/v1/models");
+    *model = ob_slice_from(path, list.len + 1);
+    return ob_slice_starts(path, list) &&
+           (path.len == list.len || (path.ptr[list.len] == '/' && model->len));
+}
+
+static bool reads(const ob_call *call)
+{
+    return ob_slice_eq(call->method, OB_S("GET")) ||
+           ob_slice_eq(call->method, OB_S("HEAD"));
+}
+
+static ob_status find_models(const ob_finder *f, ob_slice model)
+{
+    f->route->kind = OB_ROUTE_MODELS;
+    ob_status status = reads(f->call) ? OB_OK : require_method(f, "GET");
+    if (status != OB_OK || !model.len)
+        return status;
+    status = ob_uri_decode(model, f->arena, &model);
+    if (status != OB_OK)
+        return status;
+    f->route->asked = ob_route_plain_model(model);
+    f->route->place = OB_MODEL_IN_PATH;
+    return ob_route_check_model(f, f->route->asked);
 }
 
 static ob_status find_by_path(const ob_finder *f)
@@ -325,16 +359,12 @@ static ob_status find_by_path(const ob_finder *f)
     for (size_t i = 0; i < OB_LEN(unified_paths); i++)
         if (ob_slice_eq(path, unified_paths[i].path))
             return find_unified(f, unified_paths[i].operation);
-    if (is_model_list(path)) {
-        f->route->kind = OB_ROUTE_MODELS;
-        return ob_slice_eq(f->call->method, OB_S("HEAD"))
-                   ? OB_OK
-                   : require_method(f, "GET");
-    }
     if (ob_slice_starts(path, OB_S("/api/")) && path.len > 5)
         return ob_route_find_native(f, ob_slice_from(path, 5));
     if (split_gemini(path, &version, &model, &method))
         return find_gemini(f, version, model, method);
+    if (is_models(path, &model) && (!model.len || reads(f->call)))
+        return find_models(f, model);
     return ob_route_refuse_word(
         f->error, 404, "there is no route ", path,
         "; known are /api/{provider}/..., /v1/chat/completions, "
@@ -387,7 +417,7 @@ ob_dialect ob_route_dialect(const ob_config *config, ob_slice path,
     if (ob_slice_starts(path, OB_S("/v1beta/")) ||
         split_gemini(path, &version, &model, &method))
         return OB_DIALECT_GEMINI;
-    if (ob_slice_starts(path, OB_S("/v1/")) && !is_model_list(path))
+    if (ob_slice_starts(path, OB_S("/v1/")) && !is_models(path, &model))
         return OB_DIALECT_OPENAI;
     return dialect_of_headers(headers, header_count);
 }
@@ -407,7 +437,8 @@ static void find_dialect(const ob_finder *f)
     const ob_call *call = f->call;
     ob_dialect dialect = ob_route_dialect(f->config, call->path, call->headers,
                                           call->header_count);
-    if (dialect == OB_DIALECT_OPENAI && is_model_list(call->path) &&
+    ob_slice model;
+    if (dialect == OB_DIALECT_OPENAI && is_models(call->path, &model) &&
         has_key_parameter(call->query))
         dialect = OB_DIALECT_GEMINI;
     f->error->dialect = f->route->dialect = dialect;

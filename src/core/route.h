@@ -37,7 +37,8 @@ typedef struct ob_call {
 typedef enum ob_route_kind {
     OB_ROUTE_NATIVE, /* /api/<provider>/…: one target, its own format */
     OB_ROUTE_UNIFIED, /* /v1/…, /v1beta/…, /api/compat/…: the model decides */
-    OB_ROUTE_MODELS, /* GET of a model list in `dialect`: answered locally */
+    OB_ROUTE_MODELS, /* GET of the models in `dialect`: answered locally; one
+                        of them where `asked` names it, else all */
 } ob_route_kind;
 
 /* The operation of a unified route; decides the path at the target. */
@@ -116,8 +117,9 @@ ob_dialect ob_route_dialect(const ob_config *config, ob_slice path,
  * /v1/completions, /v1/messages, /v1/messages/count_tokens, /v1/models,
  * /v1/models/{model}:{method}, /v1beta/models, /v1beta/models/{model}:…
  * ("models/" may be missing before the model, the model may hold slashes,
- * raw or as %2F). GET /v1/models serves Gemini's format to x-goog-api-key or
- * ?key=, Anthropic's to anthropic-version, else OpenAI's.
+ * raw or as %2F), and a GET of /v1/models/{model} and /v1beta/models/{model}.
+ * GET /v1/models serves Gemini's format to x-goog-api-key or ?key=,
+ * Anthropic's to anthropic-version, else OpenAI's.
  */
 OB_MUST_USE ob_status ob_route_find(const ob_config *config,
                                     const ob_call *call, ob_arena *arena,
@@ -127,6 +129,8 @@ OB_MUST_USE ob_status ob_route_find(const ob_config *config,
  * provider; NONE: none, the provider takes it as it is. */
 ob_dialect ob_route_translated(const ob_route *route,
                                const ob_provider *provider);
+/* The provider of a bare model name that is asked for in that dialect. */
+ob_slice ob_route_default_provider(ob_dialect dialect);
 
 #define OB_CREDENTIALS_MAX 8
 

@@ -19,6 +19,7 @@ ob_status ob_gateway_init(ob_gateway *gateway)
                  uv_mutex_init(&gateway->snapshot_lock) == 0 &&
                  uv_mutex_init(&gateway->auth_lock) == 0 &&
                  ob_allowances_init(&gateway->allowances) == OB_OK &&
+                 ob_model_cache_init(&gateway->model_cache) == OB_OK &&
                  uv_mutex_init(&gateway->pool_lock) == 0;
     return ready ? OB_OK : OB_NO_MEMORY;
 }
@@ -30,6 +31,7 @@ void ob_gateway_deinit(ob_gateway *gateway)
     ob_authkeys_free(gateway->base_keys);
     ob_authkeys_free(gateway->console_keys);
     ob_allowances_deinit(&gateway->allowances);
+    ob_model_cache_deinit(&gateway->model_cache);
     uv_mutex_destroy(&gateway->auth_lock);
     ob_throttle_free(gateway->throttle);
     ob_throttle_free(gateway->callers);
@@ -147,6 +149,9 @@ ob_status ob_gateway_set(ob_gateway *gateway, ob_config *config,
         free(shared);
         ob_config_free(config);
         ob_authkeys_free(authkeys);
+    } else {
+        /* A provider may have moved. */
+        ob_model_cache_forget(&gateway->model_cache);
     }
     return status;
 }

@@ -4,7 +4,8 @@
  *   config snapshot (read-only, counted)   pool (one lock)   writer (messages)
  *
  * Lock order: the pool's lock is a leaf; nothing is called under it but
- * ob_pool_*. So is that of the allowances. auth_lock comes before all others.
+ * ob_pool_*. So are those of the allowances and of the model cache. auth_lock
+ * comes before all others.
  */
 #ifndef OB_GATEWAY_H
 #define OB_GATEWAY_H
@@ -17,6 +18,7 @@
 #include "../core/pool.h"
 #include "../store/store.h"
 #include "allowances.h"
+#include "model_cache.h"
 #include "server.h"
 
 typedef struct ob_shared_config ob_shared_config;
@@ -97,6 +99,7 @@ struct ob_gateway {
         uv_timer_t timer;
         unsigned probes; /* under way */
     } revival;           /* of the first loop alone (revive.c) */
+    ob_model_cache model_cache;
 };
 
 /* Zeroes and makes the locks, the pool and the throttle. */
@@ -168,6 +171,19 @@ typedef void (*ob_probe_done)(void *context, int status,
 OB_MUST_USE ob_status ob_gateway_probe(ob_gateway *gateway, uv_loop_t *loop,
                                        int64_t key_id, ob_probe_done done,
                                        void *context);
+
+/* The same call with another query than the probe's own, for its answer.
+ * `body` is cut at body_bytes_max; it is gone when `done` returns. */
+typedef struct ob_ask {
+    ob_slice query; /* without '?'; copied */
+    size_t body_bytes_max;
+    uint64_t ms_max; /* all in all */
+} ob_ask;
+typedef void (*ob_ask_done)(void *context, int status,
+                            const ob_verdict *verdict, ob_slice body);
+OB_MUST_USE ob_status ob_gateway_ask(ob_gateway *gateway, uv_loop_t *loop,
+                                     int64_t key_id, const ob_ask *ask,
+                                     ob_ask_done done, void *context);
 
 /* The service of the gateway's own server: relays, lists models, answers
  * health checks, and hands what `local` serves to it. */

@@ -1,4 +1,5 @@
-/* probe.c - one cheap call with one key, to see whether it lives. */
+/* probe.c - one cheap call with one key, to see whether it lives, or for what
+ * it is answered. */
 #include "gateway.h"
 #include "loop.h"
 #include "upstream.h"
@@ -11,7 +12,11 @@ typedef struct probe {
     ob_arena arena;
     ob_snapshot *snapshot;
     const ob_provider *provider;
+    ob_slice query;
+    size_t body_bytes_max;
+    uint64_t until_ms; /* by uv_now(); 0: as the timeouts say */
     ob_probe_done done;
+    ob_ask_done answered; /* in place of `done`; may be NULL */
     void *context;
     int status;
     ob_header *headers;
@@ -32,7 +37,10 @@ static void on_timer_closed(uv_handle_t *handle)
 static void finish(probe *p, const ob_verdict *verdict)
 {
     ob_attempt_cancel(&p->attempt);
-    p->done(p->context, p->status, verdict);
+    if (p->answered)
+        p->answered(p->context, p->status, verdict, ob_buffer_slice(&p->body));
+    else
+        p->done(p->context, p->status, verdict);
     uv_close((uv_handle_t *)&p->timer, on_timer_closed);
 }
 
@@ -52,12 +60,13 @@ static void on_head(ob_attempt *attempt, const ob_head *head,
 
 static void judge(probe *p)
 {
-    ob_response response = {.provider = p->provider->slug,
-                            .daily_reset = p->provider->daily_reset,
-                            .status = p->status,
-                            .headers = p->headers,
-                            .header_count = p->header_count,
-                            .body = ob_buffer_slice(&p->body)};
+    ob_response response = {
+        .provider = p->provider->slug,
+        .daily_reset = p->provider->daily_reset,
+        .status = p->status,
+        .headers = p->headers,
+        .header_count = p->header_count,
+        .body = ob_slice_head(ob_buffer_slice(&p->body), PROBE_BODY_BYTES_MAX)};
     ob_verdict verdict = {.action = OB_ACTION_DELIVER, .reason = OB_REASON_OK};
     if (p->status >= 300)
         verdict = ob_verdict_judge(&response, ob_loop_unix(p->attempt.loop));
@@ -69,9 +78,9 @@ static void on_body(ob_attempt *attempt, char *bytes, size_t len)
     probe *p = (probe *)attempt;
     size_t held = ob_buffer_slice(&p->body).len;
     ob_slice part =
-        ob_slice_head(ob_slice_make(bytes, len), PROBE_BODY_BYTES_MAX - held);
+        ob_slice_head(ob_slice_make(bytes, len), p->body_bytes_max - held);
     ob_buffer_append(&p->body, part);
-    if (held + part.len >= PROBE_BODY_BYTES_MAX)
+    if (held + part.len >= p->body_bytes_max)
         judge(p);
 }
 
@@ -118,6 +127,8 @@ static ob_status route_probe(probe *p, ob_call *call, ob_route *route)
     ob_slice query = all;
     call->path = ob_slice_cut(&query, '?');
     call->query = query.ptr ? query : OB_S("");
+    if (p->answered)
+        call->query = p->query;
     call->method = p->provider->probe_method;
     ob_status status =
         ob_route_find(p->snapshot->config, call, &p->arena, route, &error);
@@ -156,27 +167,61 @@ static ob_status begin(ob_gateway *gateway, probe *p, uv_loop_t *loop,
 static void on_watch(uv_timer_t *timer)
 {
     probe *p = timer->data;
-    if (ob_loop_of(timer->loop)->ended && p->attempt.active)
+    if (!p->attempt.active)
+        return;
+    if (ob_loop_of(timer->loop)->ended)
         on_failed(&p->attempt, OB_FAILURE_CUT);
+    else if (p->until_ms && uv_now(timer->loop) >= p->until_ms)
+        on_failed(&p->attempt, OB_FAILURE_SILENT);
 }
 
-ob_status ob_gateway_probe(ob_gateway *gateway, uv_loop_t *loop, int64_t key_id,
-                           ob_probe_done done, void *context)
+static probe *probe_new(ob_gateway *gateway, uv_loop_t *loop, void *context)
 {
     probe *p = calloc(1, sizeof(*p));
     if (!p)
-        return OB_NO_MEMORY;
-    p->done = done;
+        return NULL;
     p->context = context;
+    p->body_bytes_max = PROBE_BODY_BYTES_MAX;
     p->snapshot = ob_gateway_acquire(gateway);
     ob_arena_init(&p->arena, 0);
     (void)uv_timer_init(loop, &p->timer);
     p->timer.data = p;
     (void)uv_timer_start(&p->timer, on_watch, WATCH_MS, WATCH_MS);
-    ob_status status = begin(gateway, p, loop, key_id);
+    return p;
+}
+
+static ob_status start(ob_gateway *gateway, probe *p, int64_t key_id)
+{
+    ob_status status = begin(gateway, p, p->timer.loop, key_id);
     if (status != OB_OK)
         uv_close((uv_handle_t *)&p->timer, on_timer_closed);
     return status == OB_OK || status == OB_NOT_FOUND || status == OB_NO_MEMORY
                ? status
                : OB_INVALID;
+}
+
+ob_status ob_gateway_probe(ob_gateway *gateway, uv_loop_t *loop, int64_t key_id,
+                           ob_probe_done done, void *context)
+{
+    probe *p = probe_new(gateway, loop, context);
+    if (!p)
+        return OB_NO_MEMORY;
+    p->done = done;
+    return start(gateway, p, key_id);
+}
+
+ob_status ob_gateway_ask(ob_gateway *gateway, uv_loop_t *loop, int64_t key_id,
+                         const ob_ask *ask, ob_ask_done done, void *context)
+{
+    probe *p = probe_new(gateway, loop, context);
+    if (!p)
+        return OB_NO_MEMORY;
+    p->answered = done;
+    p->body_bytes_max = ask->body_bytes_max;
+    p->until_ms = uv_now(loop) + ask->ms_max;
+    p->query = ob_arena_dup(&p->arena, ask->query);
+    if (p->query.ptr)
+        return start(gateway, p, key_id);
+    uv_close((uv_handle_t *)&p->timer, on_timer_closed);
+    return OB_NO_MEMORY;
 }

@@ -3,6 +3,7 @@
 #include "../core/cost.h"
 #include "../core/dialect/error.h"
 #include "../core/mask.h"
+#include "../core/message.h"
 #include "../core/relay.h"
 #include "../core/route.h"
 #include "logging.h"
@@ -20,7 +21,7 @@ typedef struct drive {
     const ob_authkey *authkey;
     ob_deadline wait;   /* for a key, or a pause */
     ob_status stranger; /* what was wrong with the auth key; OB_OK: nothing */
-    bool running;       /* the relay has been made */
+    bool running;       /* the relay has been made, and has targets */
     bool committed;
     bool streaming;        /* counted as open */
     int64_t answer_length; /* of the attempt's answer; -1: not told */
@@ -578,6 +579,69 @@ static bool refuse_spent(drive *d)
     return true;
 }
 
+/* ---- models ---- */
+
+/* How often a first list is looked for while it is on its way. */
+#define MODELS_POLL_MS 20
+
+static void refuse_models(drive *d, ob_exchange *exchange, int status)
+{
+    char text[512] = "The gateway is out of memory.";
+    if (status == 404) {
+        ob_message message = ob_message_make(text, sizeof(text));
+        ob_message_str(&message, "There is no model ");
+        ob_message_word(&message, d->relay.route.asked);
+        ob_message_str(&message, " that this auth key may use; GET /v1/models "
+                                 "lists those there are.");
+    }
+    ob_gateway_refuse_with(d->gateway, exchange, status, d->relay.route.dialect,
+                           ob_slice_str(text), 0);
+}
+
+static void respond_models(drive *d, const ob_models_call *call)
+{
+    ob_buffer body = {0};
+    ob_status status = ob_models_write(call, &body);
+    int code = status == OB_OK ? 200 : status == OB_NOT_FOUND ? 404 : 503;
+    account(d, code, code == 200 ? OB_FAULT_NONE : ob_fault_of_status(code));
+    ob_exchange *exchange = leave(d);
+    ob_header headers[1 + OB_CORS_HEADERS_MAX] = {
+        {OB_S("content-type"), OB_S("application/json")}};
+    size_t count =
+        1 + ob_cors_headers(ob_exchange_request(exchange), headers + 1);
+    if (code == 200)
+        ob_exchange_respond(exchange, code, headers, count,
+                            ob_buffer_slice(&body));
+    else
+        refuse_models(d, exchange, code);
+    ob_buffer_deinit(&body);
+    drive_free(d);
+}
+
+static void answer_models(drive *d);
+
+static void on_models_waited(ob_deadline *deadline)
+{
+    answer_models((drive *)((char *)deadline - offsetof(drive, wait)));
+}
+
+/* A list that is fetched for the first time is waited for, a little. */
+static void answer_models(drive *d)
+{
+    const ob_models_call call = {.gateway = d->gateway,
+                                 .loop = &d->loop->uv,
+                                 .config = d->snapshot->config,
+                                 .authkey = d->authkey,
+                                 .dialect = d->relay.route.dialect,
+                                 .asked = d->relay.route.asked};
+    if (!ob_models_wait(&call)) {
+        respond_models(d, &call);
+        return;
+    }
+    ob_deadline_init(&d->wait, on_models_waited);
+    ob_deadline_set(d->loop, &d->wait, MODELS_POLL_MS);
+}
+
 void ob_drive_run(ob_exchange *exchange)
 {
     drive *d = ob_exchange_owner(exchange);
@@ -599,15 +663,11 @@ void ob_drive_run(ob_exchange *exchange)
         refuse_route(d, &error);
         return;
     }
-    d->running = true;
     if (d->relay.route.kind == OB_ROUTE_MODELS) {
-        ob_dialect dialect = d->relay.route.dialect;
-        account(d, 200, OB_FAULT_NONE);
-        (void)leave(d);
-        ob_models_answer(d->snapshot->config, d->authkey, exchange, dialect);
-        drive_free(d);
+        answer_models(d);
         return;
     }
+    d->running = true;
     if (!refuse_spent(d))
         step_wake(d);
 }

@@ -6,8 +6,6 @@
 
 #include <stdio.h>
 
-#include "gateway.h"
-
 /* As often as the pool names a key at most. */
 #define ASK_MS 500
 /* At one time: a provider that is silent holds its probes for minutes. */
@@ -55,21 +53,26 @@ static void tell(ob_gateway *gateway, int64_t key_id, const name *key)
     gateway->tell(gateway, line);
 }
 
-static void on_probed(void *context, int status, const ob_verdict *verdict)
+void ob_revive_judge(ob_gateway *gateway, int64_t key_id, int status,
+                     const ob_verdict *verdict)
 {
-    revival *r = context;
-    ob_gateway *gateway = r->gateway;
     name key = {{0}, {0}};
     ob_cause cause = {
         .status = status, .words = verdict->words, .now_ms = unix_ms()};
     uv_mutex_lock(&gateway->pool_lock);
-    bool free_now = ob_pool_revived(gateway->pool, r->key_id, verdict, &cause);
+    bool free_now = ob_pool_revived(gateway->pool, key_id, verdict, &cause);
     if (free_now)
-        key = name_of(gateway->pool, r->key_id);
+        key = name_of(gateway->pool, key_id);
     uv_mutex_unlock(&gateway->pool_lock);
     if (free_now)
-        tell(gateway, r->key_id, &key);
-    gateway->revival.probes--;
+        tell(gateway, key_id, &key);
+}
+
+static void on_probed(void *context, int status, const ob_verdict *verdict)
+{
+    revival *r = context;
+    ob_revive_judge(r->gateway, r->key_id, status, verdict);
+    r->gateway->revival.probes--;
     free(r);
 }
 

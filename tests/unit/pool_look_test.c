@@ -123,6 +123,29 @@ static void keys_that_count_together_are_named(void **state)
     ledger->sharers = 0;
 }
 
+static void any_key_is_none_that_is_blocked_or_skipped(void **state)
+{
+    const int64_t skip[] = {1, 2};
+    assert_int_equal(ob_pool_any_key(pool, group, 0, NULL, 0), 0);
+    add_keys(1, 3);
+    int64_t id = ob_pool_any_key(pool, group, 0, NULL, 0);
+    assert_in_range(id, 1, 3);
+    assert_int_equal(ob_pool_any_key(pool, group, 0, skip, 2), 3);
+    assert_int_not_equal(ob_pool_any_key(pool, group, UINT64_MAX, NULL, 0),
+                         ob_pool_any_key(pool, group, 1, NULL, 0));
+    /* One that rests, where there is no other. */
+    ob_pool_set_cooldown(pool, ob_pool_find(pool, 3), OB_S(""), NOON + HOUR,
+                         OB_REASON_RATE_LIMIT, NOON);
+    assert_int_not_equal(ob_pool_any_key(pool, group, 0, NULL, 0), 3);
+    assert_int_equal(ob_pool_any_key(pool, group, 0, skip, 2), 3);
+    ob_verdict dead = {.action = OB_ACTION_BLOCK,
+                       .reason = OB_REASON_KEY_INVALID};
+    ob_cause cause = cause_at(NOON);
+    for (int64_t key = 1; key <= 3; key++)
+        ob_pool_block(pool, ob_pool_find(pool, key), &dead, &cause);
+    assert_int_equal(ob_pool_any_key(pool, group, 0, NULL, 0), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -134,6 +157,9 @@ int main(void)
                                         teardown_pool),
         cmocka_unit_test_setup_teardown(keys_that_count_together_are_named,
                                         setup_pool, teardown_pool),
+        cmocka_unit_test_setup_teardown(
+            any_key_is_none_that_is_blocked_or_skipped, setup_pool,
+            teardown_pool),
     };
     return cmocka_run_group_tests_name("pool_look", tests, NULL, NULL);
 }

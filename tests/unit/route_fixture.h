@@ -63,7 +63,7 @@ static ob_call call;
 
 /* Makes `call` of "POST /path?query" and a body; "" is none. The headers are a
  * content-type for JSON. */
-static void make_call(const char *line, ob_slice body)
+static inline void make_call(const char *line, ob_slice body)
 {
     ob_slice rest = ob_slice_str(line);
     call = (ob_call){.headers = headers, .body = body};

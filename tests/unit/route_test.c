@@ -441,6 +441,38 @@ static void model_list_is_in_the_dialect_of_the_client(void **state)
                      OB_DIALECT_GEMINI);
     assert_int_equal(list_dialect("HEAD /v1beta/models", NULL),
                      OB_DIALECT_GEMINI);
+    assert_int_equal(route.asked.len, 0);
+}
+
+static void one_model_is_asked_for_by_the_path(void **state)
+{
+    static const struct {
+        const char *line;
+        const char *header;
+        ob_dialect dialect;
+        const char *asked;
+    } cases[] = {
+        {"GET /v1/models/gpt-4o", NULL, OB_DIALECT_OPENAI, "gpt-4o"},
+        {"GET /v1/models/openai/ft:gpt-4o:org::id", NULL, OB_DIALECT_OPENAI,
+         "openai/ft:gpt-4o:org::id"},
+        {"HEAD /v1/models/openai%2Fgpt-4o", NULL, OB_DIALECT_OPENAI,
+         "openai/gpt-4o"},
+        {"GET /v1/models/anthropic%2Fclaude", "Anthropic-Version",
+         OB_DIALECT_ANTHROPIC, "anthropic/claude"},
+        {"GET /v1/models/smart?key=k", NULL, OB_DIALECT_GEMINI, "smart"},
+        {"GET /v1beta/models/models/smart", NULL, OB_DIALECT_GEMINI, "smart"},
+    };
+    for (size_t i = 0; i < OB_LEN(cases); i++) {
+        assert_int_equal(list_dialect(cases[i].line, cases[i].header),
+                         cases[i].dialect);
+        assert_slice(route.asked, cases[i].asked);
+    }
+    refused("GET /v1/models/", "", 404, "no route");
+    refused("GET /v1/modelsx", "", 404, "no route");
+    refused("DELETE /v1/models/ft:x", "", 404, "no route");
+    refused("POST /v1/models", "", 404, "\"GET\" only");
+    refused("GET /v1/models/a%0Ab", "", 400, "control");
+    refused("GET /v1/models/x:generateContent", "", 404, "\"POST\" only");
 }
 
 static void errors_are_in_the_dialect_of_the_path(void **state)
@@ -514,6 +546,7 @@ int main(void)
         cmocka_unit_test(openais_other_routes_name_their_model),
         cmocka_unit_test(gemini_path_takes_models_in_every_form),
         cmocka_unit_test(model_list_is_in_the_dialect_of_the_client),
+        cmocka_unit_test(one_model_is_asked_for_by_the_path),
         cmocka_unit_test(errors_are_in_the_dialect_of_the_path),
         cmocka_unit_test(memory_that_is_out_is_told),
     };
