@@ -84,7 +84,7 @@ typedef struct ob_route {
     size_t value_at;
     size_t value_len;
     bool value_plain; /* it is a field of a form, without quotes */
-    bool streams; /* the caller asked for a stream, in JSON or the path */
+    bool streams;     /* the caller asked for a stream, in JSON or the path */
     /* UNIFIED: the request in the dialect of the target in use, where that is
      * another one (ob_route_translated); empty: as the caller wrote it. Set by
      * who translates. */
