@@ -56,6 +56,7 @@ struct counter {
 static ob_reason longest_reason(const ob_key *key)
 {
     const ob_cooldown *longest = key->cooldowns;
+    OB_ASSERT(longest);
     for (const ob_cooldown *rest = longest; rest; rest = rest->next)
         if (rest->until_ms > longest->until_ms)
             longest = rest;

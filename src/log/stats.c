@@ -120,9 +120,10 @@ static void choose_groups(stats *s, size_t most)
 {
     rank *first[OB_LOG_GROUPS_MAX + 1];
     size_t count = 0;
-    for (size_t i = 0; i < s->ranks.size; i++) {
+    for (size_t i = 0; most && i < s->ranks.size; i++) {
         rank *r = &s->ranks.slots[i];
-        if (!r->used || (count == most && !is_before(r, first[count - 1])))
+        if (!r->used ||
+            (count && count == most && !is_before(r, first[count - 1])))
             continue;
         size_t at = count < most ? count++ : count - 1;
         for (; at && is_before(r, first[at - 1]); at--)
