@@ -79,13 +79,14 @@ static void *make(ob_arena *arena, size_t size, bool *failed)
 ob_turn *ob_form_turn(ob_form *form, ob_role role)
 {
     ob_turn *turn = make(form->arena, sizeof(*turn), &form->failed);
-    ob_turn **end = &form->turns;
     if (!turn)
         return NULL;
+    ob_turn **end =
+        form->turns && form->last_turn ? &form->last_turn->next : &form->turns;
     while (*end)
         end = &(*end)->next;
     turn->role = role;
-    *end = turn;
+    *end = form->last_turn = turn;
     return turn;
 }
 
@@ -110,38 +111,62 @@ ob_part *ob_form_part(ob_form *form, ob_part **list, ob_part_kind kind)
 ob_tool *ob_form_tool(ob_form *form, ob_slice name)
 {
     ob_tool *tool = make(form->arena, sizeof(*tool), &form->failed);
-    ob_tool **end = &form->tools;
     if (!tool)
         return NULL;
+    ob_tool **end =
+        form->tools && form->last_tool ? &form->last_tool->next : &form->tools;
     while (*end)
         end = &(*end)->next;
     tool->name = name;
-    *end = tool;
+    *end = form->last_tool = tool;
     return tool;
 }
 
 void ob_form_stop(ob_form *form, ob_slice text)
 {
     ob_text_item *item = make(form->arena, sizeof(*item), &form->failed);
-    ob_text_item **end = &form->stops;
     if (!item)
         return;
+    ob_text_item **end =
+        form->stops && form->last_stop ? &form->last_stop->next : &form->stops;
     while (*end)
         end = &(*end)->next;
     item->text = text;
-    *end = item;
+    *end = form->last_stop = item;
 }
 
-static const ob_part *find_call(const ob_form *form, ob_slice id,
-                                const ob_turn *until)
+/* The calls of a conversation by their ids, open addressing: the last of those
+ * that are called alike, as far as it has been read. */
+typedef struct calls {
+    const ob_part **slots;
+    size_t size; /* a power of two, more than there are calls */
+} calls;
+
+static size_t count_calls(const ob_form *form)
 {
-    const ob_part *found = NULL;
-    for (const ob_turn *turn = form->turns; turn && turn != until;
-         turn = turn->next)
+    size_t count = 0;
+    for (const ob_turn *turn = form->turns; turn; turn = turn->next)
         for (const ob_part *part = turn->parts; part; part = part->next)
-            if (part->kind == OB_PART_CALL && ob_slice_eq(part->id, id))
-                found = part;
-    return found;
+            count += part->kind == OB_PART_CALL;
+    return count;
+}
+
+static bool make_calls(ob_form *form, calls *table)
+{
+    size_t count = count_calls(form);
+    for (table->size = 2; table->size < 2 * count; table->size *= 2) {
+    }
+    table->slots =
+        make(form->arena, table->size * sizeof(*table->slots), &form->failed);
+    return table->slots != NULL;
+}
+
+static const ob_part **slot_of(const calls *table, ob_slice id)
+{
+    size_t at = (size_t)ob_slice_hash(id, 0) & (table->size - 1);
+    while (table->slots[at] && !ob_slice_eq(table->slots[at]->id, id))
+        at = (at + 1) & (table->size - 1);
+    return &table->slots[at];
 }
 
 /* "call_7" */
@@ -154,19 +179,28 @@ static ob_slice made_id(ob_form *form, uint64_t number)
     return id;
 }
 
+static void name_part(ob_form *form, const calls *table, ob_part *part,
+                      uint64_t *number)
+{
+    if (part->kind == OB_PART_CALL) {
+        if (!part->id.len)
+            part->id = made_id(form, ++*number);
+        *slot_of(table, part->id) = part;
+    } else if (part->kind == OB_PART_RESULT && !part->name.len) {
+        const ob_part *call = *slot_of(table, part->id);
+        part->name = call ? call->name : part->name;
+    }
+}
+
 void ob_form_name_results(ob_form *form)
 {
+    calls table;
     uint64_t number = 0;
+    if (!make_calls(form, &table))
+        return;
     for (ob_turn *turn = form->turns; turn; turn = turn->next)
-        for (ob_part *part = turn->parts; part; part = part->next) {
-            if (part->kind == OB_PART_CALL && !part->id.len)
-                part->id = made_id(form, ++number);
-            if (part->kind != OB_PART_RESULT || part->name.len)
-                continue;
-            const ob_part *call = find_call(form, part->id, turn);
-            if (call)
-                part->name = call->name;
-        }
+        for (ob_part *part = turn->parts; part; part = part->next)
+            name_part(form, &table, part, &number);
 }
 
 bool ob_part_locate(ob_part *part, ob_slice text)

@@ -175,7 +175,11 @@ typedef struct ob_form {
     size_t dropped_count; /* beyond OB_DROPPED_MAX they are counted alone */
     ob_slice refusal;     /* why it cannot be said; empty: it can */
     bool failed;          /* memory is out */
-    ob_slice verbosity;   /* OpenAI's "low", "medium", "high" */
+    /* Where each list ended last, so that an append need not walk it. */
+    ob_turn *last_turn;
+    ob_tool *last_tool;
+    ob_text_item *last_stop;
+    ob_slice verbosity; /* OpenAI's "low", "medium", "high" */
 } ob_form;
 
 /* All that is said by nothing: numbers -1, NAN and so on. */
