@@ -324,9 +324,11 @@ static bool is_models(ob_slice path, ob_slice *model)
     ob_slice list = ob_slice_starts(path, OB_S("/v1beta/"))
                         ? OB_S("/v1beta/models")
                         : OB_S("/v1/models");
+    *model = (ob_slice){0};
+    if (!ob_slice_starts(path, list))
+        return false;
     *model = ob_slice_from(path, list.len + 1);
-    return ob_slice_starts(path, list) &&
-           (path.len == list.len || (path.ptr[list.len] == '/' && model->len));
+    return path.len == list.len || (path.ptr[list.len] == '/' && model->len);
 }
 
 static bool reads(const ob_call *call)
