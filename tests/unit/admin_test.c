@@ -994,11 +994,12 @@ static void strangers_are_refused_before_their_body(void **state)
 static void providers_are_listed_with_counts(void **state)
 {
     put_key(0, "sk-0123456789abcdef", "");
-    assert_answer(ask("GET", "/admin/api/providers", ""), 200,
-                  "[{\"id\":\"openai\",\"name\":\"Open<AI>\",\"dialect\":"
-                  "\"openai\",\"base_url\":\"https://api.openai.com/v1\","
-                  "\"keys\":{\"active\":1,\"cooling\":0,\"blocked\":0}},"
-                  "{\"id\":\"groq\",");
+    assert_answer(
+        ask("GET", "/admin/api/providers", ""), 200,
+        "[{\"id\":\"openai\",\"name\":\"Open<AI>\",\"dialect\":"
+        "\"openai\",\"base_url\":\"https://api.openai.com/v1\","
+        "\"keys\":{\"active\":1,\"cooling\":0,\"blocked\":0},\"why\":[]},"
+        "{\"id\":\"groq\",");
 }
 
 static void metrics_count_keys_and_attempts(void **state)
