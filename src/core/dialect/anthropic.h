@@ -112,8 +112,8 @@ typedef enum ob_anthropic_member {
 } ob_anthropic_member;
 
 /* What the caller's dialect calls it. */
-const char *ob_anthropic_member_name(ob_dialect from,
-                                     ob_anthropic_member member);
+ob_slice ob_anthropic_member_name(const ob_form *form,
+                                  ob_anthropic_member member);
 
 /* ---- answers and streams ---- */
 

@@ -48,7 +48,7 @@ ob_status ob_anthropic_want_text(const ob_anthropic_place *place,
                                  yyjson_val *object, const char *member)
 {
     yyjson_val *value = ob_json_get(object, member);
-    if (!value || yyjson_is_null(value) || yyjson_is_str(value))
+    if (!ob_json_told(value) || yyjson_is_str(value))
         return OB_OK;
     return ob_anthropic_wrong(place, member, "must be a string");
 }
@@ -264,7 +264,7 @@ static ob_status read_call(sink *to, yyjson_val *block)
     if (need_text(to->place, block, "id") != OB_OK ||
         need_text(to->place, block, "name") != OB_OK)
         return OB_INVALID;
-    if (input && !yyjson_is_null(input) && !yyjson_is_obj(input))
+    if (ob_json_told(input) && !yyjson_is_obj(input))
         return ob_anthropic_wrong(to->place, "input", "must be an object");
     ob_part *part = new_part(to, OB_PART_CALL, block);
     if (!part)
@@ -286,7 +286,7 @@ static ob_status read_result_content(sink *to, ob_part *part,
     ob_status status = OB_OK;
     yyjson_val *block;
     size_t i, max;
-    if (!content || yyjson_is_null(content))
+    if (!ob_json_told(content))
         return OB_OK;
     if (!yyjson_is_arr(content))
         return read_blocks(&inside, content, "must be a string or an array");
@@ -305,7 +305,7 @@ static ob_status read_result(sink *to, yyjson_val *block)
     yyjson_val *is_error = ob_json_get(block, "is_error");
     if (need_text(to->place, block, "tool_use_id") != OB_OK)
         return OB_INVALID;
-    if (is_error && !yyjson_is_null(is_error) && !yyjson_is_bool(is_error))
+    if (ob_json_told(is_error) && !yyjson_is_bool(is_error))
         return ob_anthropic_wrong(to->place, "is_error",
                                   "must be true or false");
     ob_part *part = new_part(to, OB_PART_RESULT, block);

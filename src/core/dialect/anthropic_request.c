@@ -216,11 +216,6 @@ static ob_status read_format(ob_form *form, yyjson_val *format)
     return OB_OK;
 }
 
-static bool told(yyjson_val *value)
-{
-    return value && !yyjson_is_null(value);
-}
-
 static ob_status read_output(ob_form *form, yyjson_val *config)
 {
     yyjson_val *effort = ob_json_get(config, "effort");
@@ -228,9 +223,9 @@ static ob_status read_output(ob_form *form, yyjson_val *config)
     ob_status status = OB_OK;
     if (!yyjson_is_obj(config))
         return refuse(form, "output_config must be an object");
-    if (told(effort))
+    if (ob_json_told(effort))
         status = read_effort(form, effort);
-    if (status == OB_OK && told(format))
+    if (status == OB_OK && ob_json_told(format))
         status = read_format(form, format);
     return status;
 }
@@ -291,7 +286,7 @@ static ob_status read_metadata(ob_form *form, yyjson_val *metadata)
     yyjson_val *user = ob_json_get(metadata, "user_id");
     if (!yyjson_is_obj(metadata))
         return refuse(form, "metadata must be an object");
-    if (told(user) && !yyjson_is_str(user))
+    if (ob_json_told(user) && !yyjson_is_str(user))
         return refuse(form, "metadata.user_id must be a string");
     form->user = ob_json_text(user);
     return OB_OK;
@@ -431,10 +426,10 @@ ob_status ob_anthropic_read_request(yyjson_val *root, ob_form *form)
         return refuse(form, "the body must be a JSON object");
     for (size_t i = 0; i < OB_LEN(members) && status == OB_OK; i++) {
         yyjson_val *value = ob_json_get(root, members[i].name);
-        if (told(value) && members[i].read)
+        if (ob_json_told(value) && members[i].read)
             status = members[i].read(form, value);
     }
-    if (status == OB_OK && !told(ob_json_get(root, "messages")))
+    if (status == OB_OK && !ob_json_told(ob_json_get(root, "messages")))
         status = refuse(form, "messages is missing");
     if (status == OB_OK)
         status = read_cache(form, root);

@@ -3,14 +3,9 @@
 
 #include <math.h>
 
-static const char *name_of(const ob_form *form, ob_anthropic_member member)
-{
-    return ob_anthropic_member_name(form->from, member);
-}
-
 static void drop(ob_form *form, ob_anthropic_member member)
 {
-    ob_form_drop(form, ob_slice_str(name_of(form, member)));
+    ob_form_drop(form, ob_anthropic_member_name(form, member));
 }
 
 /* ---- what has no equivalent ---- */
@@ -36,7 +31,8 @@ static void drop_unknown(ob_form *form)
 static ob_status refuse_member(ob_form *form, ob_anthropic_member member,
                                const char *why)
 {
-    return ob_form_refuse(form, "", ob_slice_str(name_of(form, member)), why);
+    return ob_form_refuse(form, "", ob_anthropic_member_name(form, member),
+                          why);
 }
 
 static ob_status check(ob_form *form, const ob_anthropic_thinking *thinking)

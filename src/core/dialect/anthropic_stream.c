@@ -239,11 +239,5 @@ void ob_anthropic_read_event(ob_event_reader *reader, ob_slice name,
 void ob_anthropic_read_end(ob_event_reader *reader, bool done)
 {
     (void)done;
-    if (reader->ended)
-        take(reader, &(ob_event){.kind = OB_EVENT_END});
-    else
-        take(reader,
-             &(ob_event){.kind = OB_EVENT_ERROR,
-                         .status = 502,
-                         .text = OB_S("the provider's answer broke off")});
+    ob_event_reader_end(reader, reader->ended);
 }

@@ -6,23 +6,6 @@
 /* What the writer keeps in ob_event_writer: `items` counts the blocks that
  * were opened, `sequence` the calls. */
 
-static ob_json begin(ob_event_writer *writer, const char *type)
-{
-    ob_json json = {.out = writer->out};
-    ob_buffer_append_str(writer->out, "event: ");
-    ob_buffer_append_str(writer->out, type);
-    ob_buffer_append_str(writer->out, "\ndata: ");
-    ob_json_open(&json, '{');
-    ob_json_member(&json, "type", ob_slice_str(type));
-    return json;
-}
-
-static void end(ob_json *json)
-{
-    ob_json_close(json, '}');
-    ob_buffer_append_str(json->out, "\n\n");
-}
-
 static void member_null(ob_json *json, const char *name)
 {
     ob_json_name(json, name);
@@ -32,7 +15,7 @@ static void member_null(ob_json *json, const char *name)
 static void write_start(ob_event_writer *writer, const ob_event *event)
 {
     const ob_answering *answering = writer->answering;
-    ob_json json = begin(writer, "message_start");
+    ob_json json = ob_json_event_begin(writer->out, "message_start");
     ob_json_name(&json, "message");
     ob_json_open(&json, '{');
     ob_json_member(&json, "id", event->id.len ? event->id : answering->id);
@@ -48,7 +31,7 @@ static void write_start(ob_event_writer *writer, const ob_event *event)
     ob_json_name(&json, "usage");
     ob_anthropic_write_usage(&json, &writer->usage);
     ob_json_close(&json, '}');
-    end(&json);
+    ob_json_event_end(&json);
 }
 
 static void write_new_block(ob_json *json, ob_arena *arena,
@@ -79,27 +62,27 @@ static void write_new_block(ob_json *json, ob_arena *arena,
 
 static void write_open(ob_event_writer *writer, const ob_event *event)
 {
-    ob_json json = begin(writer, "content_block_start");
+    ob_json json = ob_json_event_begin(writer->out, "content_block_start");
     ob_json_member_i64(&json, "index", writer->items++);
     writer->sequence += event->part == OB_PART_CALL;
     ob_json_name(&json, "content_block");
     ob_json_open(&json, '{');
     write_new_block(&json, writer->answering->arena, event);
     ob_json_close(&json, '}');
-    end(&json);
+    ob_json_event_end(&json);
 }
 
 static void write_delta(ob_event_writer *writer, const char *type,
                         const char *member, ob_slice text)
 {
-    ob_json json = begin(writer, "content_block_delta");
+    ob_json json = ob_json_event_begin(writer->out, "content_block_delta");
     ob_json_member_i64(&json, "index", (int64_t)writer->items - 1);
     ob_json_name(&json, "delta");
     ob_json_open(&json, '{');
     ob_json_member(&json, "type", ob_slice_str(type));
     ob_json_member(&json, member, text);
     ob_json_close(&json, '}');
-    end(&json);
+    ob_json_event_end(&json);
 }
 
 static void write_text(ob_event_writer *writer, const ob_event *event)
@@ -126,7 +109,7 @@ static void write_citation(ob_event_writer *writer, const ob_event *event)
 {
     if (event->part != OB_PART_TEXT || !event->citation)
         return;
-    ob_json json = begin(writer, "content_block_delta");
+    ob_json json = ob_json_event_begin(writer->out, "content_block_delta");
     ob_json_member_i64(&json, "index", (int64_t)writer->items - 1);
     ob_json_name(&json, "delta");
     ob_json_open(&json, '{');
@@ -134,14 +117,14 @@ static void write_citation(ob_event_writer *writer, const ob_event *event)
     ob_json_name(&json, "citation");
     ob_anthropic_write_citation(&json, event->citation);
     ob_json_close(&json, '}');
-    end(&json);
+    ob_json_event_end(&json);
 }
 
 static void write_close(ob_event_writer *writer)
 {
-    ob_json json = begin(writer, "content_block_stop");
+    ob_json json = ob_json_event_begin(writer->out, "content_block_stop");
     ob_json_member_i64(&json, "index", (int64_t)writer->items - 1);
-    end(&json);
+    ob_json_event_end(&json);
 }
 
 static void hold_finish(ob_event_writer *writer, const ob_event *event)
@@ -158,7 +141,7 @@ static void write_end(ob_event_writer *writer)
 {
     ob_slice stop =
         ob_slice_make(writer->stop_sequence, writer->stop_sequence_len);
-    ob_json json = begin(writer, "message_delta");
+    ob_json json = ob_json_event_begin(writer->out, "message_delta");
     ob_json_name(&json, "delta");
     ob_json_open(&json, '{');
     ob_json_member(&json, "stop_reason",
@@ -171,9 +154,9 @@ static void write_end(ob_event_writer *writer)
     ob_json_close(&json, '}');
     ob_json_name(&json, "usage");
     ob_anthropic_write_usage(&json, &writer->usage);
-    end(&json);
-    json = begin(writer, "message_stop");
-    end(&json);
+    ob_json_event_end(&json);
+    json = ob_json_event_begin(writer->out, "message_stop");
+    ob_json_event_end(&json);
 }
 
 /* Zeroed, the writer's usage would tell of no reasoning at all. */

@@ -137,8 +137,7 @@ static wish find_wish(const ob_form *form)
 
 static void drop_thinking(ob_form *form)
 {
-    ob_form_drop(form, ob_slice_str(ob_anthropic_member_name(
-                           form->from, OB_MEMBER_THINKING)));
+    ob_form_drop(form, ob_anthropic_member_name(form, OB_MEMBER_THINKING));
 }
 
 static void think_by_budget(ob_form *form, ob_anthropic_thinking *thinking)
@@ -247,12 +246,7 @@ void ob_anthropic_think(ob_form *form, bool may_think,
 
 /* ---- names of members ---- */
 
-static const struct {
-    const char *openai;
-    const char *responses;
-    const char *anthropic;
-    const char *gemini;
-} member_names[] = {
+static const ob_member_names member_names[] = {
     [OB_MEMBER_COUNT] = {"n", "n", "n", "generationConfig.candidateCount"},
     [OB_MEMBER_SEED] = {"seed", "seed", "seed", "generationConfig.seed"},
     [OB_MEMBER_TEMPERATURE] = {"temperature", "temperature", "temperature",
@@ -284,17 +278,8 @@ static const struct {
                                "toolConfig.functionCallingConfig"},
 };
 
-const char *ob_anthropic_member_name(ob_dialect from,
-                                     ob_anthropic_member member)
+ob_slice ob_anthropic_member_name(const ob_form *form,
+                                  ob_anthropic_member member)
 {
-    switch (from) {
-    case OB_DIALECT_RESPONSES:
-        return member_names[member].responses;
-    case OB_DIALECT_ANTHROPIC:
-        return member_names[member].anthropic;
-    case OB_DIALECT_GEMINI:
-        return member_names[member].gemini;
-    default:
-        return member_names[member].openai;
-    }
+    return ob_form_name(form, &member_names[member]);
 }

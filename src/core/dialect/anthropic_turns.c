@@ -13,13 +13,8 @@
 
 void ob_anthropic_write_cache(ob_json *json, bool cached, ob_slice ttl)
 {
-    if (!cached)
-        return;
-    ob_json_name(json, "cache_control");
-    ob_json_open(json, '{');
-    ob_json_member(json, "type", OB_S("ephemeral"));
-    ob_json_member_told(json, "ttl", ttl);
-    ob_json_close(json, '}');
+    if (cached)
+        ob_json_cache_control(json, ttl);
 }
 
 static int base64_value(char c)

@@ -1,5 +1,5 @@
 /* blocks.c - makes what stream readers tell regular for writers. */
-#include "form.h"
+#include "dialect.h"
 
 void ob_blocks_init(ob_blocks *blocks, ob_event_sink sink, void *context)
 {
@@ -128,4 +128,14 @@ void ob_blocks_take(void *context, const ob_event *event)
     default:
         take_of_choice(blocks, event);
     }
+}
+
+void ob_event_reader_end(ob_event_reader *reader, bool whole)
+{
+    static const ob_event end = {.kind = OB_EVENT_END};
+    static const ob_event broke_off = {
+        .kind = OB_EVENT_ERROR,
+        .status = 502,
+        .text = OB_S_INIT("the provider's answer broke off")};
+    reader->take(reader->context, whole ? &end : &broke_off);
 }

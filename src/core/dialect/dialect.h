@@ -75,7 +75,20 @@ typedef struct ob_event_writer {
     } said[OB_STREAM_CHOICES_MAX];
 } ob_event_writer;
 
+/* For a codec's read_end: END where the provider's own end was seen, else the
+ * error of an answer that broke off. */
+void ob_event_reader_end(ob_event_reader *reader, bool whole);
+
 void ob_event_writer_deinit(ob_event_writer *writer);
+
+/* Keeps a text in a writer's room, as far as it fits; returns its length. */
+static inline size_t ob_event_keep(char *room, size_t size, ob_slice text)
+{
+    text = ob_slice_head(text, size);
+    if (text.len)
+        memcpy(room, text.ptr, text.len);
+    return text.len;
+}
 
 typedef struct ob_codec {
     /* OB_INVALID: form->refusal says why. OB_NO_MEMORY. */

@@ -1,5 +1,7 @@
 #include "form.h"
 
+#include "../uri.h"
+
 #include <math.h>
 
 /* ---- requests ---- */
@@ -18,6 +20,18 @@ void ob_form_init(ob_form *form, ob_dialect from, ob_arena *arena)
                       .frequency_penalty = (double)NAN,
                       .presence_penalty = (double)NAN,
                       .thinking_max = -1};
+}
+
+ob_slice ob_form_name(const ob_form *form, const ob_member_names *names)
+{
+    const char *const by_dialect[] = {
+        [OB_DIALECT_NONE] = names->openai,
+        [OB_DIALECT_OPENAI] = names->openai,
+        [OB_DIALECT_RESPONSES] = names->responses,
+        [OB_DIALECT_ANTHROPIC] = names->anthropic,
+        [OB_DIALECT_GEMINI] = names->gemini,
+    };
+    return ob_slice_str(by_dialect[form->from]);
 }
 
 static ob_slice printable(ob_arena *arena, ob_slice text)
@@ -53,18 +67,11 @@ ob_status ob_form_refuse(ob_form *form, const char *text, ob_slice word,
 {
     if (form->refusal.len)
         return OB_INVALID;
-    ob_slice front = ob_slice_str(text), back = ob_slice_str(behind);
-    ob_slice seen = printable(form->arena, word);
-    size_t len = front.len + seen.len + back.len;
-    char *out = ob_arena_alloc(form->arena, len + 1);
-    if (!out || !seen.ptr) {
+    ob_slice pieces[] = {ob_slice_str(text), printable(form->arena, word),
+                         ob_slice_str(behind)};
+    if (!pieces[1].ptr || ob_slice_join(pieces, OB_LEN(pieces), form->arena,
+                                        &form->refusal) != OB_OK)
         form->failed = true;
-        return OB_INVALID;
-    }
-    memcpy(out, front.ptr, front.len);
-    memcpy(out + front.len, seen.ptr, seen.len);
-    memcpy(out + front.len + seen.len, back.ptr, back.len);
-    form->refusal = ob_slice_make(out, len);
     return OB_INVALID;
 }
 
@@ -201,6 +208,25 @@ void ob_form_name_results(ob_form *form)
     for (ob_turn *turn = form->turns; turn; turn = turn->next)
         for (ob_part *part = turn->parts; part; part = part->next)
             name_part(form, &table, part, &number);
+}
+
+bool ob_effort_read(ob_slice text, ob_effort *effort)
+{
+    static const struct {
+        const char *name;
+        ob_effort effort;
+    } efforts[] = {
+        {"none", OB_EFFORT_NONE}, {"minimal", OB_EFFORT_MINIMAL},
+        {"low", OB_EFFORT_LOW},   {"medium", OB_EFFORT_MEDIUM},
+        {"high", OB_EFFORT_HIGH}, {"xhigh", OB_EFFORT_MAX},
+        {"max", OB_EFFORT_MAX},
+    };
+    for (size_t i = 0; i < OB_LEN(efforts); i++)
+        if (ob_slice_eq(text, ob_slice_str(efforts[i].name))) {
+            *effort = efforts[i].effort;
+            return true;
+        }
+    return false;
 }
 
 bool ob_part_locate(ob_part *part, ob_slice text)

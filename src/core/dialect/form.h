@@ -187,6 +187,15 @@ void ob_form_init(ob_form *form, ob_dialect from, ob_arena *arena);
 /* Notes once that a member was left out. `name` is static or lives as long as
  * the form; what is not printable ASCII becomes '?'. */
 void ob_form_drop(ob_form *form, ob_slice name);
+/* What callers call a member, by their dialects. */
+typedef struct ob_member_names {
+    const char *openai;
+    const char *responses;
+    const char *anthropic;
+    const char *gemini;
+} ob_member_names;
+/* As the form's caller calls it. */
+ob_slice ob_form_name(const ob_form *form, const ob_member_names *names);
 /* The first reason stays. Parts are joined: text, a quoted word, text. Always
  * OB_INVALID. `word` may be empty. */
 ob_status ob_form_refuse(ob_form *form, const char *text, ob_slice word,
@@ -199,6 +208,8 @@ void ob_form_stop(ob_form *form, ob_slice text);
 /* Gives each RESULT the name of the call it answers, which some dialects ask
  * for, and each call without an id one of its own. */
 void ob_form_name_results(ob_form *form);
+/* "none" to "high", "xhigh" and "max". False: none of them. */
+bool ob_effort_read(ob_slice text, ob_effort *effort);
 /* "data:image/png;base64,…" or a URL into the part. False: neither. */
 bool ob_part_locate(ob_part *part, ob_slice text);
 

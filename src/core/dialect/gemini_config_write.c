@@ -9,9 +9,9 @@
 static ob_slice said(const ob_form *form, const char *openai,
                      const char *responses, const char *anthropic)
 {
-    return ob_slice_str(form->from == OB_DIALECT_ANTHROPIC   ? anthropic
-                        : form->from == OB_DIALECT_RESPONSES ? responses
-                                                             : openai);
+    /* Gemini's own callers are not translated. */
+    return ob_form_name(
+        form, &(ob_member_names){openai, responses, anthropic, openai});
 }
 
 static ob_slice effort_name(const ob_form *form)

@@ -214,12 +214,7 @@ void ob_gemini_read_end(ob_event_reader *r, bool done)
         return;
     r->ended = true;
     tell_finishes(r);
-    if (r->finished)
-        tell(r, &(ob_event){.kind = OB_EVENT_END});
-    else
-        tell(r, &(ob_event){.kind = OB_EVENT_ERROR,
-                            .status = 502,
-                            .text = OB_S("the provider's answer broke off")});
+    ob_event_reader_end(r, r->finished);
 }
 
 /* ---- writing ---- */
@@ -227,15 +222,6 @@ void ob_gemini_read_end(ob_event_reader *r, bool done)
 static ob_slice answer_id(const ob_event_writer *w)
 {
     return w->id_len ? ob_slice_make(w->id, w->id_len) : w->answering->id;
-}
-
-static void keep(char *to, size_t room, size_t *len, ob_slice text)
-{
-    /* What is longer is cut: a name that no one has. */
-    text = ob_slice_head(text, room);
-    if (text.len)
-        memcpy(to, text.ptr, text.len);
-    *len = text.len;
 }
 
 static ob_json begin_chunk(ob_event_writer *w)
@@ -325,8 +311,8 @@ static void open_call(ob_event_writer *w, const ob_event *event)
         return;
     }
     w->items = event->choice + 1;
-    keep(w->call_id, sizeof(w->call_id), &w->call_id_len, event->id);
-    keep(w->name, sizeof(w->name), &w->name_len, event->name);
+    w->call_id_len = ob_event_keep(w->call_id, sizeof(w->call_id), event->id);
+    w->name_len = ob_event_keep(w->name, sizeof(w->name), event->name);
     ob_buffer_clear(&w->held);
     ob_buffer_clear(&w->output);
 }
@@ -409,8 +395,8 @@ static void write_logprobs(ob_event_writer *w, const ob_event *event)
 
 static void start(ob_event_writer *w, const ob_event *event)
 {
-    keep(w->id, sizeof(w->id), &w->id_len, event->id);
-    keep(w->model, sizeof(w->model), &w->model_len, event->name);
+    w->id_len = ob_event_keep(w->id, sizeof(w->id), event->id);
+    w->model_len = ob_event_keep(w->model, sizeof(w->model), event->name);
 }
 
 static void write_of_call(ob_event_writer *w, const ob_event *event)

@@ -97,6 +97,32 @@ void ob_json_member_told(ob_json *json, const char *name, ob_slice text)
         ob_json_member(json, name, text);
 }
 
+ob_json ob_json_event_begin(ob_buffer *out, const char *type)
+{
+    ob_json json = {.out = out};
+    ob_buffer_append_str(out, "event: ");
+    ob_buffer_append_str(out, type);
+    ob_buffer_append_str(out, "\ndata: ");
+    ob_json_open(&json, '{');
+    ob_json_member(&json, "type", ob_slice_str(type));
+    return json;
+}
+
+void ob_json_event_end(ob_json *json)
+{
+    ob_json_close(json, '}');
+    ob_buffer_append_str(json->out, "\n\n");
+}
+
+void ob_json_cache_control(ob_json *json, ob_slice ttl)
+{
+    ob_json_name(json, "cache_control");
+    ob_json_open(json, '{');
+    ob_json_member(json, "type", OB_S("ephemeral"));
+    ob_json_member_told(json, "ttl", ttl);
+    ob_json_close(json, '}');
+}
+
 yyjson_val *ob_json_get(yyjson_val *object, const char *name)
 {
     return yyjson_obj_get(object, name);

@@ -34,8 +34,20 @@ void ob_json_member_i64(ob_json *json, const char *name, int64_t number);
 /* Only where it is not empty. */
 void ob_json_member_told(ob_json *json, const char *name, ob_slice text);
 
+/* A named event of a stream, whose data is an object that tells its type. */
+ob_json ob_json_event_begin(ob_buffer *out, const char *type);
+void ob_json_event_end(ob_json *json);
+
+/* "cache_control": {…}, as Anthropic has it, and others have it from there. */
+void ob_json_cache_control(ob_json *json, ob_slice ttl);
+
 /* The member of an object, NULL where either is missing. */
 yyjson_val *ob_json_get(yyjson_val *object, const char *name);
+/* Is it there, and not null? */
+static inline bool ob_json_told(yyjson_val *value)
+{
+    return value && !yyjson_is_null(value);
+}
 /* Its text, or an empty slice. */
 ob_slice ob_json_text(yyjson_val *value);
 ob_slice ob_json_get_text(yyjson_val *object, const char *name);

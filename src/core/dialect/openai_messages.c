@@ -50,7 +50,7 @@ static bool text_member(const place *at, yyjson_val *object, const char *name,
                         ob_slice *text)
 {
     yyjson_val *value = ob_json_get(object, name);
-    if (value && !yyjson_is_null(value) && !yyjson_is_str(value))
+    if (ob_json_told(value) && !yyjson_is_str(value))
         return ob_openai_wrong(at, name, " must be a string");
     *text = ob_json_text(value);
     return true;
@@ -174,7 +174,7 @@ static bool read_items(const place *at, yyjson_val *list, const char *name,
 {
     yyjson_arr_iter items;
     yyjson_val *item;
-    if (!list || yyjson_is_null(list))
+    if (!ob_json_told(list))
         return true;
     if (!yyjson_is_arr(list))
         return ob_openai_wrong(at, name, " must be a string or an array");
@@ -210,8 +210,7 @@ static bool read_function(const place *at, yyjson_val *function,
     if (yyjson_is_obj(arguments)) {
         call->text = ob_json_print(at->form->arena, arguments);
         at->form->failed |= !call->text.ptr;
-    } else if (arguments && !yyjson_is_null(arguments) &&
-               !yyjson_is_str(arguments)) {
+    } else if (ob_json_told(arguments) && !yyjson_is_str(arguments)) {
         return ob_openai_wrong(at, name, " must have a string as arguments");
     }
     return true;
@@ -222,7 +221,7 @@ static bool read_call(reader *r, const place *at, yyjson_val *item)
     yyjson_val *type = ob_json_get(item, "type");
     if (!yyjson_is_obj(item))
         return ob_openai_wrong(at, NULL, " must be an object");
-    if (type && !yyjson_is_null(type) && !ob_json_is(type, "function"))
+    if (ob_json_told(type) && !ob_json_is(type, "function"))
         return ob_openai_wrong(at, "type", " must be function");
     ob_part *call = add_part(r->form, &r->parts, OB_PART_CALL);
     if (!call || !text_member(at, item, "id", &call->id) ||
@@ -241,7 +240,7 @@ static bool read_calls(reader *r, const place *at, yyjson_val *calls)
 {
     yyjson_arr_iter items;
     yyjson_val *item;
-    if (!calls || yyjson_is_null(calls))
+    if (!ob_json_told(calls))
         return true;
     if (!yyjson_is_arr(calls))
         return ob_openai_wrong(at, "tool_calls", " must be an array");
@@ -268,7 +267,7 @@ static ob_slice legacy_id(reader *r)
 
 static bool read_function_call(reader *r, const place *at, yyjson_val *value)
 {
-    if (!value || yyjson_is_null(value))
+    if (!ob_json_told(value))
         return true;
     ob_part *call = add_part(r->form, &r->parts, OB_PART_CALL);
     if (!call || !read_function(at, value, "function_call", call))

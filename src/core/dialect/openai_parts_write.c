@@ -19,11 +19,7 @@ void ob_openai_write_cache_mark(ob_form *form, ob_json *json, ob_slice ttl)
         ob_form_drop(form, OB_S("cache_control"));
         return;
     }
-    ob_json_name(json, "cache_control");
-    ob_json_open(json, '{');
-    ob_json_member(json, "type", OB_S("ephemeral"));
-    ob_json_member_told(json, "ttl", ttl);
-    ob_json_close(json, '}');
+    ob_json_cache_control(json, ttl);
 }
 
 static void refuse(ob_form *form, const char *text)

@@ -101,7 +101,7 @@ static bool read_stream_options(ob_form *form, yyjson_val *value)
     yyjson_val *usage = ob_json_get(value, "include_usage");
     if (!yyjson_is_obj(value))
         return wrong(form, "stream_options", " must be an object");
-    if (usage && !yyjson_is_null(usage) && !yyjson_is_bool(usage))
+    if (ob_json_told(usage) && !yyjson_is_bool(usage))
         return wrong(form, "stream_options.include_usage",
                      " must be true or false");
     form->stream_usage = yyjson_get_bool(usage);
@@ -142,22 +142,12 @@ static bool read_response_format(ob_form *form, yyjson_val *value)
 
 static bool effort_of(ob_form *form, yyjson_val *value, const char *name)
 {
-    static const struct {
-        const char *name;
-        ob_effort effort;
-    } efforts[] = {
-        {"none", OB_EFFORT_NONE}, {"minimal", OB_EFFORT_MINIMAL},
-        {"low", OB_EFFORT_LOW},   {"medium", OB_EFFORT_MEDIUM},
-        {"high", OB_EFFORT_HIGH}, {"xhigh", OB_EFFORT_MAX},
-        {"max", OB_EFFORT_MAX},   {"default", OB_EFFORT_UNSAID},
-    };
-    for (size_t i = 0; i < OB_LEN(efforts); i++)
-        if (ob_json_is(value, efforts[i].name)) {
-            form->effort = efforts[i].effort;
-            return true;
-        }
-    return wrong(form, name,
-                 " must be none, minimal, low, medium, high or xhigh");
+    if (ob_json_is(value, "default"))
+        form->effort = OB_EFFORT_UNSAID;
+    else if (!ob_effort_read(ob_json_text(value), &form->effort))
+        return wrong(form, name,
+                     " must be none, minimal, low, medium, high or xhigh");
+    return true;
 }
 
 static bool read_effort(ob_form *form, yyjson_val *value)
@@ -180,8 +170,7 @@ static bool read_reasoning(ob_form *form, yyjson_val *value)
     form->thinking_max = ob_json_get_i64(value, "max_tokens", -1);
     if (form->thinking_max < 0)
         form->thinking_max = -1;
-    return !effort || yyjson_is_null(effort) ||
-           effort_of(form, effort, "reasoning.effort");
+    return !ob_json_told(effort) || effort_of(form, effort, "reasoning.effort");
 }
 
 /* DeepSeek's and others': {"type": "enabled" | "disabled"}. */
@@ -337,8 +326,7 @@ static bool read_all(yyjson_val *root, ob_form *form)
     }
     for (size_t i = 0; i < OB_LEN(members); i++) {
         yyjson_val *value = ob_json_get(root, members[i].name);
-        if (value && !yyjson_is_null(value) &&
-            !read_member(form, &members[i], value))
+        if (ob_json_told(value) && !read_member(form, &members[i], value))
             return false;
     }
     if (form->count == 0)

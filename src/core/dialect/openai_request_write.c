@@ -20,12 +20,7 @@ typedef enum named {
     NAMED_SHOW,
 } named;
 
-static const struct {
-    const char *openai;
-    const char *responses;
-    const char *anthropic;
-    const char *gemini;
-} names[] = {
+static const ob_member_names names[] = {
     [NAMED_TOP_K] = {"top_k", "top_k", "top_k", "generationConfig.topK"},
     [NAMED_USER] = {"user", "user", "metadata.user_id", "user"},
     [NAMED_CACHE_KEY] = {"prompt_cache_key", "prompt_cache_key",
@@ -44,14 +39,7 @@ static const struct {
 
 static void drop(ob_form *form, named member)
 {
-    const char *name = names[member].openai;
-    if (form->from == OB_DIALECT_RESPONSES)
-        name = names[member].responses;
-    else if (form->from == OB_DIALECT_ANTHROPIC)
-        name = names[member].anthropic;
-    else if (form->from == OB_DIALECT_GEMINI)
-        name = names[member].gemini;
-    ob_form_drop(form, ob_slice_str(name));
+    ob_form_drop(form, ob_form_name(form, &names[member]));
 }
 
 /* ---- tools ---- */

@@ -266,9 +266,9 @@ static bool read_error(ob_event_reader *reader, ob_slice name, yyjson_val *root)
 {
     yyjson_val *error = ob_json_get(root, "error");
     bool named = ob_slice_eq(name, OB_S("error"));
-    if ((!error || yyjson_is_null(error)) && named)
+    if ((!ob_json_told(error)) && named)
         error = root;
-    if (!error || yyjson_is_null(error))
+    if (!ob_json_told(error))
         return false;
     ob_slice text = yyjson_is_str(error) ? ob_json_text(error)
                                          : ob_json_get_text(error, "message");
@@ -313,11 +313,5 @@ void ob_openai_read_end(ob_event_reader *reader, bool done)
     if (reader->ended)
         return;
     reader->ended = true;
-    if (done || reader->finished)
-        tell(reader, &(ob_event){.kind = OB_EVENT_END});
-    else
-        tell(reader,
-             &(ob_event){.kind = OB_EVENT_ERROR,
-                         .status = 502,
-                         .text = OB_S("the provider's answer broke off")});
+    ob_event_reader_end(reader, done || reader->finished);
 }

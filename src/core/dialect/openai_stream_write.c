@@ -2,14 +2,6 @@
 #include "error.h"
 #include "openai.h"
 
-static size_t keep(char *to, size_t size, ob_slice text)
-{
-    text = ob_slice_head(text, size);
-    if (text.len)
-        memcpy(to, text.ptr, text.len);
-    return text.len;
-}
-
 /* ---- chunks ---- */
 
 /* Up to the "choices", which the caller opens. */
@@ -212,8 +204,9 @@ static void write_end(ob_event_writer *writer)
 
 static void take_start(ob_event_writer *writer, const ob_event *event)
 {
-    writer->id_len = keep(writer->id, sizeof(writer->id), event->id);
-    writer->model_len = keep(writer->model, sizeof(writer->model), event->name);
+    writer->id_len = ob_event_keep(writer->id, sizeof(writer->id), event->id);
+    writer->model_len =
+        ob_event_keep(writer->model, sizeof(writer->model), event->name);
     say_role(writer, 0);
 }
 

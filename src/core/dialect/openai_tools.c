@@ -10,11 +10,6 @@ static bool refuse(ob_form *form, const char *text, ob_slice word,
     return false;
 }
 
-static bool is_told(yyjson_val *value)
-{
-    return value && !yyjson_is_null(value);
-}
-
 /* ---- tools ---- */
 
 /* Tools are appended at their end, which is kept. */
@@ -27,7 +22,7 @@ static bool add_function(const place *at, yyjson_val *function, ob_tool ***end)
     if (!name.len)
         return ob_openai_wrong(at, older ? "name" : "function.name",
                                " must be a string");
-    if (is_told(schema) && !yyjson_is_obj(schema))
+    if (ob_json_told(schema) && !yyjson_is_obj(schema))
         return ob_openai_wrong(at, older ? "parameters" : "function.parameters",
                                " must be an object");
     ob_tool *tool = ob_arena_alloc(at->form->arena, sizeof(*tool));
@@ -61,9 +56,9 @@ static bool read_tool(const place *at, yyjson_val *item, ob_tool ***end)
     ob_tool **added = *end;
     if (!yyjson_is_obj(item))
         return ob_openai_wrong(at, NULL, " must be an object");
-    if (is_told(type) && !yyjson_is_str(type))
+    if (ob_json_told(type) && !yyjson_is_str(type))
         return ob_openai_wrong(at, "type", " must be a string");
-    if (is_told(type) && !ob_json_is(type, "function")) {
+    if (ob_json_told(type) && !ob_json_is(type, "function")) {
         drop_tool(at->form, ob_json_text(type));
         return true;
     }
@@ -86,7 +81,7 @@ static bool read_list(ob_form *form, yyjson_val *root, const char *name,
     ob_tool **end = &form->tools;
     yyjson_arr_iter items;
     yyjson_val *item;
-    if (!is_told(list))
+    if (!ob_json_told(list))
         return true;
     if (!yyjson_is_arr(list))
         return refuse(form, "", ob_slice_str(name), " must be an array");
@@ -175,7 +170,7 @@ static bool choose_allowed(ob_form *form, yyjson_val *allowed)
 static bool read_choice(ob_form *form, yyjson_val *choice)
 {
     yyjson_val *type = ob_json_get(choice, "type");
-    if (!is_told(choice))
+    if (!ob_json_told(choice))
         return true;
     if (!yyjson_is_obj(choice))
         return choose_word(form, choice);
@@ -191,7 +186,7 @@ static bool read_choice(ob_form *form, yyjson_val *choice)
 /* Of the older API: "none", "auto" or {"name"}. */
 static bool read_function_choice(ob_form *form, yyjson_val *choice)
 {
-    if (!is_told(choice))
+    if (!ob_json_told(choice))
         return true;
     if (!yyjson_is_obj(choice))
         return choose_word(form, choice);

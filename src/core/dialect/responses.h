@@ -35,8 +35,6 @@ void ob_responses_refuse_at(ob_form *form, const ob_responses_place *at,
 /* Refuses for its type, or since it is no object. */
 void ob_responses_refuse_type(ob_form *form, const ob_responses_place *at,
                               yyjson_val *object, const char *behind);
-/* Is there, and not null. */
-bool ob_responses_told(yyjson_val *value);
 /* A text, which may be missing. */
 ob_slice ob_responses_text_at(ob_form *form, const ob_responses_place *at,
                               yyjson_val *object, const char *name);

@@ -63,16 +63,11 @@ void ob_responses_refuse_type(ob_form *form, const ob_responses_place *at,
     ob_form_refuse(form, text, ob_json_get_text(object, "type"), behind);
 }
 
-bool ob_responses_told(yyjson_val *value)
-{
-    return value && !yyjson_is_null(value);
-}
-
 ob_slice ob_responses_text_at(ob_form *form, const ob_responses_place *at,
                               yyjson_val *object, const char *name)
 {
     yyjson_val *value = ob_json_get(object, name);
-    if (ob_responses_told(value) && !yyjson_is_str(value))
+    if (ob_json_told(value) && !yyjson_is_str(value))
         ob_responses_refuse_at(form, at, name, " must be a string");
     return ob_json_text(value);
 }
@@ -287,7 +282,7 @@ static void read_reasoning(reading *r, yyjson_val *item)
     ob_slice sign =
         ob_responses_text_at(r->form, &r->at, item, "encrypted_content");
     yyjson_val *summary = ob_json_get(item, "summary");
-    if (ob_responses_told(summary) && !yyjson_is_arr(summary))
+    if (ob_json_told(summary) && !yyjson_is_arr(summary))
         ob_responses_refuse_at(r->form, &r->at, "summary", " must be an array");
     ob_slice text =
         ob_responses_thought(r->form->arena, item, &r->form->failed);
@@ -343,7 +338,7 @@ static const struct {
 static void read_item(reading *r, yyjson_val *item)
 {
     yyjson_val *type = ob_json_get(item, "type");
-    if (!ob_responses_told(type) && ob_json_get(item, "role")) {
+    if (!ob_json_told(type) && ob_json_get(item, "role")) {
         read_message(r, item);
         return;
     }

@@ -18,14 +18,14 @@ static bool is_object(ob_form *form, yyjson_val *value, const char *name)
 
 static ob_slice read_text(ob_form *form, yyjson_val *value, const char *name)
 {
-    if (ob_responses_told(value) && !yyjson_is_str(value))
+    if (ob_json_told(value) && !yyjson_is_str(value))
         refuse(form, name, " must be a string");
     return ob_json_text(value);
 }
 
 static ob_maybe read_maybe(ob_form *form, yyjson_val *value, const char *name)
 {
-    if (!ob_responses_told(value))
+    if (!ob_json_told(value))
         return OB_UNSAID;
     if (!yyjson_is_bool(value))
         refuse(form, name, " must be a boolean");
@@ -59,10 +59,10 @@ static void read_function(ob_form *form, const ob_responses_place *at,
     if (!tool)
         return;
     tool->description = ob_responses_text_at(form, at, object, "description");
-    if (ob_responses_told(schema) && !yyjson_is_obj(schema))
+    if (ob_json_told(schema) && !yyjson_is_obj(schema))
         ob_responses_refuse_at(form, at, "parameters", " must be an object");
     tool->schema = yyjson_is_obj(schema) ? schema : NULL;
-    if (ob_responses_told(strict) && !yyjson_is_bool(strict))
+    if (ob_json_told(strict) && !yyjson_is_bool(strict))
         ob_responses_refuse_at(form, at, "strict", " must be a boolean");
     if (yyjson_is_bool(strict))
         tool->strict = yyjson_is_true(strict) ? OB_YES : OB_NO;
@@ -191,30 +191,16 @@ static void read_text_config(ob_form *form, yyjson_val *text, const char *name)
     if (!is_object(form, text, name))
         return;
     yyjson_val *format = ob_json_get(text, "format");
-    if (ob_responses_told(format) && is_object(form, format, "text.format"))
+    if (ob_json_told(format) && is_object(form, format, "text.format"))
         read_format(form, format);
     form->verbosity =
         read_text(form, ob_json_get(text, "verbosity"), "text.verbosity");
 }
 
-static const struct {
-    const char *name;
-    ob_effort effort;
-} efforts[] = {
-    {"none", OB_EFFORT_NONE}, {"minimal", OB_EFFORT_MINIMAL},
-    {"low", OB_EFFORT_LOW},   {"medium", OB_EFFORT_MEDIUM},
-    {"high", OB_EFFORT_HIGH}, {"xhigh", OB_EFFORT_MAX},
-    {"max", OB_EFFORT_MAX},
-};
-
 static void read_effort(ob_form *form, yyjson_val *effort)
 {
-    for (size_t i = 0; i < OB_LEN(efforts); i++)
-        if (ob_json_is(effort, efforts[i].name)) {
-            form->effort = efforts[i].effort;
-            return;
-        }
-    if (ob_responses_told(effort))
+    if (!ob_effort_read(ob_json_text(effort), &form->effort) &&
+        ob_json_told(effort))
         refuse(form, "reasoning.effort",
                " must be none, minimal, low, medium, high or xhigh");
 }
@@ -400,14 +386,14 @@ ob_status ob_responses_read_request(yyjson_val *root, ob_form *form)
         return ob_form_refuse(form, "the body must be an object", OB_S(""), "");
     for (i = 0; i < OB_LEN(members); i++) {
         value = ob_json_get(root, members[i].name);
-        if (ob_responses_told(value))
+        if (ob_json_told(value))
             members[i].read(form, value, members[i].name);
     }
-    if (!ob_responses_told(ob_json_get(root, "input")))
+    if (!ob_json_told(ob_json_get(root, "input")))
         refuse(form, "input", " must be a string or an array");
     yyjson_obj_foreach(root, i, max, name, value)
     {
-        if (!is_known(name) && ob_responses_told(value))
+        if (!is_known(name) && ob_json_told(value))
             ob_form_drop(form, ob_json_text(name));
     }
     if (form->failed)

@@ -18,10 +18,9 @@ typedef struct foreign {
 
 static void drop(ob_form *form, foreign names)
 {
-    const char *name = form->from == OB_DIALECT_ANTHROPIC ? names.anthropic
-                       : form->from == OB_DIALECT_GEMINI  ? names.gemini
-                                                          : names.openai;
-    ob_form_drop(form, ob_slice_str(name));
+    ob_form_drop(form, ob_form_name(form, &(ob_member_names){
+                                              names.openai, names.openai,
+                                              names.anthropic, names.gemini}));
 }
 
 static void drop_foreign(ob_form *form)
@@ -233,6 +232,7 @@ static void write_tier(ob_form *form, ob_json *json)
 ob_status ob_responses_write_request(ob_form *form, ob_buffer *out)
 {
     ob_json json = {.out = out};
+    ob_form_name_results(form);
     drop_foreign(form);
     ob_json_open(&json, '{');
     ob_json_member(&json, "model", form->model);

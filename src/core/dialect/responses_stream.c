@@ -261,11 +261,5 @@ void ob_responses_read_event(ob_event_reader *reader, ob_slice name,
 void ob_responses_read_end(ob_event_reader *reader, bool done)
 {
     (void)done; /* there is no "[DONE]" */
-    if (reader->ended)
-        take(reader, &(ob_event){.kind = OB_EVENT_END});
-    else
-        take(reader,
-             &(ob_event){.kind = OB_EVENT_ERROR,
-                         .status = 502,
-                         .text = OB_S("the provider's answer broke off")});
+    ob_event_reader_end(reader, reader->ended);
 }

@@ -23,7 +23,6 @@
 size_t ob_responses_length(const ob_buffer *buffer);
 /* An event up to its own members, and its end. */
 ob_json ob_responses_begin(ob_event_writer *writer, const char *type);
-void ob_responses_end(ob_json *json);
 /* With the members that say which item and part it is about. */
 ob_json ob_responses_begin_part(ob_event_writer *writer, const char *type,
                                 ob_part_kind part);

@@ -22,20 +22,9 @@ static ob_slice answer_id(const ob_event_writer *writer)
 
 ob_json ob_responses_begin(ob_event_writer *writer, const char *type)
 {
-    ob_json json = {.out = writer->out};
-    ob_buffer_append_str(writer->out, "event: ");
-    ob_buffer_append_str(writer->out, type);
-    ob_buffer_append_str(writer->out, "\ndata: ");
-    ob_json_open(&json, '{');
-    ob_json_member(&json, "type", ob_slice_str(type));
+    ob_json json = ob_json_event_begin(writer->out, type);
     ob_json_member_i64(&json, "sequence_number", writer->sequence++);
     return json;
-}
-
-void ob_responses_end(ob_json *json)
-{
-    ob_json_close(json, '}');
-    ob_buffer_append_str(json->out, "\n\n");
 }
 
 static const char *prefix_of(ob_part_kind part)
@@ -73,7 +62,7 @@ void ob_responses_say_response(ob_event_writer *writer, const char *type,
     ob_json json = ob_responses_begin(writer, type);
     ob_json_name(&json, "response");
     ob_responses_write_head(&json, &head, ob_buffer_slice(&writer->output));
-    ob_responses_end(&json);
+    ob_json_event_end(&json);
 }
 
 void ob_responses_fail(ob_event_writer *writer, int status, ob_slice text)
@@ -107,7 +96,7 @@ void ob_responses_say_delta(ob_event_writer *writer, ob_part_kind part,
     ob_json_member(&json, "delta", text);
     if (part == OB_PART_TEXT)
         ob_json_raw(&json, OB_S("\"logprobs\":[]"));
-    ob_responses_end(&json);
+    ob_json_event_end(&json);
     hold(writer, text);
 }
 
@@ -139,7 +128,7 @@ void ob_responses_say_added(ob_event_writer *writer, const char *rest)
     ob_json_name(&json, "item");
     ob_json_raw(&json, ob_responses_written_from(writer, writer->item_at));
     ob_buffer_append_str(json.out, rest);
-    ob_responses_end(&json);
+    ob_json_event_end(&json);
 }
 
 void ob_responses_say_done(ob_event_writer *writer)
@@ -148,6 +137,6 @@ void ob_responses_say_done(ob_event_writer *writer)
     ob_json_member_i64(&json, "output_index", writer->items);
     ob_json_name(&json, "item");
     ob_json_raw(&json, ob_responses_written_from(writer, writer->item_at));
-    ob_responses_end(&json);
+    ob_json_event_end(&json);
     writer->items++;
 }

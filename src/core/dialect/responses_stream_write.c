@@ -34,7 +34,7 @@ static void say_part(ob_event_writer *writer, const char *type,
     ob_json json = ob_responses_begin_part(writer, type, part);
     ob_json_name(&json, "part");
     ob_json_raw(&json, text);
-    ob_responses_end(&json);
+    ob_json_event_end(&json);
 }
 
 static void open_content(ob_event_writer *writer, ob_part_kind part)
@@ -83,7 +83,7 @@ static void say_text_done(ob_event_writer *writer, ob_part_kind part)
         ob_json_name(&json, "logprobs");
         ob_json_raw(&json, logprobs_of(writer));
     }
-    ob_responses_end(&json);
+    ob_json_event_end(&json);
 }
 
 static void close_content(ob_event_writer *writer, ob_part_kind part)
@@ -113,7 +113,7 @@ static void say_logprobs(ob_event_writer *writer, const ob_event *event)
     ob_json_open(&json, '[');
     ob_json_raw(&json, ob_buffer_slice(&list));
     ob_json_close(&json, ']');
-    ob_responses_end(&json);
+    ob_json_event_end(&json);
     if (!writer->output.failed && ob_responses_length(&list)) {
         bool first =
             ob_responses_written_from(writer, writer->list_at - 1).ptr[0] ==
@@ -139,7 +139,7 @@ static void say_citation(ob_event_writer *writer, const ob_event *event)
     ob_json_member_i64(&json, "annotation_index", writer->citations++);
     ob_json_name(&json, "annotation");
     ob_responses_write_citation(&json, event->citation);
-    ob_responses_end(&json);
+    ob_json_event_end(&json);
 }
 
 /* ---- thinking ---- */
@@ -172,7 +172,7 @@ static void say_summary(ob_event_writer *writer, const char *type,
     ob_json_member(&json, "type", OB_S("summary_text"));
     ob_json_member(&json, "text", text);
     ob_json_close(&json, '}');
-    ob_responses_end(&json);
+    ob_json_event_end(&json);
 }
 
 static void close_thinking(ob_event_writer *writer)
@@ -185,7 +185,7 @@ static void close_thinking(ob_event_writer *writer)
         ob_json done = ob_responses_begin_part(
             writer, "response.reasoning_summary_text.done", OB_PART_THINKING);
         ob_json_member(&done, "text", text);
-        ob_responses_end(&done);
+        ob_json_event_end(&done);
         say_summary(writer, "response.reasoning_summary_part.done", text);
         ob_json_open(&json, '{');
         ob_json_member(&json, "type", OB_S("summary_text"));
@@ -227,7 +227,7 @@ static void close_call(ob_event_writer *writer)
         &done, ob_slice_head(ob_responses_written_from(writer, writer->part_at),
                              writer->list_at - writer->part_at));
     ob_json_member(&done, "arguments", text);
-    ob_responses_end(&done);
+    ob_json_event_end(&done);
     ob_json_member(&json, "status", OB_S("completed"));
     ob_json_member(&json, "arguments", text);
     ob_json_close(&json, '}');

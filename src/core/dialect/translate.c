@@ -136,7 +136,6 @@ ob_status ob_translation_write(ob_translation *t, ob_dialect provider,
     t->form.model = model;
     t->form.dropped_count = t->dropped_by_reader;
     t->form.refusal = (ob_slice){0};
-    ob_form_name_results(&t->form);
     ob_buffer_clear(&t->request);
     ob_status status = t->from->write_request(&t->form, &t->request);
     if (t->request.failed)
