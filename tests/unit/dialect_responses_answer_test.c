@@ -16,12 +16,12 @@ static void is_text(ob_slice actual, const char *expected)
 /* ---- answers ---- */
 
 #define ASKED                                                                  \
-    "\"background\":false,\"instructions\":null,\"max_output_tokens\":null,"   \
-    "\"metadata\":{},\"parallel_tool_calls\":true,\"previous_response_id\":"   \
-    "null,\"reasoning\":{\"effort\":null,\"summary\":null},\"store\":false,"   \
-    "\"temperature\":null,\"text\":{\"format\":{\"type\":\"text\"}},"          \
-    "\"tool_choice\":\"auto\",\"tools\":[],\"top_p\":null,\"truncation\":"     \
-    "\"disabled\""
+    "\"background\":false,\"previous_response_id\":null,\"store\":false,"      \
+    "\"instructions\":null,\"max_output_tokens\":null,\"metadata\":{},"        \
+    "\"parallel_tool_calls\":true,\"temperature\":null,\"tool_choice\":"       \
+    "\"auto\",\"tools\":[],\"top_p\":null,\"truncation\":\"disabled\","        \
+    "\"reasoning\":{\"effort\":null,\"summary\":null},\"text\":{\"format\":"   \
+    "{\"type\":\"text\"}}"
 
 #define HEAD                                                                   \
     "{\"id\":\"resp_1\",\"object\":\"response\",\"created_at\":1700000000,"
@@ -190,6 +190,40 @@ static void responses_writes_answers_of_others(void **state)
         "\"status\":\"incomplete\",\"role\":\"assistant\",\"content\":[{"
         "\"type\":\"output_text\",\"logprobs\":[],\"annotations\":[],\"text\":"
         "\"Hi\"}]}]," ASKED ",\"usage\":null}");
+    end(&w);
+}
+
+static const char asked[] =
+    "{\"model\":\"m\",\"input\":\"x\",\"instructions\":\"Be brief.\","
+    "\"max_output_tokens\":9,\"max_tool_calls\":2,\"metadata\":{\"a\":\"b\"},"
+    "\"parallel_tool_calls\":false,\"prompt_cache_key\":\"k\","
+    "\"safety_identifier\":\"s\",\"temperature\":0.5,\"tool_choice\":"
+    "\"required\",\"tools\":[{\"type\":\"function\",\"name\":\"f\"}],"
+    "\"top_logprobs\":3,\"top_p\":null,\"truncation\":\"auto\",\"user\":\"u\","
+    "\"reasoning\":{\"effort\":\"low\"},\"text\":{\"verbosity\":\"low\"},"
+    "\"store\":true,\"stream\":true}";
+
+static const char asked_again[] =
+    "\"background\":false,\"previous_response_id\":null,\"store\":false,"
+    "\"instructions\":\"Be brief.\",\"max_output_tokens\":9,"
+    "\"max_tool_calls\":2,\"metadata\":{\"a\":\"b\"},"
+    "\"parallel_tool_calls\":false,\"prompt_cache_key\":\"k\","
+    "\"safety_identifier\":\"s\",\"temperature\":0.5,\"tool_choice\":"
+    "\"required\",\"tools\":[{\"type\":\"function\",\"name\":\"f\"}],"
+    "\"top_logprobs\":3,\"top_p\":null,\"truncation\":\"auto\",\"user\":\"u\","
+    "\"reasoning\":{\"effort\":\"low\",\"summary\":null},\"text\":{\"format\":"
+    "{\"type\":\"text\"},\"verbosity\":\"low\"}";
+
+static void responses_repeats_what_was_asked(void **state)
+{
+    world w;
+    begin(&w);
+    w.doc = yyjson_read(asked, strlen(asked), 0);
+    w.answering.request = yyjson_doc_get_root(w.doc);
+    (void)ob_answer_choice(&w.answer, 0);
+    codec->write_answer(&w.answer, &w.answering, &w.out);
+    assert_true(ob_slice_find(ob_buffer_slice(&w.out),
+                              ob_slice_str(asked_again)) != OB_NOWHERE);
     end(&w);
 }
 
@@ -477,9 +511,9 @@ static const char written_item_events[] =
     "event: response.output_item.done\n"
     "data: {\"type\":\"response.output_item.done\",\"sequence_number\":13,"
     "\"output_index\":1,\"item\":{\"id\":\"msg_req_9_1\",\"type\":\"message\","
-    "\"role\":\"assistant\",\"status\":\"completed\",\"content\":[{\"type\":"
-    "\"output_text\",\"logprobs\":[],\"annotations\":[],\"text\":\"Hi\"}]}}"
-    "\n\n"
+    "\"role\":\"assistant\",\"content\":[{\"type\":\"output_text\","
+    "\"logprobs\":[],\"annotations\":[],\"text\":\"Hi\"}],\"status\":"
+    "\"completed\"}}\n\n"
     "event: response.output_item.added\n"
     "data: {\"type\":\"response.output_item.added\",\"sequence_number\":14,"
     "\"output_index\":2,\"item\":{\"id\":\"fc_req_9_2\",\"type\":"
@@ -557,9 +591,10 @@ static const char written_items[] =
     "\"output\":[{\"id\":\"rs_req_9_0\",\"type\":\"reasoning\","
     "\"encrypted_content\":\"ob-a-Sig\",\"summary\":[{\"type\":"
     "\"summary_text\",\"text\":\"Hm\"}]},{\"id\":\"msg_req_9_1\",\"type\":"
-    "\"message\",\"role\":\"assistant\",\"status\":\"completed\",\"content\":["
+    "\"message\",\"role\":\"assistant\",\"content\":["
     "{\"type\":\"output_text\",\"logprobs\":[],\"annotations\":[],\"text\":"
-    "\"Hi\"}]},{\"id\":\"fc_req_9_2\",\"type\":\"function_call\",\"call_id\":"
+    "\"Hi\"}],\"status\":\"completed\"},{\"id\":\"fc_req_9_2\",\"type\":"
+    "\"function_call\",\"call_id\":"
     "\"c--obg1-YWI\",\"name\":\"f\\\"\",\"status\":\"completed\","
     "\"arguments\":\"{}\"}]";
 
@@ -614,6 +649,35 @@ static void responses_ends_a_stream_as_the_answer_did(void **state)
     }
 }
 
+/* The item that an answer ends with is no more whole than the answer. */
+static void responses_says_which_item_was_cut_off(void **state)
+{
+    stream s;
+    open_stream(&s);
+    take(&s, &(ob_event){.kind = OB_EVENT_DELTA, .text = OB_S("Hi")});
+    take(&s, &(ob_event){.kind = OB_EVENT_OPEN,
+                         .part = OB_PART_CALL,
+                         .id = OB_S("c"),
+                         .name = OB_S("f")});
+    take(&s, &(ob_event){.kind = OB_EVENT_DELTA,
+                         .part = OB_PART_CALL,
+                         .text = OB_S("{")});
+    take(&s, &(ob_event){.kind = OB_EVENT_FINISH, .finish = OB_FINISH_LENGTH});
+    ob_slice out = ob_buffer_slice(&s.out);
+    assert_true(ob_slice_find(out, OB_S("\"text\":\"Hi\"}],\"status\":"
+                                        "\"completed\"}")) != OB_NOWHERE);
+    assert_true(ob_slice_find(out, OB_S("\"status\":\"incomplete\","
+                                        "\"arguments\":\"{\"}")) != OB_NOWHERE);
+    close_stream(&s);
+    open_stream(&s);
+    take(&s, &(ob_event){.kind = OB_EVENT_DELTA, .text = OB_S("Hi")});
+    take(&s, &(ob_event){.kind = OB_EVENT_FINISH, .finish = OB_FINISH_LENGTH});
+    assert_true(ob_slice_find(ob_buffer_slice(&s.out),
+                              OB_S("\"text\":\"Hi\"}],\"status\":"
+                                   "\"incomplete\"}")) != OB_NOWHERE);
+    close_stream(&s);
+}
+
 /* Texts that stand side by side are parts of one message. */
 static void responses_writes_texts_as_parts_of_one_message(void **state)
 {
@@ -643,8 +707,8 @@ static void responses_writes_texts_as_parts_of_one_message(void **state)
     "],\"annotations\":[" CITATION "," CITATION "],\"text\":\"a\"}"
     static const char *const wanted[] = {
         "\"output\":[{\"id\":\"msg_req_9_0\",\"type\":\"message\",\"role\":"
-        "\"assistant\",\"status\":\"completed\",\"content\":[" PART "," PART
-        "]}]",
+        "\"assistant\",\"content\":[" PART "," PART
+        "],\"status\":\"completed\"}]",
         "\"content_index\":1,\"text\":\"a\",\"logprobs\":[" LOGPROB "," LOGPROB
         "]}",
         "\"content_index\":1,\"annotation_index\":1,\"annotation\":" CITATION
@@ -727,6 +791,8 @@ int main(void)
         cmocka_unit_test(responses_tells_how_an_answer_ended),
         cmocka_unit_test(responses_skips_what_it_does_not_know),
         cmocka_unit_test(responses_writes_answers_of_others),
+        cmocka_unit_test(responses_repeats_what_was_asked),
+        cmocka_unit_test(responses_says_which_item_was_cut_off),
         cmocka_unit_test(responses_reads_a_stream),
         cmocka_unit_test(responses_reads_the_stream_that_it_wrote),
         cmocka_unit_test(responses_writes_every_event_of_an_item),

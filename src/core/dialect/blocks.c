@@ -19,7 +19,7 @@ static void fail(ob_blocks *blocks, const char *text)
     blocks->over = true;
 }
 
-static void close_part(ob_blocks *blocks, uint32_t choice)
+static void close_part(ob_blocks *blocks, uint32_t choice, ob_finish finish)
 {
     if (!blocks->choices[choice].open)
         return;
@@ -28,13 +28,14 @@ static void close_part(ob_blocks *blocks, uint32_t choice)
                              .choice = choice,
                              .part = blocks->choices[choice].part,
                              .ordinal = blocks->choices[choice].ordinal,
-                             .index = blocks->choices[choice].index - 1});
+                             .index = blocks->choices[choice].index - 1,
+                             .finish = finish});
 }
 
 static void open_part(ob_blocks *blocks, const ob_event *event)
 {
     uint32_t choice = event->choice;
-    close_part(blocks, choice);
+    close_part(blocks, choice, OB_FINISH_UNSAID);
     ob_event opening = *event;
     opening.kind = OB_EVENT_OPEN;
     opening.index = blocks->choices[choice].index++;
@@ -74,7 +75,7 @@ static void finish(ob_blocks *blocks, const ob_event *event)
 {
     if (blocks->choices[event->choice].finished)
         return;
-    close_part(blocks, event->choice);
+    close_part(blocks, event->choice, event->finish);
     blocks->choices[event->choice].finished = true;
     tell(blocks, event);
 }
@@ -82,7 +83,7 @@ static void finish(ob_blocks *blocks, const ob_event *event)
 static void end(ob_blocks *blocks, const ob_event *event)
 {
     for (uint32_t i = 0; i < OB_STREAM_CHOICES_MAX; i++)
-        close_part(blocks, i);
+        close_part(blocks, i, OB_FINISH_UNSAID);
     blocks->over = true;
     tell(blocks, event);
 }
@@ -98,7 +99,7 @@ static void take_of_choice(ob_blocks *blocks, const ob_event *event)
     if (event->kind == OB_EVENT_OPEN)
         open_part(blocks, event);
     else if (event->kind == OB_EVENT_CLOSE)
-        close_part(blocks, event->choice);
+        close_part(blocks, event->choice, OB_FINISH_UNSAID);
     else if (event->kind == OB_EVENT_FINISH)
         finish(blocks, event);
     else

@@ -280,6 +280,7 @@ typedef struct ob_answering {
     int64_t created_s; /* unix */
     bool stream_usage; /* as in ob_form */
     ob_arena *arena;
+    yyjson_val *request; /* the caller's own; NULL: not known */
 } ob_answering;
 
 /* ---- streams ---- */
@@ -311,7 +312,7 @@ typedef struct ob_event {
     ob_slice signature;
     ob_dialect signed_by;
     bool redacted;
-    ob_finish finish;
+    ob_finish finish; /* FINISH, and a CLOSE that comes of it */
     ob_slice stop_sequence;
     ob_usage usage;
     const ob_citation *citation;

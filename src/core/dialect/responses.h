@@ -84,14 +84,20 @@ typedef struct ob_responses_head {
     bool ended;
     ob_finish finish;
     const ob_usage *usage; /* NULL: null */
+    yyjson_val *request;   /* NULL: not known */
 } ob_responses_head;
 
 /* The whole object; `items` are the elements of `output`, as JSON text. */
 void ob_responses_write_head(ob_json *json, const ob_responses_head *head,
                              ob_slice items);
 
+/* What the object repeats of the caller's request. */
+void ob_responses_write_asked(ob_json *json, yyjson_val *request);
+
 /* "completed", "incomplete", "failed" */
 const char *ob_responses_status(ob_finish finish);
+/* Of the item that an answer ends with. */
+ob_slice ob_responses_item_status(ob_finish finish);
 
 /* One annotation, one element of `logprobs`. */
 void ob_responses_write_citation(ob_json *json, const ob_citation *citation);

@@ -24,6 +24,14 @@ const char *ob_responses_status(ob_finish finish)
     return "completed";
 }
 
+/* One that was cut off is not whole, whatever it holds. */
+ob_slice ob_responses_item_status(ob_finish finish)
+{
+    return finish == OB_FINISH_LENGTH || finish == OB_FINISH_REFUSAL
+               ? OB_S("incomplete")
+               : OB_S("completed");
+}
+
 static void write_end(ob_json *json, const ob_responses_head *head)
 {
     ob_finish finish = head->ended ? head->finish : OB_FINISH_UNSAID;
@@ -88,16 +96,7 @@ void ob_responses_write_head(ob_json *json, const ob_responses_head *head,
     ob_json_open(json, '[');
     ob_json_raw(json, items);
     ob_json_close(json, ']');
-    /* What the caller asked for is not known here. */
-    ob_json_raw(json, OB_S("\"background\":false,\"instructions\":null,"
-                           "\"max_output_tokens\":null,\"metadata\":{},"
-                           "\"parallel_tool_calls\":true,"
-                           "\"previous_response_id\":null,"
-                           "\"reasoning\":{\"effort\":null,\"summary\":null},"
-                           "\"store\":false,\"temperature\":null,"
-                           "\"text\":{\"format\":{\"type\":\"text\"}},"
-                           "\"tool_choice\":\"auto\",\"tools\":[],"
-                           "\"top_p\":null,\"truncation\":\"disabled\""));
+    ob_responses_write_asked(json, head->request);
     ob_json_name(json, "usage");
     if (head->usage)
         write_usage(json, head->usage);
@@ -256,10 +255,9 @@ static const ob_part *write_message(writing *w, const ob_part *part,
     const ob_part *end = part;
     while (is_content(end))
         end = end->next;
-    bool cut = !end && (finish == OB_FINISH_LENGTH);
     open_item(w, "msg_", "message");
     ob_json_member(&w->json, "status",
-                   cut ? OB_S("incomplete") : OB_S("completed"));
+                   ob_responses_item_status(end ? OB_FINISH_UNSAID : finish));
     ob_json_member(&w->json, "role", OB_S("assistant"));
     ob_json_name(&w->json, "content");
     ob_json_open(&w->json, '[');
@@ -288,10 +286,12 @@ static void write_thinking(writing *w, const ob_part *part)
     ob_json_close(&w->json, '}');
 }
 
-static void write_call(writing *w, const ob_part *part)
+static void write_call(writing *w, const ob_part *part, ob_finish finish)
 {
     open_item(w, "fc_", "function_call");
-    ob_json_member(&w->json, "status", OB_S("completed"));
+    ob_json_member(
+        &w->json, "status",
+        ob_responses_item_status(part->next ? OB_FINISH_UNSAID : finish));
     ob_json_member(
         &w->json, "call_id",
         ob_carry(w->arena, part->id, part->signature, part->signed_by));
@@ -313,7 +313,7 @@ static void write_items(writing *w, const ob_choice *choice)
         if (part->kind == OB_PART_THINKING)
             write_thinking(w, part);
         else if (part->kind == OB_PART_CALL)
-            write_call(w, part);
+            write_call(w, part, choice->finish);
         part = part->next;
     }
 }
@@ -336,7 +336,8 @@ void ob_responses_write_answer(const ob_answer *answer,
         .created_s = answering->created_s,
         .ended = true,
         .finish = choice ? choice->finish : OB_FINISH_OTHER,
-        .usage = ob_responses_counts(&answer->usage) ? &answer->usage : NULL};
+        .usage = ob_responses_counts(&answer->usage) ? &answer->usage : NULL,
+        .request = answering->request};
     ob_responses_write_head(&json, &head, ob_buffer_slice(&items));
     out->failed |= items.failed;
     ob_buffer_deinit(&items);

@@ -58,7 +58,8 @@ void ob_responses_say_response(ob_event_writer *writer, const char *type,
         .created_s = writer->answering->created_s,
         .ended = ended,
         .finish = writer->finish,
-        .usage = ended && writer->usage_known ? &writer->usage : NULL};
+        .usage = ended && writer->usage_known ? &writer->usage : NULL,
+        .request = writer->answering->request};
     ob_json json = ob_responses_begin(writer, type);
     ob_json_name(&json, "response");
     ob_responses_write_head(&json, &head, ob_buffer_slice(&writer->output));

@@ -12,18 +12,21 @@ static void open_message(ob_event_writer *writer)
     ob_json_member(&json, "role", OB_S("assistant"));
     ob_responses_say_added(writer,
                            ",\"status\":\"in_progress\",\"content\":[]}");
-    ob_json_member(&json, "status", OB_S("completed"));
     ob_json_name(&json, "content");
     ob_json_open(&json, '[');
     writer->in_message = true;
     writer->contents = 0;
 }
 
+/* How it ended is known at its end alone. */
 static void close_message(ob_event_writer *writer)
 {
+    ob_json json = {.out = &writer->output};
     if (!writer->in_message)
         return;
-    ob_buffer_append_str(&writer->output, "]}");
+    ob_json_close(&json, ']');
+    ob_json_member(&json, "status", ob_responses_item_status(writer->finish));
+    ob_json_close(&json, '}');
     writer->in_message = false;
     ob_responses_say_done(writer);
 }
@@ -214,7 +217,7 @@ static void open_call(ob_event_writer *writer, const ob_event *event)
                            ",\"status\":\"in_progress\",\"arguments\":\"\"}");
 }
 
-static void close_call(ob_event_writer *writer)
+static void close_call(ob_event_writer *writer, ob_finish finish)
 {
     ob_json json = {.out = &writer->output, .comma = true};
     if (!ob_responses_length(&writer->held))
@@ -228,7 +231,7 @@ static void close_call(ob_event_writer *writer)
                              writer->list_at - writer->part_at));
     ob_json_member(&done, "arguments", text);
     ob_json_event_end(&done);
-    ob_json_member(&json, "status", OB_S("completed"));
+    ob_json_member(&json, "status", ob_responses_item_status(finish));
     ob_json_member(&json, "arguments", text);
     ob_json_close(&json, '}');
     ob_responses_say_done(writer);
@@ -279,14 +282,14 @@ static void go_on(ob_event_writer *writer, const ob_event *event)
     ob_responses_say_delta(writer, event->part, event->text);
 }
 
-static void close_part(ob_event_writer *writer, ob_part_kind part)
+static void close_part(ob_event_writer *writer, const ob_event *event)
 {
-    if (part == OB_PART_THINKING)
+    if (event->part == OB_PART_THINKING)
         close_thinking(writer);
-    else if (part == OB_PART_CALL)
-        close_call(writer);
+    else if (event->part == OB_PART_CALL)
+        close_call(writer, event->finish);
     else
-        close_content(writer, part);
+        close_content(writer, event->part);
 }
 
 static void finish(ob_event_writer *writer)
@@ -309,7 +312,7 @@ static void write_of_part(ob_event_writer *writer, const ob_event *event)
     else if (event->kind == OB_EVENT_DELTA)
         go_on(writer, event);
     else if (event->kind == OB_EVENT_CLOSE)
-        close_part(writer, event->part);
+        close_part(writer, event);
     else if (event->kind == OB_EVENT_SIGN && event->part == OB_PART_THINKING)
         sign(writer, event);
     else if (event->kind == OB_EVENT_CITE && event->part == OB_PART_TEXT)

@@ -124,6 +124,7 @@ ob_status ob_translation_read(ob_translation *t, ob_slice body, bool streams,
     t->form.stream |= streams;
     t->dropped_by_reader = t->form.dropped_count;
     t->answering.stream_usage = t->form.stream_usage;
+    t->answering.request = root;
     return refused(&t->form, status, why);
 }
 
