@@ -17,6 +17,14 @@ static bool any_translated(const ob_relay *relay)
     return false;
 }
 
+static bool any_native(const ob_relay *relay)
+{
+    for (size_t i = 0; i < relay->route.target_count; i++)
+        if (spoken_at(relay, i) == OB_DIALECT_NONE)
+            return true;
+    return false;
+}
+
 /* Without alt=sse Gemini's callers wait for an array. */
 static bool wants_array(const ob_relay *relay)
 {
@@ -30,21 +38,23 @@ ob_status relay_translate_begin(ob_relay *relay, int64_t now_ms, ob_slice *why)
 {
     if (!any_translated(relay))
         return OB_OK;
-    *why = OB_S("streams of other providers' models are sent as events alone: "
-                "add alt=sse to the query");
-    if (wants_array(relay))
-        return OB_INVALID;
     relay->translation =
         ob_translation_new(relay->route.dialect, relay->request_id,
                            relay->route.asked, now_ms, relay->arena);
     if (!relay->translation)
         return OB_NO_MEMORY;
+    if (wants_array(relay))
+        ob_translation_say_array(relay->translation);
     ob_status status = ob_translation_read(relay->translation, relay->call.body,
                                            relay->route.streams, why);
-    if (status != OB_OK)
+    /* What cannot be read, another target may take as it is, and what the first
+     * cannot be told, another may. */
+    if (status != OB_OK && !(status == OB_INVALID && any_native(relay)))
         return status;
     relay->written_for = OB_TARGETS_MAX;
-    return relay_translate_request(relay, why);
+    status = relay_translate_request(relay, why);
+    return status == OB_INVALID && relay->route.target_count > 1 ? OB_OK
+                                                                 : status;
 }
 
 ob_status relay_translate_request(ob_relay *relay, ob_slice *why)
@@ -71,10 +81,11 @@ size_t relay_translate_headers(ob_relay *relay, int status,
 {
     size_t count = 0;
     ob_slice dropped = ob_translation_dropped(relay->translation);
+    bool events = relay->is_stream && status < 400 &&
+                  !ob_translation_says_array(relay->translation);
     headers[count++] =
-        (ob_header){OB_S("content-type"), relay->is_stream && status < 400
-                                              ? OB_S("text/event-stream")
-                                              : OB_S("application/json")};
+        (ob_header){OB_S("content-type"), events ? OB_S("text/event-stream")
+                                                 : OB_S("application/json")};
     if (dropped.len)
         headers[count++] = (ob_header){OB_S("x-one-balance-dropped"), dropped};
     return count;

@@ -568,3 +568,54 @@ scenario('dialects: the next model may speak another dialect', async (room) => {
     assert.equal(given.text, TEXT);
     assert.equal(mock.requests.at(-1).path, '/v1/messages');
 });
+
+/* The first may take what no other can be told, and the other way round. */
+scenario('dialects: a model that cannot be told is passed over', async (room) => {
+    const { gateway, mock } = await room.world({
+        keys: { openai: [secret('a')], anthropic: [secret('b')] },
+        config: {
+            models: {
+                smart: ['openai/gpt-4o', 'anthropic/claude-test-1'],
+                other: ['anthropic/claude-test-1', 'openai/gpt-4o'],
+            },
+        },
+    });
+    mock.otherwise(good());
+    const ask = (model) =>
+        gateway.post('/v1/responses', {
+            model,
+            input: 'Go on',
+            previous_response_id: 'resp_1',
+        });
+    for (const model of ['smart', 'other']) {
+        assert.equal((await ask(model)).status, 200);
+        const { path, body } = mock.requests.at(-1);
+        assert.equal(path, '/v1/responses');
+        assert.equal(JSON.parse(body).previous_response_id, 'resp_1');
+    }
+    assert.equal(mock.requests.length, 2);
+    const refused = await ask('anthropic/claude-test-1');
+    assert.equal(refused.status, 400);
+    assert.match(refused.json().error.message, /^previous_response_id: .*keeps no/);
+});
+
+scenario('dialects: a stream of Gemini is an array without alt=sse', async (room) => {
+    const { gateway, mock } = await world(room, 'anthropic');
+    const ask = () =>
+        gateway.post(
+            '/v1beta/models/anthropic/claude-test-1:streamGenerateContent',
+            { contents: [{ role: 'user', parts: [{ text: 'Hello' }] }] },
+        );
+    mock.otherwise(good());
+    const answer = await ask();
+    assert.equal(answer.status, 200);
+    assert.equal(answer.headers.get('content-type'), 'application/json');
+    const said = answer
+        .json()
+        .flatMap(({ candidates }) => candidates[0].content?.parts ?? [])
+        .map(({ text }) => text)
+        .join('');
+    assert.equal(said, TEXT);
+    mock.otherwise(cut(3));
+    await assert.rejects(ask());
+});

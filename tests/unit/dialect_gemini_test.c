@@ -1107,6 +1107,29 @@ static void gemini_writes_errors_last(void **state)
                                            "\"status\":\"UNAVAILABLE\"}}\n\n");
 }
 
+#define ELEMENT(parts, rest)                                                   \
+    "{\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{" parts     \
+    "}]}" rest ",\"index\":0}]," OWN "}"
+
+static void gemini_writes_an_array_in_place_of_events(void **state)
+{
+    begin_writing();
+    writer.array = true;
+    tell((ob_event){.kind = OB_EVENT_DELTA, .text = OB_S("a")});
+    tell((ob_event){.kind = OB_EVENT_FINISH, .finish = OB_FINISH_STOP});
+    tell((ob_event){.kind = OB_EVENT_END});
+    wrote("[" ELEMENT("\"text\":\"a\"", "") "\n,\n" ELEMENT(
+        "\"text\":\"\"", ",\"finishReason\":\"STOP\"") "\n]");
+    begin_writing();
+    writer.array = true;
+    tell((ob_event){.kind = OB_EVENT_DELTA, .text = OB_S("a")});
+    tell((ob_event){
+        .kind = OB_EVENT_ERROR, .status = 503, .text = OB_S("busy")});
+    wrote("[" ELEMENT("\"text\":\"a\"",
+                      "") "\n,\n{\"error\":{\"code\":503,\"message\":"
+                          "\"busy\",\"status\":\"UNAVAILABLE\"}}");
+}
+
 static void gemini_bounds_a_call(void **state)
 {
     static char piece[OB_CALL_BYTES_MAX / 2 + 1];
@@ -1194,6 +1217,7 @@ int main(void)
         TEST(gemini_writes_a_stream),
         TEST(gemini_writes_a_call_in_pieces),
         TEST(gemini_writes_errors_last),
+        TEST(gemini_writes_an_array_in_place_of_events),
         TEST(gemini_bounds_a_call),
         TEST(gemini_says_when_memory_is_out),
     };

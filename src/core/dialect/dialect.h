@@ -67,7 +67,10 @@ typedef struct ob_event_writer {
     uint32_t contents;  /* Responses: parts of the message that is open */
     uint32_t citations; /* Responses: of the text that is open */
     bool in_message;    /* Responses */
+    bool custom;        /* OpenAI's: the call that is open is of such a tool */
     bool failed;
+    bool array; /* Gemini: not events, but one array; set with `out` */
+    bool array_begun;
     struct {            /* OpenAI: characters of a choice's text */
         int64_t begin;  /* up to the part that is open */
         int64_t chars;  /* up to now */

@@ -14,6 +14,7 @@ struct ob_translation {
     yyjson_doc *doc;
     ob_form form;
     size_t dropped_by_reader;
+    ob_slice unread; /* why the request cannot be; empty: it was read */
     ob_buffer request;
     /* The answer. */
     const ob_codec *from;
@@ -28,6 +29,7 @@ struct ob_translation {
     bool done;            /* "[DONE]" was said */
     bool ended;           /* END or ERROR was told */
     bool broken;          /* memory was out: a part is missing */
+    bool array;           /* a stream is told as one JSON array */
     bool whole;
 };
 
@@ -105,7 +107,7 @@ static ob_status refused(const ob_form *form, ob_status status, ob_slice *why)
     return status;
 }
 
-ob_status ob_translation_read(ob_translation *t, ob_slice body, bool streams,
+static ob_status read_request(ob_translation *t, ob_slice body, bool streams,
                               ob_slice *why)
 {
     yyjson_read_err error;
@@ -128,10 +130,23 @@ ob_status ob_translation_read(ob_translation *t, ob_slice body, bool streams,
     return refused(&t->form, status, why);
 }
 
+ob_status ob_translation_read(ob_translation *t, ob_slice body, bool streams,
+                              ob_slice *why)
+{
+    ob_status status = read_request(t, body, streams, why);
+    if (status == OB_INVALID)
+        t->unread = *why;
+    return status;
+}
+
 ob_status ob_translation_write(ob_translation *t, ob_dialect provider,
                                ob_slice slug, ob_slice model, ob_slice *body,
                                ob_slice *why)
 {
+    if (t->unread.len) {
+        *why = t->unread;
+        return OB_INVALID;
+    }
     t->from = codec_of(provider);
     t->form.provider = slug;
     t->form.model = model;
@@ -173,6 +188,16 @@ ob_slice ob_translation_dropped(const ob_translation *t)
 bool ob_translation_streams(const ob_translation *t)
 {
     return t->form.stream;
+}
+
+void ob_translation_say_array(ob_translation *t)
+{
+    t->array = true;
+}
+
+bool ob_translation_says_array(const ob_translation *t)
+{
+    return t->array;
 }
 
 /* ---- a whole answer ---- */
@@ -274,7 +299,8 @@ void ob_translation_stream(ob_translation *t)
     t->telling = t->answering;
     t->telling.arena = &t->scratch;
     ob_event_writer_deinit(&t->writer);
-    t->writer = (ob_event_writer){.answering = &t->telling, .out = &t->out};
+    t->writer = (ob_event_writer){
+        .answering = &t->telling, .out = &t->out, .array = t->array};
     ob_blocks_init(&t->blocks, take_regular, t);
     t->reader = (ob_event_reader){.take = ob_blocks_take,
                                   .context = &t->blocks,

@@ -30,7 +30,8 @@ void ob_translation_free(ob_translation *translation);
 
 /*
  * Reads the caller's request. `streams`: its path says so. OB_INVALID: *why
- * says what is wrong, in the arena.
+ * says what is wrong, in the arena, and so will each write: a target that takes
+ * the request as it is may still be asked.
  */
 OB_MUST_USE ob_status ob_translation_read(ob_translation *translation,
                                           ob_slice body, bool streams,
@@ -43,6 +44,10 @@ OB_MUST_USE ob_status ob_translation_write(ob_translation *translation,
 /* What was left out for it: "seed, logprobs", in the arena; empty: nothing. */
 ob_slice ob_translation_dropped(const ob_translation *translation);
 bool ob_translation_streams(const ob_translation *translation);
+/* A stream is to be one JSON array rather than events, as Gemini's callers have
+ * it without alt=sse. */
+void ob_translation_say_array(ob_translation *translation);
+bool ob_translation_says_array(const ob_translation *translation);
 
 /* A whole good answer. OB_INVALID: it is not one of the provider's. */
 OB_MUST_USE ob_status ob_translation_answer(ob_translation *translation,
