@@ -282,14 +282,14 @@ static void what_is_unknown_is_named(void **state)
         "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"a\","
         "\"prefix\":true,\"audio\":null}],\"logit_bias\":{\"1\":2},"
         "\"store\":true,\"metadata\":null,\"seed\":-4,\"top_k\":3,"
-        "\"tools\":[{\"type\":\"custom\",\"custom\":{\"name\":\"x\"}}],"
+        "\"tools\":[{\"type\":\"web_search\"}],"
         "\"modalities\":[\"text\"],\"service_tier\":\"auto\"}");
     assert_int_equal(r->status, OB_OK);
-    dropped(r, "seed messages.prefix tools.custom logit_bias store");
+    dropped(r, "seed messages.prefix tools.web_search logit_bias store");
     written(r, "openai",
             "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":"
             "\"a\"}],\"service_tier\":\"auto\"}");
-    dropped(r, "seed messages.prefix tools.custom logit_bias store top_k");
+    dropped(r, "seed messages.prefix tools.web_search logit_bias store top_k");
     free_request(r);
 }
 
@@ -353,7 +353,7 @@ static void wrong_types_are_refused_by_name(void **state)
          "messages[0].tool_calls must be an array"},
         {"{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":"
          "[{\"type\":\"custom\"}]}]}",
-         "messages[0].tool_calls[0].type must be function"},
+         "messages[0].tool_calls[0].custom must have a name and an input"},
         {"{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{}]}]}",
          "messages[0].tool_calls[0].function must have a name"},
         {"{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":"
@@ -375,8 +375,10 @@ static void wrong_types_are_refused_by_name(void **state)
         {"{\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":"
          "\"f\"}}," HELLO "}",
          "tool_choice names \"f\", which is no function of the request"},
-        {"{\"tool_choice\":{\"type\":\"custom\"}," HELLO "}",
-         "tool_choice asks for a tool of type \"custom\", which cannot be "
+        {"{\"tools\":[{\"type\":\"custom\"}]," HELLO "}",
+         "tools[0].custom.name must be a string"},
+        {"{\"tool_choice\":{\"type\":\"web_search\"}," HELLO "}",
+         "tool_choice asks for a tool of type \"web_search\", which cannot be "
          "translated"},
     };
     for (size_t i = 0; i < OB_LEN(cases); i++)

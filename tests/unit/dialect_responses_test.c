@@ -416,8 +416,11 @@ static void responses_refuses_by_name(void **state)
         {"\"input\":[{\"type\":\"item_reference\",\"id\":\"a\"}]",
          "input[0] is an item_reference: the provider keeps no items; send "
          "the item itself"},
-        {"\"input\":[{\"type\":\"custom_tool_call\"}]",
-         "input[0].type: custom_tool_call has no equivalent at the provider"},
+        {"\"input\":[{\"type\":\"x\"}]",
+         "input[0].type: x has no equivalent at the provider"},
+        {"\"input\":[{\"type\":\"custom_tool_call\",\"call_id\":\"c\","
+         "\"name\":\"p\"}]",
+         "input[0].input must be a string"},
         {"\"input\":[{\"role\":\"tool\"}]",
          "input[0].role must be user, assistant, system or developer"},
         {"\"input\":[{\"role\":\"user\",\"content\":1}]",
@@ -456,9 +459,11 @@ static void responses_refuses_by_name(void **state)
          "input[0].summary must be an array"},
         {"\"tools\":{}", "tools must be an array"},
         {"\"tools\":[1]", "tools[0] must be an object"},
-        {"\"tools\":[{\"type\":\"custom\",\"name\":\"c\"}]",
-         "tools[0].type: custom has no equivalent at the provider; use a "
-         "function"},
+        {"\"tools\":[{\"type\":1}]", "tools[0].type must be a string"},
+        {"\"tools\":[{\"type\":\"custom\"}]", "tools[0].name must be a string"},
+        {"\"tools\":[{\"type\":\"namespace\",\"name\":\"n\",\"tools\":[{"
+         "\"type\":\"function\"}]}]",
+         "tools[0].tools[0].name must be a string"},
         {"\"tools\":[{\"type\":\"function\"}]",
          "tools[0].name must be a string"},
         {"\"tools\":[{\"type\":\"function\",\"name\":\"f\",\"parameters\":1}]",

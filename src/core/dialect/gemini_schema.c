@@ -182,39 +182,16 @@ static bool convert(ob_json *json, yyjson_val *schema, int depth)
     return ok;
 }
 
-/* ---- memory of the arena's for yyjson ---- */
-
-static void *take(void *arena, size_t size)
-{
-    return ob_arena_alloc(arena, size);
-}
-
-static void *grow(void *arena, void *old, size_t old_size, size_t size)
-{
-    if (size <= old_size)
-        return old;
-    void *more = ob_arena_alloc(arena, size);
-    if (more)
-        memcpy(more, old, old_size);
-    return more;
-}
-
-static void give_back(void *arena, void *memory)
-{
-}
-
 yyjson_val *ob_gemini_json_schema(ob_form *form, yyjson_val *schema)
 {
     ob_buffer text = {0};
     ob_json json = {&text, false};
-    yyjson_alc memory = {take, grow, give_back, form->arena};
     bool ok = convert(&json, schema, 0);
-    yyjson_doc *doc = NULL;
+    yyjson_val *made = NULL;
     if (ok && !text.failed)
-        doc = yyjson_read_opts(text.data + text.start, text.end - text.start, 0,
-                               &memory, NULL);
+        made = ob_json_parse(form->arena, ob_buffer_slice(&text));
     ob_buffer_deinit(&text);
-    if (ok && !doc)
+    if (ok && !made)
         form->failed = true;
-    return yyjson_doc_get_root(doc);
+    return made;
 }

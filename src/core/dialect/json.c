@@ -175,3 +175,33 @@ ob_slice ob_json_print(ob_arena *arena, yyjson_val *value)
     free(text);
     return copy;
 }
+
+/* ---- memory of the arena's for yyjson ---- */
+
+static void *take(void *arena, size_t size)
+{
+    return ob_arena_alloc(arena, size);
+}
+
+static void *grow(void *arena, void *old, size_t old_size, size_t size)
+{
+    if (size <= old_size)
+        return old;
+    void *more = ob_arena_alloc(arena, size);
+    if (more)
+        memcpy(more, old, old_size);
+    return more;
+}
+
+static void give_back(void *arena, void *memory)
+{
+}
+
+yyjson_val *ob_json_parse(ob_arena *arena, ob_slice text)
+{
+    yyjson_alc memory = {take, grow, give_back, arena};
+    if (!text.len)
+        return NULL;
+    return yyjson_doc_get_root(yyjson_read_opts((char *)(uintptr_t)text.ptr,
+                                                text.len, 0, &memory, NULL));
+}

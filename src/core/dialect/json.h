@@ -56,6 +56,9 @@ int64_t ob_json_get_i64(yyjson_val *object, const char *name, int64_t none);
 double ob_json_get_double(yyjson_val *object, const char *name);
 bool ob_json_get_bool(yyjson_val *object, const char *name);
 bool ob_json_is(yyjson_val *value, const char *text);
+/* JSON text as a value that lives in the arena; NULL: it is none, or memory is
+ * out. */
+yyjson_val *ob_json_parse(ob_arena *arena, ob_slice text);
 /* A value as text in the arena; {NULL, 0} without memory. */
 ob_slice ob_json_print(ob_arena *arena, yyjson_val *value);
 

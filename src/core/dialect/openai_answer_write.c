@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "openai.h"
+#include "openai_custom.h"
 
 /* ---- what answers and streams share ---- */
 
@@ -218,6 +219,24 @@ static bool has(const ob_choice *choice, ob_part_kind kind)
     return false;
 }
 
+static void write_tool(ob_json *json, const ob_part *call,
+                       const ob_answering *answering)
+{
+    bool custom = ob_custom_find(answering->request, call->name).custom;
+    const char *type = custom ? "custom" : "function";
+    ob_json_member(json, "type", ob_slice_str(type));
+    ob_json_name(json, type);
+    ob_json_open(json, '{');
+    ob_json_member(json, "name", call->name);
+    if (custom)
+        ob_json_member(json, "input",
+                       ob_custom_input(answering->arena, call->text));
+    else
+        ob_json_member(json, "arguments",
+                       call->text.len ? call->text : OB_S("{}"));
+    ob_json_close(json, '}');
+}
+
 static void write_calls(ob_json *json, const ob_choice *choice,
                         const ob_answering *answering)
 {
@@ -232,13 +251,7 @@ static void write_calls(ob_json *json, const ob_choice *choice,
                        ob_openai_call_id(answering, part->id, part->signature,
                                          part->signed_by, choice->index,
                                          number++));
-        ob_json_member(json, "type", OB_S("function"));
-        ob_json_name(json, "function");
-        ob_json_open(json, '{');
-        ob_json_member(json, "name", part->name);
-        ob_json_member(json, "arguments",
-                       part->text.len ? part->text : OB_S("{}"));
-        ob_json_close(json, '}');
+        write_tool(json, part, answering);
         ob_json_close(json, '}');
     }
     ob_json_close(json, ']');

@@ -1,5 +1,6 @@
 /* openai_messages.c - the messages and tools of a request, read. */
 #include "openai.h"
+#include "openai_custom.h"
 
 typedef ob_openai_place place;
 
@@ -216,16 +217,30 @@ static bool read_function(const place *at, yyjson_val *function,
     return true;
 }
 
+static bool read_custom(const place *at, yyjson_val *custom, ob_part *call)
+{
+    yyjson_val *input = ob_json_get(custom, "input");
+    call->name = ob_json_get_text(custom, "name");
+    if (!call->name.len || !yyjson_is_str(input))
+        return ob_openai_wrong(at, "custom", " must have a name and an input");
+    call->text = ob_custom_arguments(at->form, ob_json_text(input));
+    return true;
+}
+
 static bool read_call(reader *r, const place *at, yyjson_val *item)
 {
     yyjson_val *type = ob_json_get(item, "type");
     if (!yyjson_is_obj(item))
         return ob_openai_wrong(at, NULL, " must be an object");
-    if (ob_json_told(type) && !ob_json_is(type, "function"))
-        return ob_openai_wrong(at, "type", " must be function");
+    bool custom = ob_json_is(type, "custom");
+    if (ob_json_told(type) && !custom && !ob_json_is(type, "function"))
+        return ob_openai_wrong(at, "type", " must be function or custom");
     ob_part *call = add_part(r->form, &r->parts, OB_PART_CALL);
-    if (!call || !text_member(at, item, "id", &call->id) ||
-        !read_function(at, ob_json_get(item, "function"), "function", call))
+    if (!call || !text_member(at, item, "id", &call->id))
+        return false;
+    if (custom ? !read_custom(at, ob_json_get(item, "custom"), call)
+               : !read_function(at, ob_json_get(item, "function"), "function",
+                                call))
         return false;
     ob_carry_split(r->form->arena, call);
     ob_slice signature = ob_openai_signature(item);

@@ -1,6 +1,7 @@
 /* openai_stream_write.c - streams of chat completions, written. */
 #include "error.h"
 #include "openai.h"
+#include "openai_custom.h"
 
 /* ---- chunks ---- */
 
@@ -92,21 +93,47 @@ static void close_function(ob_json *json)
     ob_json_close(json, ']');
 }
 
+/* Its input comes as JSON, which is held until it is whole: of the first choice
+ * alone, since there is one place to hold it. */
+static bool is_custom(ob_event_writer *writer, const ob_event *event)
+{
+    if (event->choice > 0)
+        return false;
+    writer->custom =
+        ob_custom_find(writer->answering->request, event->name).custom;
+    ob_buffer_clear(&writer->held);
+    return writer->custom;
+}
+
+static bool holds(const ob_event_writer *writer, const ob_event *event)
+{
+    return writer->custom && event->choice == 0;
+}
+
+static void hold(ob_event_writer *writer, ob_slice text)
+{
+    ob_buffer_append(&writer->held, text);
+    writer->failed |= writer->held.failed ||
+                      writer->held.end - writer->held.start > OB_CALL_BYTES_MAX;
+}
+
 static void write_call(ob_event_writer *writer, const ob_event *event)
 {
     ob_json json;
     ob_slice id =
         ob_openai_call_id(writer->answering, event->id, event->signature,
                           event->signed_by, event->choice, event->ordinal);
+    bool custom = is_custom(writer, event);
+    const char *type = custom ? "custom" : "function";
     writer->said[event->choice].arguments = false;
     open_delta(writer, &json, event->choice);
     open_function(&json, event->ordinal);
     ob_json_member(&json, "id", id);
-    ob_json_member(&json, "type", OB_S("function"));
-    ob_json_name(&json, "function");
+    ob_json_member(&json, "type", ob_slice_str(type));
+    ob_json_name(&json, type);
     ob_json_open(&json, '{');
     ob_json_member(&json, "name", event->name);
-    ob_json_member(&json, "arguments", OB_S(""));
+    ob_json_member(&json, custom ? "input" : "arguments", OB_S(""));
     close_function(&json);
     close_delta(writer, &json, NULL, NULL);
 }
@@ -123,6 +150,29 @@ static void write_arguments(ob_event_writer *writer, const ob_event *event,
     ob_json_member(&json, "arguments", text);
     close_function(&json);
     close_delta(writer, &json, NULL, NULL);
+}
+
+static void write_input(ob_event_writer *writer, const ob_event *event)
+{
+    ob_json json;
+    ob_slice input = ob_custom_input(writer->answering->arena,
+                                     ob_buffer_slice(&writer->held));
+    open_delta(writer, &json, event->choice);
+    open_function(&json, event->ordinal);
+    ob_json_name(&json, "custom");
+    ob_json_open(&json, '{');
+    ob_json_member(&json, "input", input);
+    close_function(&json);
+    close_delta(writer, &json, NULL, NULL);
+    writer->custom = false;
+}
+
+static void close_call(ob_event_writer *writer, const ob_event *event)
+{
+    if (holds(writer, event))
+        write_input(writer, event);
+    else if (!writer->said[event->choice].arguments)
+        write_arguments(writer, event, OB_S("{}"));
 }
 
 static void write_text(ob_event_writer *writer, const ob_event *event)
@@ -148,7 +198,9 @@ static void write_delta(ob_event_writer *writer, const ob_event *event)
             write_text(writer, event);
         return;
     case OB_PART_CALL:
-        if (event->text.len)
+        if (holds(writer, event))
+            hold(writer, event->text);
+        else if (event->text.len)
             write_arguments(writer, event, event->text);
         return;
     case OB_PART_IMAGE:
@@ -236,9 +288,8 @@ static void write_of_choice(ob_event_writer *writer, const ob_event *event)
         write_bare(writer, event->choice, event->logprobs, NULL);
         return;
     case OB_EVENT_CLOSE:
-        if (event->part == OB_PART_CALL &&
-            !writer->said[event->choice].arguments)
-            write_arguments(writer, event, OB_S("{}"));
+        if (event->part == OB_PART_CALL)
+            close_call(writer, event);
         return;
     case OB_EVENT_FINISH:
         write_bare(writer, event->choice, NULL,

@@ -1,5 +1,6 @@
 /* openai_tools.c - the tools of a request, read, and how to choose of them. */
 #include "openai.h"
+#include "openai_custom.h"
 
 typedef ob_openai_place place;
 
@@ -40,7 +41,19 @@ static bool add_function(const place *at, yyjson_val *function, ob_tool ***end)
     return true;
 }
 
-/* "tools.custom" */
+static bool add_custom(const place *at, yyjson_val *custom, ob_tool ***end)
+{
+    ob_slice name = ob_json_get_text(custom, "name");
+    if (!name.len)
+        return ob_openai_wrong(at, "custom.name", " must be a string");
+    ob_custom_tool(at->form, name, ob_json_get_text(custom, "description"),
+                   ob_json_get(custom, "format"));
+    while (**end)
+        *end = &(**end)->next;
+    return !at->form->failed;
+}
+
+/* "tools.web_search" */
 static void drop_tool(ob_form *form, ob_slice type)
 {
     char name[64] = "tools.";
@@ -58,6 +71,8 @@ static bool read_tool(const place *at, yyjson_val *item, ob_tool ***end)
         return ob_openai_wrong(at, NULL, " must be an object");
     if (ob_json_told(type) && !yyjson_is_str(type))
         return ob_openai_wrong(at, "type", " must be a string");
+    if (ob_json_is(type, "custom"))
+        return add_custom(at, ob_json_get(item, "custom"), end);
     if (ob_json_told(type) && !ob_json_is(type, "function")) {
         drop_tool(at->form, ob_json_text(type));
         return true;
@@ -143,6 +158,8 @@ static bool is_allowed(yyjson_val *tools, ob_slice name)
     yyjson_arr_iter_init(tools, &items);
     while ((item = yyjson_arr_iter_next(&items)))
         if (ob_slice_eq(ob_json_get_text(ob_json_get(item, "function"), "name"),
+                        name) ||
+            ob_slice_eq(ob_json_get_text(ob_json_get(item, "custom"), "name"),
                         name))
             return true;
     return false;
@@ -179,6 +196,9 @@ static bool read_choice(ob_form *form, yyjson_val *choice)
     if (ob_json_is(type, "function"))
         return choose_named(
             form, ob_json_get_text(ob_json_get(choice, "function"), "name"));
+    if (ob_json_is(type, "custom"))
+        return choose_named(
+            form, ob_json_get_text(ob_json_get(choice, "custom"), "name"));
     return refuse(form, "tool_choice asks for a tool of type \"",
                   ob_json_text(type), "\", which cannot be translated");
 }

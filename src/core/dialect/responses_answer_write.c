@@ -2,6 +2,7 @@
  * responses_answer_write.c - writes the object of a response; streams write
  * it with parts of this.
  */
+#include "openai_custom.h"
 #include "responses.h"
 
 /* ---- the object ---- */
@@ -207,7 +208,7 @@ typedef struct writing {
     ob_slice id;
     uint32_t items;
     const ob_logprob *logprobs; /* of the first text; NULL: written */
-    ob_arena *arena;
+    const ob_answering *answering;
 } writing;
 
 static void open_item(writing *w, const char *prefix, const char *type)
@@ -288,16 +289,22 @@ static void write_thinking(writing *w, const ob_part *part)
 
 static void write_call(writing *w, const ob_part *part, ob_finish finish)
 {
-    open_item(w, "fc_", "function_call");
+    ob_arena *arena = w->answering->arena;
+    ob_asked_tool tool = ob_custom_find(w->answering->request, part->name);
+    open_item(w, tool.custom ? "ctc_" : "fc_",
+              tool.custom ? "custom_tool_call" : "function_call");
     ob_json_member(
         &w->json, "status",
         ob_responses_item_status(part->next ? OB_FINISH_UNSAID : finish));
-    ob_json_member(
-        &w->json, "call_id",
-        ob_carry(w->arena, part->id, part->signature, part->signed_by));
-    ob_json_member(&w->json, "name", part->name);
-    ob_json_member(&w->json, "arguments",
-                   part->text.len ? part->text : OB_S("{}"));
+    ob_json_member(&w->json, "call_id",
+                   ob_carry(arena, part->id, part->signature, part->signed_by));
+    ob_json_member(&w->json, "name", tool.name);
+    ob_json_member_told(&w->json, "namespace", tool.space);
+    if (tool.custom)
+        ob_json_member(&w->json, "input", ob_custom_input(arena, part->text));
+    else
+        ob_json_member(&w->json, "arguments",
+                       part->text.len ? part->text : OB_S("{}"));
     ob_json_close(&w->json, '}');
 }
 
@@ -328,7 +335,7 @@ void ob_responses_write_answer(const ob_answer *answer,
     writing w = {.json.out = &items,
                  .id =
                      ob_responses_id(answer->id, answering, room, sizeof(room)),
-                 .arena = answering->arena};
+                 .answering = answering};
     write_items(&w, choice);
     ob_responses_head head = {
         .id = w.id,

@@ -1,6 +1,7 @@
 /*
  * responses_input.c - reads the items of a request's `input` into turns.
  */
+#include "openai_custom.h"
 #include "responses.h"
 
 /* ---- naming what is wrong ---- */
@@ -249,16 +250,31 @@ static void read_message(reading *r, yyjson_val *item)
                            " must be user, assistant, system or developer");
 }
 
-static void read_call(reading *r, yyjson_val *item)
+static ob_part *read_any_call(reading *r, yyjson_val *item, const char *input)
 {
     begin_turn(r, OB_ROLE_ASSISTANT, false);
     ob_part *part = add(r, OB_PART_CALL);
     if (!part)
-        return;
+        return NULL;
     part->id = ob_responses_need_text(r->form, &r->at, item, "call_id");
-    part->name = ob_responses_need_text(r->form, &r->at, item, "name");
-    part->text = ob_responses_need_text(r->form, &r->at, item, "arguments");
+    part->name = ob_custom_join(
+        r->form, ob_responses_text_at(r->form, &r->at, item, "namespace"),
+        ob_responses_need_text(r->form, &r->at, item, "name"));
+    part->text = ob_responses_need_text(r->form, &r->at, item, input);
     ob_carry_split(r->form->arena, part);
+    return part;
+}
+
+static void read_call(reading *r, yyjson_val *item)
+{
+    (void)read_any_call(r, item, "arguments");
+}
+
+static void read_custom_call(reading *r, yyjson_val *item)
+{
+    ob_part *part = read_any_call(r, item, "input");
+    if (part)
+        part->text = ob_custom_arguments(r->form, part->text);
 }
 
 static void read_result(reading *r, yyjson_val *item)
@@ -323,6 +339,8 @@ static const struct {
     {"message", read_message},
     {"function_call", read_call},
     {"function_call_output", read_result},
+    {"custom_tool_call", read_custom_call},
+    {"custom_tool_call_output", read_result},
     {"reasoning", read_reasoning},
     {"item_reference", refuse_reference},
     {"web_search_call", drop_item},

@@ -2,6 +2,7 @@
  * responses_request.c - reads the body of POST /v1/responses; its items are
  * read by responses_input.c.
  */
+#include "openai_custom.h"
 #include "responses.h"
 
 static void refuse(ob_form *form, const char *name, const char *behind)
@@ -49,13 +50,19 @@ static double read_number(ob_form *form, yyjson_val *value, const char *name)
 
 /* ---- tools ---- */
 
+static ob_slice read_name(ob_form *form, const ob_responses_place *at,
+                          yyjson_val *object, ob_slice space)
+{
+    return ob_custom_join(form, space,
+                          ob_responses_need_text(form, at, object, "name"));
+}
+
 static void read_function(ob_form *form, const ob_responses_place *at,
-                          yyjson_val *object)
+                          yyjson_val *object, ob_slice space)
 {
     yyjson_val *schema = ob_json_get(object, "parameters");
     yyjson_val *strict = ob_json_get(object, "strict");
-    ob_tool *tool =
-        ob_form_tool(form, ob_responses_need_text(form, at, object, "name"));
+    ob_tool *tool = ob_form_tool(form, read_name(form, at, object, space));
     if (!tool)
         return;
     tool->description = ob_responses_text_at(form, at, object, "description");
@@ -77,6 +84,41 @@ static void drop_tool(ob_form *form, ob_slice type)
     ob_form_drop(form, ob_slice_make(name, 6 + type.len));
 }
 
+static void read_custom(ob_form *form, const ob_responses_place *at,
+                        yyjson_val *object, ob_slice space)
+{
+    ob_custom_tool(form, read_name(form, at, object, space),
+                   ob_responses_text_at(form, at, object, "description"),
+                   ob_json_get(object, "format"));
+}
+
+/* A namespace holds functions and custom tools. */
+static void read_tool(ob_form *form, const ob_responses_place *at,
+                      yyjson_val *object, ob_slice space)
+{
+    yyjson_val *type = ob_json_get(object, "type"), *inner;
+    bool holds = !space.len && ob_json_is(type, "namespace");
+    size_t i, max;
+    if (ob_json_is(type, "function"))
+        read_function(form, at, object, space);
+    else if (ob_json_is(type, "custom"))
+        read_custom(form, at, object, space);
+    else if (!yyjson_is_str(type))
+        ob_responses_refuse_at(form, at, yyjson_is_obj(object) ? "type" : "",
+                               yyjson_is_obj(object) ? " must be a string"
+                                                     : " must be an object");
+    else if (!holds)
+        drop_tool(form, ob_json_text(type));
+    if (!holds)
+        return;
+    space = ob_responses_need_text(form, at, object, "name");
+    yyjson_arr_foreach(ob_json_get(object, "tools"), i, max, inner)
+    {
+        ob_responses_place inside = {at->list, at->item, "tools", i};
+        read_tool(form, &inside, inner, space);
+    }
+}
+
 static void read_tools(ob_form *form, yyjson_val *tools, const char *name)
 {
     ob_responses_place at = {.list = name};
@@ -86,16 +128,8 @@ static void read_tools(ob_form *form, yyjson_val *tools, const char *name)
         refuse(form, name, " must be an array");
     yyjson_arr_foreach(tools, i, max, object)
     {
-        yyjson_val *type = ob_json_get(object, "type");
         at.item = i;
-        if (ob_json_is(type, "function"))
-            read_function(form, &at, object);
-        else if (!yyjson_is_str(type) || ob_json_is(type, "custom"))
-            ob_responses_refuse_type(form, &at, object,
-                                     " has no equivalent at the provider; use "
-                                     "a function");
-        else
-            drop_tool(form, ob_json_text(type));
+        read_tool(form, &at, object, OB_S(""));
     }
 }
 
@@ -146,7 +180,7 @@ static void read_choice(ob_form *form, yyjson_val *choice, const char *name)
         choose_word(form, choice, name);
     } else if (ob_json_is(type, "allowed_tools")) {
         choose_allowed(form, choice);
-    } else if (ob_json_is(type, "function")) {
+    } else if (ob_json_is(type, "function") || ob_json_is(type, "custom")) {
         form->choose = OB_CHOOSE_NAMED;
         form->chosen =
             read_text(form, ob_json_get(choice, "name"), "tool_choice.name");

@@ -31,6 +31,8 @@ void ob_responses_say_response(ob_event_writer *writer, const char *type,
                                bool ended);
 /* The first error ends the stream. */
 void ob_responses_fail(ob_event_writer *writer, int status, ob_slice text);
+/* Keeps a text in `held`. */
+void ob_responses_hold(ob_event_writer *writer, ob_slice text);
 /* What goes on in the part that is open; keeps it in `held`. */
 void ob_responses_say_delta(ob_event_writer *writer, ob_part_kind part,
                             ob_slice text);

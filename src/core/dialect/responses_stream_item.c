@@ -27,9 +27,9 @@ ob_json ob_responses_begin(ob_event_writer *writer, const char *type)
     return json;
 }
 
-static const char *prefix_of(ob_part_kind part)
+static const char *prefix_of(const ob_event_writer *writer, ob_part_kind part)
 {
-    return part == OB_PART_CALL       ? "fc_"
+    return part == OB_PART_CALL       ? writer->custom ? "ctc_" : "fc_"
            : part == OB_PART_THINKING ? "rs_"
                                       : "msg_";
 }
@@ -39,8 +39,8 @@ ob_json ob_responses_begin_part(ob_event_writer *writer, const char *type,
 {
     ob_json json = ob_responses_begin(writer, type);
     ob_json_name(&json, "item_id");
-    ob_responses_write_item_id(&json, prefix_of(part), answer_id(writer),
-                               writer->items);
+    ob_responses_write_item_id(&json, prefix_of(writer, part),
+                               answer_id(writer), writer->items);
     ob_json_member_i64(&json, "output_index", writer->items);
     if (part == OB_PART_THINKING)
         ob_json_member_i64(&json, "summary_index", 0);
@@ -75,7 +75,7 @@ void ob_responses_fail(ob_event_writer *writer, int status, ob_slice text)
     writer->failed = true;
 }
 
-static void hold(ob_event_writer *writer, ob_slice text)
+void ob_responses_hold(ob_event_writer *writer, ob_slice text)
 {
     ob_buffer_append(&writer->held, text);
     if (ob_responses_length(&writer->held) > OB_CALL_BYTES_MAX ||
@@ -98,7 +98,7 @@ void ob_responses_say_delta(ob_event_writer *writer, ob_part_kind part,
     if (part == OB_PART_TEXT)
         ob_json_raw(&json, OB_S("\"logprobs\":[]"));
     ob_json_event_end(&json);
-    hold(writer, text);
+    ob_responses_hold(writer, text);
 }
 
 /* ---- items ---- */
@@ -111,8 +111,8 @@ ob_json ob_responses_open_item(ob_event_writer *writer, ob_part_kind part,
         ob_responses_length(&writer->output) + (writer->items > 0);
     ob_json_open(&json, '{');
     ob_json_name(&json, "id");
-    ob_responses_write_item_id(&json, prefix_of(part), answer_id(writer),
-                               writer->items);
+    ob_responses_write_item_id(&json, prefix_of(writer, part),
+                               answer_id(writer), writer->items);
     ob_json_member(&json, "type", ob_slice_str(type));
     return json;
 }

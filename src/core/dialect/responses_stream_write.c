@@ -2,6 +2,7 @@
  * responses_stream_write.c - writes the events of a response's stream; how
  * `output` and `held` stand is in responses_stream.h.
  */
+#include "openai_custom.h"
 #include "responses_stream.h"
 
 /* ---- messages ---- */
@@ -204,22 +205,61 @@ static void close_thinking(ob_event_writer *writer)
 
 static void open_call(ob_event_writer *writer, const ob_event *event)
 {
-    ob_json json =
-        ob_responses_open_item(writer, OB_PART_CALL, "function_call");
+    ob_asked_tool tool =
+        ob_custom_find(writer->answering->request, event->name);
+    writer->custom = tool.custom;
+    ob_json json = ob_responses_open_item(writer, OB_PART_CALL,
+                                          tool.custom ? "custom_tool_call"
+                                                      : "function_call");
     ob_json_member(&json, "call_id",
                    ob_carry(writer->answering->arena, event->id,
                             event->signature, event->signed_by));
+    ob_json_member_told(&json, "namespace", tool.space);
     ob_json_name(&json, "name");
     writer->part_at = ob_responses_length(&writer->output);
-    ob_json_string(&json, event->name);
+    ob_json_string(&json, tool.name);
     writer->list_at = ob_responses_length(&writer->output);
-    ob_responses_say_added(writer,
-                           ",\"status\":\"in_progress\",\"arguments\":\"\"}");
+    ob_responses_say_added(
+        writer, tool.custom
+                    ? ",\"status\":\"in_progress\",\"input\":\"\"}"
+                    : ",\"status\":\"in_progress\",\"arguments\":\"\"}");
+}
+
+static void end_call(ob_event_writer *writer, const char *name, ob_slice text,
+                     ob_finish finish)
+{
+    ob_json json = {.out = &writer->output, .comma = true};
+    ob_json_member(&json, "status", ob_responses_item_status(finish));
+    ob_json_member(&json, name, text);
+    ob_json_close(&json, '}');
+    ob_responses_say_done(writer);
+}
+
+static void say_input(ob_event_writer *writer, const char *type,
+                      const char *name, ob_slice text)
+{
+    ob_json json = ob_responses_begin_part(writer, type, OB_PART_CALL);
+    ob_json_member(&json, name, text);
+    ob_json_event_end(&json);
+}
+
+/* The input comes as JSON, which is held until it is whole. */
+static void close_custom_call(ob_event_writer *writer, ob_finish finish)
+{
+    ob_slice text = ob_custom_input(writer->answering->arena,
+                                    ob_buffer_slice(&writer->held));
+    say_input(writer, "response.custom_tool_call_input.delta", "delta", text);
+    say_input(writer, "response.custom_tool_call_input.done", "input", text);
+    end_call(writer, "input", text, finish);
+    writer->custom = false;
 }
 
 static void close_call(ob_event_writer *writer, ob_finish finish)
 {
-    ob_json json = {.out = &writer->output, .comma = true};
+    if (writer->custom) {
+        close_custom_call(writer, finish);
+        return;
+    }
     if (!ob_responses_length(&writer->held))
         ob_responses_say_delta(writer, OB_PART_CALL, OB_S("{}"));
     ob_slice text = ob_buffer_slice(&writer->held);
@@ -231,10 +271,7 @@ static void close_call(ob_event_writer *writer, ob_finish finish)
                              writer->list_at - writer->part_at));
     ob_json_member(&done, "arguments", text);
     ob_json_event_end(&done);
-    ob_json_member(&json, "status", ob_responses_item_status(finish));
-    ob_json_member(&json, "arguments", text);
-    ob_json_close(&json, '}');
-    ob_responses_say_done(writer);
+    end_call(writer, "arguments", text, finish);
 }
 
 /* ---- events ---- */
@@ -279,7 +316,10 @@ static void go_on(ob_event_writer *writer, const ob_event *event)
         return;
     if (event->part == OB_PART_THINKING && !ob_responses_length(&writer->held))
         say_summary(writer, "response.reasoning_summary_part.added", OB_S(""));
-    ob_responses_say_delta(writer, event->part, event->text);
+    if (event->part == OB_PART_CALL && writer->custom)
+        ob_responses_hold(writer, event->text);
+    else
+        ob_responses_say_delta(writer, event->part, event->text);
 }
 
 static void close_part(ob_event_writer *writer, const ob_event *event)
