@@ -86,7 +86,7 @@ static void refused(const char *json, const char *why)
 
 static void request_keeps_all_members(void **state)
 {
-    stays("{\"model\":\"gpt-5.1\"," HELLO
+    stays("{\"model\":\"m\"," HELLO
           ",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\","
           "\"description\":\"d\",\"parameters\":{\"type\":\"object\"},"
           "\"strict\":true}}],\"tool_choice\":{\"type\":\"function\","
@@ -95,9 +95,9 @@ static void request_keeps_all_members(void **state)
           "{\"name\":\"n\",\"description\":\"d\",\"schema\":{\"a\":1.5},"
           "\"strict\":true}},\"reasoning_effort\":\"xhigh\","
           "\"max_completion_tokens\":7,\"temperature\":0.5,\"top_p\":1,"
-          "\"frequency_penalty\":-1.5,\"presence_penalty\":2,\"n\":2,"
-          "\"seed\":0,\"logprobs\":true,\"top_logprobs\":3,"
-          "\"stop\":[\"a\",\"b\"],\"user\":\"u\",\"prompt_cache_key\":\"k\","
+          "\"frequency_penalty\":-1.5,\"presence_penalty\":2,"
+          "\"logprobs\":true,\"top_logprobs\":3,\"n\":2,\"seed\":0,"
+          "\"stop\":[\"a\",\"b\"],\"verbosity\":\"high\",\"user\":\"u\",\"prompt_cache_key\":\"k\","
           "\"service_tier\":\"flex\",\"stream\":true,"
           "\"stream_options\":{\"include_usage\":true}}",
           "openai");
@@ -506,6 +506,44 @@ static void foreign_ids_are_made_to_fit(void **state)
             CALLED("vvq7urgdy"));
     becomes(CALLED("call_4567890123456789012345678901234567890"), "mistral",
             CALLED("vvq7urgdy"));
+}
+
+/* A model of OpenAI's is as strict at others as at OpenAI. */
+static void models_that_reason_get_what_they_take(void **state)
+{
+    static const char rest[] =
+        ",\"max_tokens\":9,\"temperature\":0.5,\"top_p\":1,"
+        "\"presence_penalty\":0.1,\"logprobs\":true,\"stop\":[\"x\"],"
+        "\"verbosity\":\"low\"}";
+    static const struct {
+        const char *model, *provider, *rest, *dropped;
+    } cases[] = {
+        {"gpt-5-mini", "openai",
+         ",\"max_completion_tokens\":9,\"verbosity\":\"low\"}",
+         "temperature presence_penalty logprobs stop"},
+        {"o3", "azure", ",\"max_completion_tokens\":9,\"verbosity\":\"low\"}",
+         "temperature presence_penalty logprobs stop"},
+        {"gpt-5.2", "openai",
+         ",\"max_completion_tokens\":9,\"temperature\":0.5,\"top_p\":1,"
+         "\"presence_penalty\":0.1,\"logprobs\":true,\"verbosity\":\"low\"}",
+         "stop"},
+        {"openai/gpt-5", "openrouter", rest, ""},
+        {"gpt-oss-120b", "groq",
+         ",\"max_tokens\":9,\"temperature\":0.5,\"top_p\":1,"
+         "\"presence_penalty\":0.1,\"logprobs\":true,\"stop\":[\"x\"]}",
+         "verbosity"},
+    };
+    for (size_t i = 0; i < OB_LEN(cases); i++) {
+        char text[512], expected[512];
+        snprintf(text, sizeof(text), "{\"model\":\"%s\"," HELLO "%s",
+                 cases[i].model, rest);
+        snprintf(expected, sizeof(expected), "{\"model\":\"%s\"," HELLO "%s",
+                 cases[i].model, cases[i].rest);
+        request *r = read_request(text);
+        written(r, cases[i].provider, expected);
+        dropped(r, cases[i].dropped);
+        free_request(r);
+    }
 }
 
 static void thinking_is_turned_off_where_it_can_be(void **state)
@@ -1019,6 +1057,7 @@ int main(void)
         cmocka_unit_test(required_choice_needs_a_tool),
         cmocka_unit_test(what_says_nothing_is_refused),
         cmocka_unit_test(foreign_ids_are_made_to_fit),
+        cmocka_unit_test(models_that_reason_get_what_they_take),
         cmocka_unit_test(thinking_is_turned_off_where_it_can_be),
         cmocka_unit_test(memory_may_run_out),
         cmocka_unit_test(answers_keep_everything),

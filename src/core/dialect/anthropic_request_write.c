@@ -22,6 +22,7 @@ static void drop_unknown(ob_form *form)
         {form->logprobs, OB_MEMBER_LOGPROBS},
         {form->top_logprobs >= 0, OB_MEMBER_TOP_LOGPROBS},
         {form->cache_key.len > 0, OB_MEMBER_CACHE_KEY},
+        {form->verbosity.len > 0, OB_MEMBER_VERBOSITY},
     };
     for (size_t i = 0; i < OB_LEN(members); i++)
         if (members[i].said)

@@ -249,6 +249,7 @@ static const member members[] = {
     {"safety_identifier", MEMBER_TEXT, AT(user)},
     {"user", MEMBER_TEXT, AT(user)},
     {"prompt_cache_key", MEMBER_TEXT, AT(cache_key)},
+    {"verbosity", MEMBER_TEXT, AT(verbosity)},
     {"service_tier", MEMBER_TEXT, AT(service_tier)},
     {"stream", MEMBER_TRUTH, AT(stream)},
     {"stream_options", MEMBER_READ, 0, read_stream_options},

@@ -8,6 +8,7 @@
 #define OB_DIALECT_RESPONSES_H
 
 #include "dialect.h"
+#include "openai_models.h"
 
 ob_status ob_responses_read_request(yyjson_val *root, ob_form *form);
 ob_status ob_responses_write_request(ob_form *form, ob_buffer *out);
@@ -47,13 +48,6 @@ void ob_responses_read_input(ob_form *form, yyjson_val *input,
 
 /* Writes `instructions` and `input`. */
 void ob_responses_write_input(ob_form *form, ob_json *json);
-/* Models that do not reason refuse to be asked for it, and for encrypted
- * content. A name that is not known is a newer one, and those reason. */
-bool ob_responses_reasons(ob_slice model);
-/* The nearest effort that the model has. */
-ob_effort ob_responses_fit_effort(ob_slice model, ob_effort effort);
-/* Takes temperature, top_p and logprobs: it does not reason, or not now. */
-bool ob_responses_samples(ob_slice model, ob_effort effort);
 
 /* ---- answers ---- */
 

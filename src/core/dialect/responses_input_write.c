@@ -145,7 +145,7 @@ static void write_thinking(ob_form *form, ob_json *json, const ob_part *part)
 {
     bool own = part->signed_by == OB_DIALECT_RESPONSES ||
                part->signed_by == OB_DIALECT_OPENAI;
-    if (!own || !part->signature.len || !ob_responses_reasons(form->model))
+    if (!own || !part->signature.len || !ob_model_reasons(form->model))
         return;
     ob_json_open(json, '{');
     ob_json_member(json, "type", OB_S("reasoning"));

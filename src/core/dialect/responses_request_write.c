@@ -60,7 +60,7 @@ static ob_effort effort_of(const ob_form *form)
                  : form->thinking_max <= 4096  ? OB_EFFORT_LOW
                  : form->thinking_max <= 16384 ? OB_EFFORT_MEDIUM
                                                : OB_EFFORT_HIGH;
-    return own ? effort : ob_responses_fit_effort(form->model, effort);
+    return own ? effort : ob_model_fit_effort(form->model, effort);
 }
 
 static const char *const effort_words[] = {
@@ -74,7 +74,7 @@ static void write_reasoning(ob_form *form, ob_json *json)
 {
     ob_slice effort = ob_slice_str(effort_words[effort_of(form)]);
     bool shown = form->show_thinking == OB_YES;
-    if (!ob_responses_reasons(form->model)) {
+    if (!ob_model_reasons(form->model)) {
         /* Not to think is what they do. */
         if (shown || effort_of(form) > OB_EFFORT_NONE)
             drop(form, (foreign){"reasoning_effort", "thinking",
@@ -94,7 +94,7 @@ static void write_reasoning(ob_form *form, ob_json *json)
 /* A model that reasons takes none of these, and refuses them. */
 static void write_sampling(ob_form *form, ob_json *json)
 {
-    bool takes = ob_responses_samples(form->model, effort_of(form));
+    bool takes = ob_model_samples(form->model, effort_of(form));
     if (!takes && !isnan(form->temperature))
         drop(form, (foreign){"temperature", "temperature",
                              "generationConfig.temperature"});
@@ -115,7 +115,7 @@ static void write_sampling(ob_form *form, ob_json *json)
         ob_json_member_i64(json, "top_logprobs", form->top_logprobs);
     ob_json_name(json, "include");
     ob_json_open(json, '[');
-    if (ob_responses_reasons(form->model))
+    if (ob_model_reasons(form->model))
         ob_json_string(json, OB_S("reasoning.encrypted_content"));
     if (takes && form->logprobs)
         ob_json_string(json, OB_S("message.output_text.logprobs"));

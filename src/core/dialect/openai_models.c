@@ -1,10 +1,10 @@
 /*
- * responses_models.c - what OpenAI's models take of reasoning.
+ * openai_models.c - what OpenAI's models take of reasoning.
  *
  * Sources: OpenAI's pages "Models" and "Reasoning models", and the guides of
  * its newest models ("Parameter compatibility").
  */
-#include "responses.h"
+#include "openai_models.h"
 
 static bool starts(ob_slice text, const char *start)
 {
@@ -16,12 +16,28 @@ static bool has(ob_slice text, const char *word)
     return ob_slice_find(text, ob_slice_str(word)) != OB_NOWHERE;
 }
 
+/* Without "openai/" before it, and what else stands there. */
 static ob_slice base_of(ob_slice model)
 {
+    size_t slash;
+    while ((slash = ob_slice_index(model, '/')) != OB_NOWHERE)
+        model = ob_slice_from(model, slash + 1);
     return starts(model, "ft:") ? ob_slice_from(model, 3) : model;
 }
 
-bool ob_responses_reasons(ob_slice model)
+static bool is_digit(ob_slice text, size_t at, char least)
+{
+    return at < text.len && text.ptr[at] >= least && text.ptr[at] <= '9';
+}
+
+bool ob_model_is_openais(ob_slice model)
+{
+    model = base_of(model);
+    return (starts(model, "o") && is_digit(model, 1, '1')) ||
+           (starts(model, "gpt-") && is_digit(model, 4, '5'));
+}
+
+bool ob_model_reasons(ob_slice model)
 {
     model = base_of(model);
     return !starts(model, "gpt-3") && !starts(model, "gpt-4") &&
@@ -62,7 +78,7 @@ static size_t find_efforts(ob_slice model)
     return i;
 }
 
-ob_effort ob_responses_fit_effort(ob_slice model, ob_effort effort)
+ob_effort ob_model_fit_effort(ob_slice model, ob_effort effort)
 {
     size_t i = find_efforts(model);
     if (effort == OB_EFFORT_UNSAID || i == OB_LEN(efforts))
@@ -75,10 +91,10 @@ ob_effort ob_responses_fit_effort(ob_slice model, ob_effort effort)
                                       : effort;
 }
 
-bool ob_responses_samples(ob_slice model, ob_effort effort)
+bool ob_model_samples(ob_slice model, ob_effort effort)
 {
     size_t i = find_efforts(model);
     bool idles = i < OB_LEN(efforts) && efforts[i].idles;
-    return !ob_responses_reasons(model) || effort == OB_EFFORT_NONE ||
+    return !ob_model_reasons(model) || effort == OB_EFFORT_NONE ||
            (effort == OB_EFFORT_UNSAID && idles);
 }
