@@ -392,8 +392,8 @@ static void gemini_refuses_a_config_by_name(void **state)
          "generationConfig.responseLogprobs must be true or false"},
         {"{\"stopSequences\":\"x\"}",
          "generationConfig.stopSequences must be an array of strings"},
-        {"{\"responseModalities\":[\"TEXT\",\"IMAGE\"]}",
-         "generationConfig.responseModalities must be TEXT alone for this "
+        {"{\"responseModalities\":[\"AUDIO\"]}",
+         "generationConfig.responseModalities must be TEXT or IMAGE for this "
          "model"},
         {"{\"responseMimeType\":\"text/x.enum\"}",
          "generationConfig.responseMimeType must be text/plain or "

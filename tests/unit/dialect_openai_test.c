@@ -97,7 +97,8 @@ static void request_keeps_all_members(void **state)
           "\"max_completion_tokens\":7,\"temperature\":0.5,\"top_p\":1,"
           "\"frequency_penalty\":-1.5,\"presence_penalty\":2,"
           "\"logprobs\":true,\"top_logprobs\":3,\"n\":2,\"seed\":0,"
-          "\"stop\":[\"a\",\"b\"],\"verbosity\":\"high\",\"user\":\"u\",\"prompt_cache_key\":\"k\","
+          "\"stop\":[\"a\",\"b\"],\"verbosity\":\"high\",\"user\":\"u\","
+          "\"prompt_cache_key\":\"k\","
           "\"service_tier\":\"flex\",\"stream\":true,"
           "\"stream_options\":{\"include_usage\":true}}",
           "openai");
@@ -322,7 +323,8 @@ static void wrong_types_are_refused_by_name(void **state)
         {"{\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{}}}",
          "response_format.json_schema.schema must be an object"},
         {"{\"modalities\":[\"text\",\"audio\"]}",
-         "modalities must be [\"text\"]: this provider's answers are text"},
+         "modalities must be \"text\" or \"image\": there are no others in "
+         "translated answers"},
         {"{\"messages\":[1]}", "messages[0] must be an object"},
         {"{\"messages\":[{\"role\":\"x\"}]}",
          "messages[0].role must be system, developer, user, assistant or "

@@ -346,6 +346,8 @@ static bool write_parts(ob_json *json, ob_arena *arena, const ob_part *part)
             write_thinking(json, arena, part);
         else if (part->kind == OB_PART_CALL)
             write_call(json, arena, part);
+        else if (part->kind != OB_PART_RESULT)
+            write_text(json, &(ob_part){.text = ob_part_words(arena, part)});
         has_calls |= part->kind == OB_PART_CALL;
     }
     ob_json_close(json, ']');

@@ -43,6 +43,9 @@ static ob_status check(ob_form *form, const ob_anthropic_thinking *thinking)
     if (form->count > 1)
         return refuse_member(form, OB_MEMBER_COUNT,
                              " must be 1: the provider answers once");
+    if (form->images)
+        return ob_form_refuse(form, "this provider answers without images",
+                              OB_S(""), "");
     if (form->output == OB_OUTPUT_JSON)
         return refuse_member(form, OB_MEMBER_FORMAT,
                              ": the provider has no JSON without a schema");

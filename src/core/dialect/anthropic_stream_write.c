@@ -166,13 +166,26 @@ static void init_usage(ob_event_writer *writer)
         writer->usage.reasoning = -1;
 }
 
-/* Of a part: images and sound have no place in Anthropic's answers, nor have
- * choices beside the first. */
+static void write_media(ob_event_writer *writer, const ob_event *event)
+{
+    write_open(writer, event);
+    write_delta(writer, "text_delta", "text",
+                ob_part_words(writer->answering->arena, event->media));
+    write_close(writer);
+}
+
+/* Images and sound have no place in Anthropic's answers: they are told of in
+ * words. Nor have choices beside the first. */
 static void write_part_event(ob_event_writer *writer, const ob_event *event)
 {
-    if (event->choice > 0 || event->part == OB_PART_IMAGE ||
-        event->part == OB_PART_AUDIO || event->part == OB_PART_FILE)
+    if (event->choice > 0)
         return;
+    if (event->part == OB_PART_IMAGE || event->part == OB_PART_AUDIO ||
+        event->part == OB_PART_FILE) {
+        if (event->kind == OB_EVENT_OPEN && event->media)
+            write_media(writer, event);
+        return;
+    }
     switch (event->kind) {
     case OB_EVENT_OPEN:
         write_open(writer, event);

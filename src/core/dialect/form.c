@@ -246,6 +246,21 @@ bool ob_part_locate(ob_part *part, ob_slice text)
     return true;
 }
 
+ob_slice ob_part_words(ob_arena *arena, const ob_part *media)
+{
+    ob_slice type = media->media.len ? media->media : OB_S("a file");
+    const ob_slice pieces[] = {
+        media->url.len
+            ? media->kind == OB_PART_IMAGE ? OB_S("![image](") : OB_S("[file](")
+            : OB_S("[left out, since this API has no place for it: "),
+        media->url.len ? media->url : type,
+        media->url.len ? OB_S(")") : OB_S("]")};
+    ob_slice words;
+    return ob_slice_join(pieces, OB_LEN(pieces), arena, &words) == OB_OK
+               ? words
+               : OB_S("[left out]");
+}
+
 /* ---- signatures in names ---- */
 
 #define CARRY "--ob"

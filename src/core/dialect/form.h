@@ -180,6 +180,7 @@ typedef struct ob_form {
     ob_tool *last_tool;
     ob_text_item *last_stop;
     ob_slice verbosity; /* OpenAI's "low", "medium", "high" */
+    bool images;        /* the answer may have some */
 } ob_form;
 
 /* All that is said by nothing: numbers -1, NAN and so on. */
@@ -212,6 +213,9 @@ void ob_form_name_results(ob_form *form);
 bool ob_effort_read(ob_slice text, ob_effort *effort);
 /* "data:image/png;base64,…" or a URL into the part. False: neither. */
 bool ob_part_locate(ob_part *part, ob_slice text);
+/* What a part of an answer is where the caller's dialect has no place for it:
+ * its address, or a note that it is left out. */
+ob_slice ob_part_words(ob_arena *arena, const ob_part *media);
 
 /*
  * Signatures in the names of calls, for dialects that have no place of their
@@ -316,6 +320,7 @@ typedef struct ob_event {
     ob_slice stop_sequence;
     ob_usage usage;
     const ob_citation *citation;
+    const ob_part *media; /* OPEN: an IMAGE, AUDIO or FILE, which is whole */
     const ob_logprob *logprobs;
     int status; /* ERROR: an HTTP status that says as much */
 } ob_event;

@@ -100,6 +100,11 @@ ob_usage ob_gemini_usage(yyjson_val *metadata);
 /* "usageMetadata": {…} where anything is told. */
 void ob_gemini_write_usage(ob_json *json, const ob_usage *usage);
 void ob_gemini_write_logprobs(ob_json *json, const ob_logprob *logprobs);
+/* What an answer's part holds beside words. False: nothing. */
+bool ob_gemini_read_media(ob_arena *arena, yyjson_val *told, ob_part *part,
+                          bool *failed);
+/* "inlineData" or "fileData". */
+void ob_gemini_write_media(ob_json *json, const ob_part *part);
 /* Why a prompt was blocked; empty: it was not. */
 ob_slice ob_gemini_blocked(yyjson_val *root);
 

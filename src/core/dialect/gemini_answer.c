@@ -224,6 +224,23 @@ static void read_call(reader *r, yyjson_val *call, ob_slice signature)
     r->called = true;
 }
 
+bool ob_gemini_read_media(ob_arena *arena, yyjson_val *told, ob_part *part,
+                          bool *failed)
+{
+    yyjson_val *blob = ob_gemini_get(told, "inlineData");
+    yyjson_val *file = ob_gemini_get(told, "fileData");
+    ob_slice media = ob_gemini_get_text(blob ? blob : file, "mimeType");
+    *part = (ob_part){.kind = OB_PART_FILE, .media = media};
+    if (ob_slice_starts_nocase(media, OB_S("image/")))
+        part->kind = OB_PART_IMAGE;
+    else if (ob_slice_starts_nocase(media, OB_S("audio/")))
+        part->kind = OB_PART_AUDIO;
+    part->data =
+        ob_gemini_base64(arena, ob_gemini_get_text(blob, "data"), failed);
+    part->url = ob_gemini_get_text(file, "fileUri");
+    return part->data.len || part->url.len;
+}
+
 /* A signature without a text is of what stands before it. */
 static void read_part(reader *r, yyjson_val *told)
 {
@@ -233,6 +250,16 @@ static void read_part(reader *r, yyjson_val *told)
     ob_slice text = ob_gemini_get_text(told, "text");
     if (yyjson_is_obj(call)) {
         read_call(r, call, signature);
+        return;
+    }
+    ob_part media;
+    if (ob_gemini_read_media(r->answer->arena, told, &media,
+                             &r->answer->failed)) {
+        ob_part *made = add(r, media.kind);
+        if (made) {
+            *made = media;
+            sign(made, signature);
+        }
         return;
     }
     if (!text.len && !signature.len)
@@ -301,11 +328,32 @@ ob_status ob_gemini_read_answer(yyjson_val *root, ob_answer *answer)
 
 /* ---- writing ---- */
 
+static bool is_media(ob_part_kind kind)
+{
+    return kind == OB_PART_IMAGE || kind == OB_PART_AUDIO ||
+           kind == OB_PART_FILE;
+}
+
+void ob_gemini_write_media(ob_json *json, const ob_part *part)
+{
+    ob_json_name(json, part->data.len ? "inlineData" : "fileData");
+    ob_json_open(json, '{');
+    ob_json_member(json, "mimeType",
+                   part->media.len ? part->media : OB_S("image/png"));
+    if (part->data.len)
+        ob_json_member(json, "data", part->data);
+    else
+        ob_json_member(json, "fileUri", part->url);
+    ob_json_close(json, '}');
+}
+
 static void write_part(ob_json *json, const ob_part *part, ob_arena *arena)
 {
     ob_slice signature = ob_gemini_carry(arena, part->signature,
                                          part->signed_by, part->redacted);
-    if (part->kind != OB_PART_CALL && !part->text.len && !signature.len)
+    bool empty =
+        !part->text.len && !signature.len && !part->data.len && !part->url.len;
+    if (part->kind != OB_PART_CALL && empty)
         return;
     ob_json_open(json, '{');
     if (part->kind == OB_PART_CALL) {
@@ -316,6 +364,8 @@ static void write_part(ob_json *json, const ob_part *part, ob_arena *arena)
         ob_json_name(json, "args");
         ob_gemini_write_args(json, part->text);
         ob_json_close(json, '}');
+    } else if (is_media(part->kind)) {
+        ob_gemini_write_media(json, part);
     } else {
         ob_json_member(json, "text", part->text);
         if (part->kind == OB_PART_THINKING &&
@@ -331,7 +381,7 @@ static void write_part(ob_json *json, const ob_part *part, ob_arena *arena)
 static bool is_said(ob_part_kind kind)
 {
     return kind == OB_PART_TEXT || kind == OB_PART_THINKING ||
-           kind == OB_PART_REFUSAL || kind == OB_PART_CALL;
+           kind == OB_PART_REFUSAL || kind == OB_PART_CALL || is_media(kind);
 }
 
 static void write_choice(ob_json *json, const ob_choice *choice,

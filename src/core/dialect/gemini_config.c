@@ -71,11 +71,13 @@ static ob_status read_modalities(config *c, yyjson_val *value, void *into)
     yyjson_val *item;
     if (!yyjson_is_arr(value))
         return wrong(c, " must be an array of strings");
-    yyjson_arr_foreach(value, i, count, item) if (
-        !ob_slice_eq_nocase(
-            ob_json_text(item),
-            OB_S("TEXT"))) return wrong(c,
-                                        " must be TEXT alone for this model");
+    yyjson_arr_foreach(value, i, count, item)
+    {
+        bool image = ob_slice_eq_nocase(ob_json_text(item), OB_S("IMAGE"));
+        if (!image && !ob_slice_eq_nocase(ob_json_text(item), OB_S("TEXT")))
+            return wrong(c, " must be TEXT or IMAGE for this model");
+        c->form->images |= image;
+    }
     return OB_OK;
 }
 

@@ -192,6 +192,14 @@ static void write_sampling(ob_form *form, ob_json *json)
         write_i64(json, "logprobs", form->top_logprobs);
 }
 
+static void write_modalities(const ob_form *form, ob_json *json)
+{
+    if (!form->images)
+        return;
+    ob_json_name(json, "responseModalities");
+    ob_json_raw(json, OB_S("[\"TEXT\",\"IMAGE\"]"));
+}
+
 static void write_generation_config(ob_form *form, ob_json *json)
 {
     ob_buffer held = {0};
@@ -200,6 +208,7 @@ static void write_generation_config(ob_form *form, ob_json *json)
     write_sampling(form, &inner);
     write_stops(form, &inner);
     write_output(form, &inner);
+    write_modalities(form, &inner);
     write_thinking(form, &inner);
     ob_json_close(&inner, '}');
     ob_slice text = ob_buffer_slice(&held);

@@ -62,6 +62,26 @@ static void read_signature(ob_event_reader *r, uint32_t choice,
                         .signed_by = OB_DIALECT_GEMINI});
 }
 
+static void read_media(ob_event_reader *r, uint32_t choice, yyjson_val *told,
+                       ob_slice signature)
+{
+    ob_arena arena;
+    ob_part part;
+    bool failed = false;
+    ob_arena_init(&arena, 0);
+    if (ob_gemini_read_media(&arena, told, &part, &failed)) {
+        tell(r, &(ob_event){.kind = OB_EVENT_OPEN,
+                            .choice = choice,
+                            .part = part.kind,
+                            .signature = signature,
+                            .signed_by = signature.len ? OB_DIALECT_GEMINI
+                                                       : OB_DIALECT_NONE,
+                            .media = &part});
+        tell(r, &(ob_event){.kind = OB_EVENT_CLOSE, .choice = choice});
+    }
+    ob_arena_deinit(&arena);
+}
+
 /* What was told last is kept in `block`, 0 for nothing: a signature without
  * a text, as streams end with, is of that. */
 static void read_part(ob_event_reader *r, uint32_t choice, yyjson_val *told)
@@ -74,6 +94,11 @@ static void read_part(ob_event_reader *r, uint32_t choice, yyjson_val *told)
                             : OB_PART_TEXT;
     if (yyjson_is_obj(call)) {
         read_call(r, choice, call, signature);
+        r->block = 0;
+        return;
+    }
+    if (ob_gemini_get(told, "inlineData") || ob_gemini_get(told, "fileData")) {
+        read_media(r, choice, told, signature);
         r->block = 0;
         return;
     }

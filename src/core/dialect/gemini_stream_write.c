@@ -239,8 +239,24 @@ static void write_of_call(ob_event_writer *w, const ob_event *event)
     }
 }
 
+static void write_media(ob_event_writer *w, const ob_event *event)
+{
+    ob_json json = begin_parts(w);
+    ob_gemini_write_media(&json, event->media);
+    ob_json_member_told(&json, "thoughtSignature",
+                        ob_gemini_carry(w->answering->arena, event->signature,
+                                        event->signed_by, false));
+    end_parts(&json);
+    end_candidate(&json, event->choice);
+    end_chunk(w, &json);
+}
+
 static void write_of_words(ob_event_writer *w, const ob_event *event)
 {
+    if (event->media) {
+        write_media(w, event);
+        return;
+    }
     if (event->kind == OB_EVENT_DELTA)
         write_words(w, event, OB_S(""));
     else if (event->kind == OB_EVENT_OPEN || event->kind == OB_EVENT_SIGN)

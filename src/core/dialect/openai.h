@@ -19,6 +19,11 @@ bool ob_openai_read_tools(ob_form *form, yyjson_val *root);
 
 ob_status ob_openai_write_request(ob_form *form, ob_buffer *out);
 void ob_openai_write_messages(ob_form *form, ob_json *json);
+/* A model of OpenAI's that reasons, at a provider that is as strict as OpenAI.
+ */
+bool ob_openai_reasons(const ob_form *form);
+/* How it is to be answered: numbers, ends, kinds of answers. */
+void ob_openai_write_sampling(ob_form *form, ob_json *json);
 /* A part as an item of a content; calls, results and thinking are none. */
 void ob_openai_write_part(ob_form *form, ob_json *json, const ob_part *part);
 /* Is it written for this provider? */
@@ -57,6 +62,15 @@ bool ob_openai_wrong(const ob_openai_place *at, const char *member,
 ob_finish ob_openai_read_finish(yyjson_val *choice);
 /* Thinking of a message or a delta, under any of its names. */
 ob_slice ob_openai_thinking(yyjson_val *message);
+/* Of one of `reasoning_details` (openai_details.c): its text or summary; and
+ * its signature, as the other dialects carry it. False: it has none. */
+ob_slice ob_openai_detail_text(yyjson_val *detail);
+bool ob_openai_detail_sign(yyjson_val *detail, ob_buffer *out);
+/* Is any text among them, which `reasoning` then repeats? */
+bool ob_openai_details_say(yyjson_val *message);
+/* "reasoning_details" of what was read so. False: there are none. */
+bool ob_openai_write_details(ob_form *form, ob_json *json,
+                             const ob_part *parts);
 /* The text of one part of a content that is a list; *kind: TEXT or THINKING.
  * Empty: it is neither. */
 ob_slice ob_openai_content_item(yyjson_val *item, ob_part_kind *kind);
@@ -84,6 +98,8 @@ ob_slice ob_openai_call_id(const ob_answering *answering, ob_slice id,
 /* A part's url, or its data as a data URI ("data:image/png;base64,…"). */
 void ob_openai_write_location(ob_json *json, const char *name,
                               const ob_part *part);
+/* One of a message's "images". */
+void ob_openai_write_image(ob_json *json, const ob_part *part);
 /* Characters of UTF-8. */
 int64_t ob_openai_chars(ob_slice text);
 

@@ -190,6 +190,36 @@ static void read_annotations(reader *r, yyjson_val *list, ob_part *text)
     }
 }
 
+static void read_detail(reader *r, yyjson_val *detail)
+{
+    ob_buffer sign = {0};
+    ob_slice text = ob_openai_detail_text(detail);
+    bool is_signed = ob_openai_detail_sign(detail, &sign);
+    ob_part *part =
+        is_signed || text.len ? add_part(r, OB_PART_THINKING) : NULL;
+    if (part)
+        part->text = text;
+    if (part && is_signed) {
+        part->redacted = !text.len;
+        part->signed_by = OB_DIALECT_OPENAI;
+        part->signature =
+            ob_arena_dup(r->answer->arena, ob_buffer_slice(&sign));
+        r->answer->failed |= !part->signature.ptr;
+    }
+    r->answer->failed |= sign.failed;
+    ob_buffer_deinit(&sign);
+}
+
+static void read_thinking(reader *r, yyjson_val *message)
+{
+    yyjson_val *detail;
+    size_t i, max;
+    if (!ob_openai_details_say(message))
+        add_text(r, OB_PART_THINKING, ob_openai_thinking(message));
+    yyjson_arr_foreach(ob_json_get(message, "reasoning_details"), i, max,
+                       detail) read_detail(r, detail);
+}
+
 /* OpenRouter's. */
 static void read_images(reader *r, yyjson_val *list)
 {
@@ -233,7 +263,7 @@ static void read_message(reader *r, yyjson_val *message)
     yyjson_val *calls = ob_json_get(message, "tool_calls");
     yyjson_arr_iter items;
     yyjson_val *item;
-    add_text(r, OB_PART_THINKING, ob_openai_thinking(message));
+    read_thinking(r, message);
     ob_part *text = read_content(r, ob_json_get(message, "content"));
     read_annotations(r, ob_json_get(message, "annotations"), text);
     read_images(r, ob_json_get(message, "images"));

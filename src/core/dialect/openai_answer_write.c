@@ -180,35 +180,45 @@ void ob_openai_write_location(ob_json *json, const char *name,
 
 /* ---- answers ---- */
 
+/* What a part says as that kind. What has no place in a message is told of in
+ * its text. */
+static ob_slice text_as(const ob_part *part, ob_part_kind kind, ob_arena *arena)
+{
+    bool is_other = part->kind == OB_PART_AUDIO || part->kind == OB_PART_FILE;
+    if (part->kind == kind)
+        return part->text;
+    return kind == OB_PART_TEXT && is_other ? ob_part_words(arena, part)
+                                            : OB_S("");
+}
+
 /* All texts of a kind as one; null where there are none. */
 static void write_joined(ob_json *json, const char *name,
                          const ob_choice *choice, ob_part_kind kind,
                          ob_arena *arena)
 {
-    const ob_part *only = NULL;
-    size_t count = 0, len = 0;
-    for (const ob_part *part = choice->parts; part; part = part->next)
-        if (part->kind == kind && part->text.len) {
-            only = part;
-            count++;
-            len += part->text.len;
-        }
+    ob_slice only = {NULL, 0};
+    size_t count = 0, len = 0, at = 0;
+    for (const ob_part *part = choice->parts; part; part = part->next) {
+        ob_slice text = text_as(part, kind, arena);
+        only = text.len ? text : only;
+        count += text.len > 0;
+        len += text.len;
+    }
     char *joined = count > 1 ? ob_arena_alloc(arena, len) : NULL;
     ob_json_name(json, name);
     if (!count) {
         ob_json_null(json);
-    } else if (!joined) {
-        json->out->failed |= count > 1;
-        ob_json_string(json, only->text);
-    } else {
-        size_t at = 0;
-        for (const ob_part *part = choice->parts; part; part = part->next)
-            if (part->kind == kind && part->text.len) {
-                memcpy(joined + at, part->text.ptr, part->text.len);
-                at += part->text.len;
-            }
-        ob_json_string(json, ob_slice_make(joined, len));
+        return;
     }
+    json->out->failed |= count > 1 && !joined;
+    for (const ob_part *part = joined ? choice->parts : NULL; part;
+         part = part->next) {
+        ob_slice text = text_as(part, kind, arena);
+        if (text.len)
+            memcpy(joined + at, text.ptr, text.len);
+        at += text.len;
+    }
+    ob_json_string(json, joined ? ob_slice_make(joined, at) : only);
 }
 
 static bool has(const ob_choice *choice, ob_part_kind kind)
@@ -285,21 +295,24 @@ static void write_annotations(ob_json *json, const ob_choice *choice)
 }
 
 /* As OpenRouter says them. */
+void ob_openai_write_image(ob_json *json, const ob_part *part)
+{
+    ob_json_open(json, '{');
+    ob_json_member(json, "type", OB_S("image_url"));
+    ob_json_name(json, "image_url");
+    ob_json_open(json, '{');
+    ob_openai_write_location(json, "url", part);
+    ob_json_close(json, '}');
+    ob_json_close(json, '}');
+}
+
 static void write_images(ob_json *json, const ob_choice *choice)
 {
     ob_json_name(json, "images");
     ob_json_open(json, '[');
-    for (const ob_part *part = choice->parts; part; part = part->next) {
-        if (part->kind != OB_PART_IMAGE)
-            continue;
-        ob_json_open(json, '{');
-        ob_json_member(json, "type", OB_S("image_url"));
-        ob_json_name(json, "image_url");
-        ob_json_open(json, '{');
-        ob_openai_write_location(json, "url", part);
-        ob_json_close(json, '}');
-        ob_json_close(json, '}');
-    }
+    for (const ob_part *part = choice->parts; part; part = part->next)
+        if (part->kind == OB_PART_IMAGE)
+            ob_openai_write_image(json, part);
     ob_json_close(json, ']');
 }
 

@@ -268,6 +268,9 @@ static void write_own_thinking(ob_form *form, ob_json *json,
             ? thinking_name(form)
             : NULL;
     size_t own = 0;
+    if (ob_openai_takes_more(form) &&
+        ob_openai_write_details(form, json, parts))
+        return;
     for (const ob_part *p = parts; p; p = p->next)
         own += p->kind == OB_PART_THINKING && p->text.len && !p->signature.len;
     /* What another provider signed is left out, all of it. */

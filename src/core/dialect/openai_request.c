@@ -190,11 +190,13 @@ static bool read_modalities(ob_form *form, yyjson_val *value)
     if (!yyjson_is_arr(value))
         return wrong(form, "modalities", " must be an array");
     yyjson_arr_iter_init(value, &items);
-    while ((item = yyjson_arr_iter_next(&items)))
-        if (!ob_json_is(item, "text"))
+    while ((item = yyjson_arr_iter_next(&items))) {
+        if (!ob_json_is(item, "text") && !ob_json_is(item, "image"))
             return wrong(form, "modalities",
-                         " must be [\"text\"]: this provider's answers are "
-                         "text");
+                         " must be \"text\" or \"image\": there are no others "
+                         "in translated answers");
+        form->images |= ob_json_is(item, "image");
+    }
     return true;
 }
 

@@ -1,6 +1,4 @@
 /* openai_request_write.c - a request of chat completions, written. */
-#include <math.h>
-
 #include "openai.h"
 #include "openai_models.h"
 
@@ -12,24 +10,15 @@ bool ob_openai_is_for(const ob_form *form, const char *slug)
 /* ---- what is left out, by the names that callers gave it ---- */
 
 typedef enum named {
-    NAMED_TOP_K,
     NAMED_USER,
     NAMED_CACHE_KEY,
     NAMED_TIER,
     NAMED_EFFORT,
     NAMED_BUDGET,
     NAMED_SHOW,
-    NAMED_VERBOSITY,
-    NAMED_TEMPERATURE,
-    NAMED_TOP_P,
-    NAMED_FREQUENCY,
-    NAMED_PRESENCE,
-    NAMED_LOGPROBS,
-    NAMED_STOP,
 } named;
 
 static const ob_member_names names[] = {
-    [NAMED_TOP_K] = {"top_k", "top_k", "top_k", "generationConfig.topK"},
     [NAMED_USER] = {"user", "user", "metadata.user_id", "user"},
     [NAMED_CACHE_KEY] = {"prompt_cache_key", "prompt_cache_key",
                          "prompt_cache_key", "prompt_cache_key"},
@@ -43,20 +32,6 @@ static const ob_member_names names[] = {
     [NAMED_SHOW] = {"include_reasoning", "reasoning.summary",
                     "thinking.display",
                     "generationConfig.thinkingConfig.includeThoughts"},
-    [NAMED_VERBOSITY] = {"verbosity", "text.verbosity", "verbosity",
-                         "verbosity"},
-    [NAMED_TEMPERATURE] = {"temperature", "temperature", "temperature",
-                           "generationConfig.temperature"},
-    [NAMED_TOP_P] = {"top_p", "top_p", "top_p", "generationConfig.topP"},
-    [NAMED_FREQUENCY] = {"frequency_penalty", "frequency_penalty",
-                         "frequency_penalty",
-                         "generationConfig.frequencyPenalty"},
-    [NAMED_PRESENCE] = {"presence_penalty", "presence_penalty",
-                        "presence_penalty", "generationConfig.presencePenalty"},
-    [NAMED_LOGPROBS] = {"logprobs", "top_logprobs", "logprobs",
-                        "generationConfig.responseLogprobs"},
-    [NAMED_STOP] = {"stop", "stop", "stop_sequences",
-                    "generationConfig.stopSequences"},
 };
 
 static void drop(ob_form *form, named member)
@@ -166,7 +141,7 @@ static void write_format(ob_form *form, ob_json *json)
 
 /* A model of OpenAI's that reasons, at OpenAI or at whoever else serves it as
  * strictly. OpenRouter leaves out itself what a model does not take. */
-static bool reasons(const ob_form *form)
+bool ob_openai_reasons(const ob_form *form)
 {
     return !ob_openai_is_for(form, "openrouter") &&
            ob_model_is_openais(form->model) && ob_model_reasons(form->model);
@@ -177,8 +152,9 @@ static ob_effort fit_effort(const ob_form *form, ob_effort effort)
 {
     bool own =
         form->from == OB_DIALECT_OPENAI || form->from == OB_DIALECT_RESPONSES;
-    return own || !reasons(form) ? effort
-                                 : ob_model_fit_effort(form->model, effort);
+    return own || !ob_openai_reasons(form)
+               ? effort
+               : ob_model_fit_effort(form->model, effort);
 }
 
 static const char *effort_name(const ob_form *form, ob_effort effort)
@@ -203,7 +179,8 @@ static const char *effort_name(const ob_form *form, ob_effort effort)
     if (ob_openai_is_for(form, "deepseek"))
         return "max";
     return ob_openai_is_for(form, "openai") ||
-                   ob_openai_is_for(form, "openrouter") || reasons(form)
+                   ob_openai_is_for(form, "openrouter") ||
+                   ob_openai_reasons(form)
                ? "xhigh"
                : "high";
 }
@@ -301,104 +278,7 @@ static void write_thinking(ob_form *form, ob_json *json)
                        ob_slice_str(effort_name(form, effort)));
 }
 
-/* ---- numbers and the rest ---- */
-
-static void write_number(ob_json *json, const char *name, double number)
-{
-    if (isnan(number))
-        return;
-    ob_json_name(json, name);
-    /* 1 rather than 1.0, as most write it. */
-    if (number >= -2 && number <= 2 && number == (double)(int64_t)number)
-        ob_json_i64(json, (int64_t)number);
-    else
-        ob_json_double(json, number);
-}
-
-static void write_count(ob_json *json, const char *name, int64_t count)
-{
-    if (count >= 0)
-        ob_json_member_i64(json, name, count);
-}
-
-/* Only the newer name is taken by OpenAI's newer models, wherever they are. */
-static const char *max_name(const ob_form *form)
-{
-    bool newer = ob_openai_is_for(form, "openai") ||
-                 (!ob_openai_is_for(form, "openrouter") &&
-                  ob_model_is_openais(form->model));
-    return newer ? "max_completion_tokens" : "max_tokens";
-}
-
-static void write_stops(ob_form *form, ob_json *json)
-{
-    if (!form->stops)
-        return;
-    ob_json_name(json, "stop");
-    ob_json_open(json, '[');
-    for (const ob_text_item *stop = form->stops; stop; stop = stop->next)
-        ob_json_string(json, stop->text);
-    ob_json_close(json, ']');
-}
-
-static void write_chances(ob_form *form, ob_json *json)
-{
-    write_number(json, "temperature", form->temperature);
-    write_number(json, "top_p", form->top_p);
-    write_number(json, "frequency_penalty", form->frequency_penalty);
-    write_number(json, "presence_penalty", form->presence_penalty);
-    if (form->logprobs) {
-        ob_json_name(json, "logprobs");
-        ob_json_bool(json, true);
-    }
-    write_count(json, "top_logprobs", form->top_logprobs);
-}
-
-/* A model that reasons refuses these; a temperature of 1 is what it has. */
-static void drop_chances(ob_form *form)
-{
-    if (!isnan(form->temperature) && form->temperature != 1)
-        drop(form, NAMED_TEMPERATURE);
-    if (!isnan(form->top_p) && form->top_p != 1)
-        drop(form, NAMED_TOP_P);
-    if (!isnan(form->frequency_penalty) && form->frequency_penalty != 0)
-        drop(form, NAMED_FREQUENCY);
-    if (!isnan(form->presence_penalty) && form->presence_penalty != 0)
-        drop(form, NAMED_PRESENCE);
-    if (form->logprobs || form->top_logprobs >= 0)
-        drop(form, NAMED_LOGPROBS);
-}
-
-static void write_sampling(ob_form *form, ob_json *json)
-{
-    bool mistral = ob_openai_is_for(form, "mistral"), strict = reasons(form);
-    write_count(json, max_name(form), form->answer_max);
-    if (!strict || ob_model_samples(form->model, form->effort))
-        write_chances(form, json);
-    else
-        drop_chances(form);
-    write_count(json, "n", form->count);
-    write_count(json, mistral ? "random_seed" : "seed", form->seed);
-    if (form->top_k >= 0) {
-        if (ob_openai_takes_more(form))
-            write_count(json, "top_k", form->top_k);
-        else
-            drop(form, NAMED_TOP_K);
-    }
-    if (!strict)
-        write_stops(form, json);
-    else if (form->stops)
-        drop(form, NAMED_STOP);
-}
-
-static void write_verbosity(ob_form *form, ob_json *json)
-{
-    if (reasons(form) || ob_openai_is_for(form, "openai") ||
-        ob_openai_is_for(form, "openrouter"))
-        ob_json_member_told(json, "verbosity", form->verbosity);
-    else if (form->verbosity.len)
-        drop(form, NAMED_VERBOSITY);
-}
+/* ---- the rest ---- */
 
 /* OpenAI refuses longer ones, and others may. */
 #define USER_BYTES_MAX 64
@@ -448,8 +328,7 @@ ob_status ob_openai_write_request(ob_form *form, ob_buffer *out)
     write_tools(form, &json);
     write_format(form, &json);
     write_thinking(form, &json);
-    write_sampling(form, &json);
-    write_verbosity(form, &json);
+    ob_openai_write_sampling(form, &json);
     write_names(form, &json);
     write_stream(form, &json);
     ob_json_close(&json, '}');

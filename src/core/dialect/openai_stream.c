@@ -100,6 +100,51 @@ static void read_function_call(ob_event_reader *reader, uint32_t choice,
         tell_arguments(reader, choice, 0, ob_json_get(function, "arguments"));
 }
 
+/* ---- thinking ---- */
+
+/* `block`: the number of the detail that goes on, and one; 0: none. Where the
+ * provider does not number them, all are one. */
+static void read_detail(ob_event_reader *reader, uint32_t choice,
+                        yyjson_val *detail)
+{
+    uint32_t number = (uint32_t)ob_json_get_i64(detail, "index", 0) + 1;
+    ob_slice text = ob_openai_detail_text(detail);
+    ob_buffer sign = {0};
+    bool is_signed = ob_openai_detail_sign(detail, &sign);
+    bool goes_on = reader->block == number;
+    if ((text.len || is_signed) && reader->block && !goes_on)
+        tell(reader, &(ob_event){.kind = OB_EVENT_CLOSE, .choice = choice});
+    tell_text(reader, choice, OB_PART_THINKING, text);
+    if (is_signed)
+        tell(reader, &(ob_event){.kind = text.len || goes_on ? OB_EVENT_SIGN
+                                                             : OB_EVENT_OPEN,
+                                 .choice = choice,
+                                 .part = OB_PART_THINKING,
+                                 .redacted = !text.len && !goes_on,
+                                 .signature = ob_buffer_slice(&sign),
+                                 .signed_by = OB_DIALECT_OPENAI});
+    if (text.len || is_signed)
+        reader->block = number;
+    /* A signature ends what it signs. */
+    if (is_signed) {
+        tell(reader, &(ob_event){.kind = OB_EVENT_CLOSE, .choice = choice});
+        reader->block = 0;
+    }
+    ob_buffer_deinit(&sign);
+}
+
+/* Texts of details are repeated in `reasoning`. */
+static void read_thinking(ob_event_reader *reader, uint32_t choice,
+                          yyjson_val *delta)
+{
+    yyjson_val *detail;
+    size_t i, max;
+    if (!ob_openai_details_say(delta))
+        tell_text(reader, choice, OB_PART_THINKING, ob_openai_thinking(delta));
+    yyjson_arr_foreach(ob_json_get(delta, "reasoning_details"), i, max, detail)
+        read_detail(reader, choice, detail);
+}
+
 /* ---- choices ---- */
 
 static void read_content(ob_event_reader *reader, uint32_t choice,
@@ -134,6 +179,26 @@ static void read_annotations(ob_event_reader *reader, uint32_t choice,
                                      .choice = choice,
                                      .part = OB_PART_TEXT,
                                      .citation = &citation});
+}
+
+/* OpenRouter's: each comes whole. */
+static void read_images(ob_event_reader *reader, uint32_t choice,
+                        yyjson_val *list)
+{
+    yyjson_val *item;
+    size_t i, max;
+    yyjson_arr_foreach(list, i, max, item)
+    {
+        ob_part part = {.kind = OB_PART_IMAGE};
+        if (!ob_part_locate(
+                &part, ob_json_get_text(ob_json_get(item, "image_url"), "url")))
+            continue;
+        tell(reader, &(ob_event){.kind = OB_EVENT_OPEN,
+                                 .choice = choice,
+                                 .part = OB_PART_IMAGE,
+                                 .media = &part});
+        tell(reader, &(ob_event){.kind = OB_EVENT_CLOSE, .choice = choice});
+    }
 }
 
 #define TOPS_MAX 20
@@ -181,11 +246,12 @@ static void read_delta(ob_event_reader *reader, uint32_t choice,
     yyjson_val *calls = ob_json_get(delta, "tool_calls");
     yyjson_arr_iter items;
     yyjson_val *item;
-    tell_text(reader, choice, OB_PART_THINKING, ob_openai_thinking(delta));
+    read_thinking(reader, choice, delta);
     read_content(reader, choice, ob_json_get(delta, "content"));
     tell_text(reader, choice, OB_PART_REFUSAL,
               ob_json_get_text(delta, "refusal"));
     read_annotations(reader, choice, ob_json_get(delta, "annotations"));
+    read_images(reader, choice, ob_json_get(delta, "images"));
     if (yyjson_is_arr(calls)) {
         yyjson_arr_iter_init(calls, &items);
         while ((item = yyjson_arr_iter_next(&items)))

@@ -262,10 +262,30 @@ static void take_start(ob_event_writer *writer, const ob_event *event)
     say_role(writer, 0);
 }
 
+static void write_media(ob_event_writer *writer, const ob_event *event)
+{
+    ob_json json;
+    if (event->part != OB_PART_IMAGE) {
+        ob_event words = *event;
+        words.part = OB_PART_TEXT;
+        words.text = ob_part_words(writer->answering->arena, event->media);
+        write_text(writer, &words);
+        return;
+    }
+    open_delta(writer, &json, event->choice);
+    ob_json_name(&json, "images");
+    ob_json_open(&json, '[');
+    ob_openai_write_image(&json, event->media);
+    ob_json_close(&json, ']');
+    close_delta(writer, &json, NULL, NULL);
+}
+
 static void write_open(ob_event_writer *writer, const ob_event *event)
 {
     if (event->part == OB_PART_CALL)
         write_call(writer, event);
+    if (event->media)
+        write_media(writer, event);
     writer->said[event->choice].begin = writer->said[event->choice].chars;
 }
 

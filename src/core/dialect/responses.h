@@ -53,8 +53,8 @@ void ob_responses_write_input(ob_form *form, ob_json *json);
 
 /*
  * The signature of thinking stands in a reasoning item's encrypted_content:
- * OpenAI's own as it is, that of others behind "ob-g-", "ob-a-", or "ob-ar-"
- * where it is all there is (redacted).
+ * OpenAI's own as it is, that of others behind "ob-g-", "ob-a-", "ob-o-", or
+ * "ob-ar-", "ob-or-" where it is all there is (redacted).
  */
 void ob_responses_sign(ob_part *thinking, ob_slice encrypted);
 /* What is written before the signature; "" for OpenAI's own. */

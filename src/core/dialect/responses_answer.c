@@ -24,6 +24,8 @@ static const struct {
     {"ob-g-", OB_DIALECT_GEMINI, false},
     {"ob-a-", OB_DIALECT_ANTHROPIC, false},
     {"ob-ar-", OB_DIALECT_ANTHROPIC, true},
+    {"ob-o-", OB_DIALECT_OPENAI, false},
+    {"ob-or-", OB_DIALECT_OPENAI, true},
 };
 
 void ob_responses_sign(ob_part *thinking, ob_slice encrypted)
@@ -220,6 +222,14 @@ static void read_item(ob_answer *answer, ob_choice *choice, yyjson_val *item)
             read_content(answer, choice, content);
     } else if (ob_json_is(type, "reasoning")) {
         read_thinking(answer, choice, item);
+    } else if (ob_json_is(type, "image_generation_call")) {
+        ob_slice data = ob_json_get_text(item, "result");
+        ob_part *part =
+            data.len ? ob_answer_part(answer, choice, OB_PART_IMAGE) : NULL;
+        if (part)
+            part->data = data;
+        if (part)
+            part->media = OB_S("image/png");
     } else if (ob_json_is(type, "function_call")) {
         ob_part *part = ob_answer_part(answer, choice, OB_PART_CALL);
         if (!part)

@@ -308,6 +308,25 @@ static void write_call(writing *w, const ob_part *part, ob_finish finish)
     ob_json_close(&w->json, '}');
 }
 
+static void write_image(writing *w, const ob_part *part)
+{
+    open_item(w, "ig_", "image_generation_call");
+    ob_json_member(&w->json, "status", OB_S("completed"));
+    ob_json_member(&w->json, "result", part->data);
+    ob_json_close(&w->json, '}');
+}
+
+/* An image with its data is an item; other media are told of in words. */
+static void write_media(writing *w, const ob_part *part, ob_finish finish)
+{
+    if (part->kind == OB_PART_IMAGE && part->data.len) {
+        write_image(w, part);
+        return;
+    }
+    ob_part words = {.text = ob_part_words(w->answering->arena, part)};
+    (void)write_message(w, &words, part->next ? OB_FINISH_UNSAID : finish);
+}
+
 static void write_items(writing *w, const ob_choice *choice)
 {
     const ob_part *part = choice ? choice->parts : NULL;
@@ -321,6 +340,8 @@ static void write_items(writing *w, const ob_choice *choice)
             write_thinking(w, part);
         else if (part->kind == OB_PART_CALL)
             write_call(w, part, choice->finish);
+        else
+            write_media(w, part, choice->finish);
         part = part->next;
     }
 }

@@ -313,6 +313,20 @@ static void read_reasoning(reading *r, yyjson_val *item)
     ob_responses_sign(part, sign);
 }
 
+/* An image that was made in an answer. */
+static void read_made_image(reading *r, yyjson_val *item)
+{
+    ob_slice data = ob_responses_text_at(r->form, &r->at, item, "result");
+    if (!data.len)
+        return;
+    begin_turn(r, OB_ROLE_ASSISTANT, false);
+    ob_part *part = add(r, OB_PART_IMAGE);
+    if (!part)
+        return;
+    part->data = data;
+    part->media = OB_S("image/png");
+}
+
 static void refuse_reference(reading *r, yyjson_val *item)
 {
     (void)item;
@@ -346,7 +360,7 @@ static const struct {
     {"web_search_call", drop_item},
     {"file_search_call", drop_item},
     {"code_interpreter_call", drop_item},
-    {"image_generation_call", drop_item},
+    {"image_generation_call", read_made_image},
     {"mcp_list_tools", drop_item},
     {"mcp_call", drop_item},
     {"mcp_approval_request", drop_item},

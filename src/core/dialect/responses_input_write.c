@@ -143,8 +143,7 @@ static void write_call(ob_json *json, const ob_part *call)
 /* Only what OpenAI encrypted itself; its summary alone says nothing to it. */
 static void write_thinking(ob_form *form, ob_json *json, const ob_part *part)
 {
-    bool own = part->signed_by == OB_DIALECT_RESPONSES ||
-               part->signed_by == OB_DIALECT_OPENAI;
+    bool own = part->signed_by == OB_DIALECT_RESPONSES;
     if (!own || !part->signature.len || !ob_model_reasons(form->model))
         return;
     ob_json_open(json, '{');

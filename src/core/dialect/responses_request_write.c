@@ -38,6 +38,9 @@ static void drop_foreign(ob_form *form)
     if (!isnan(form->presence_penalty))
         drop(form, (foreign){"presence_penalty", "presence_penalty",
                              "generationConfig.presencePenalty"});
+    if (form->images)
+        ob_form_refuse(form, "this provider answers without images", OB_S(""),
+                       "");
     if (form->count > 1)
         ob_form_refuse(form, "",
                        form->from == OB_DIALECT_GEMINI

@@ -31,6 +31,7 @@ static const char *prefix_of(const ob_event_writer *writer, ob_part_kind part)
 {
     return part == OB_PART_CALL       ? writer->custom ? "ctc_" : "fc_"
            : part == OB_PART_THINKING ? "rs_"
+           : part == OB_PART_IMAGE    ? "ig_"
                                       : "msg_";
 }
 

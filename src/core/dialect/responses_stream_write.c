@@ -290,6 +290,33 @@ static void start(ob_event_writer *writer, const ob_event *event)
     ob_responses_say_response(writer, "response.in_progress", false);
 }
 
+static void open_part(ob_event_writer *writer, const ob_event *event);
+static void close_part(ob_event_writer *writer, const ob_event *event);
+
+/* It is whole: an image with its data is an item; other media are told of in
+ * words. */
+static void write_media(ob_event_writer *writer, const ob_event *event)
+{
+    const ob_part *media = event->media;
+    if (media->kind != OB_PART_IMAGE || !media->data.len) {
+        static const ob_event text = {.part = OB_PART_TEXT};
+        open_part(writer, &text);
+        ob_responses_say_delta(writer, OB_PART_TEXT,
+                               ob_part_words(writer->answering->arena, media));
+        close_part(writer, &text);
+        return;
+    }
+    close_message(writer);
+    ob_json json =
+        ob_responses_open_item(writer, OB_PART_IMAGE, "image_generation_call");
+    ob_responses_say_added(writer,
+                           ",\"status\":\"in_progress\",\"result\":null}");
+    ob_json_member(&json, "status", OB_S("completed"));
+    ob_json_member(&json, "result", media->data);
+    ob_json_close(&json, '}');
+    ob_responses_say_done(writer);
+}
+
 static bool is_said(ob_part_kind part)
 {
     return part == OB_PART_TEXT || part == OB_PART_REFUSAL ||
@@ -345,6 +372,8 @@ static void finish(ob_event_writer *writer)
 
 static void write_of_part(ob_event_writer *writer, const ob_event *event)
 {
+    if (event->kind == OB_EVENT_OPEN && event->media)
+        write_media(writer, event);
     if (!is_said(event->part))
         return;
     if (event->kind == OB_EVENT_OPEN)

@@ -1,0 +1,155 @@
+/* openai_sampling_write.c - how a request of chat completions is to be
+ * answered: numbers, ends and kinds of answers. */
+#include <math.h>
+
+#include "openai.h"
+#include "openai_models.h"
+
+/* ---- what is left out, by the names that callers gave it ---- */
+
+typedef enum named {
+    NAMED_VERBOSITY,
+    NAMED_TEMPERATURE,
+    NAMED_TOP_P,
+    NAMED_FREQUENCY,
+    NAMED_PRESENCE,
+    NAMED_LOGPROBS,
+    NAMED_STOP,
+    NAMED_TOP_K,
+} named;
+
+static const ob_member_names names[] = {
+    [NAMED_TOP_K] = {"top_k", "top_k", "top_k", "generationConfig.topK"},
+    [NAMED_VERBOSITY] = {"verbosity", "text.verbosity", "verbosity",
+                         "verbosity"},
+    [NAMED_TEMPERATURE] = {"temperature", "temperature", "temperature",
+                           "generationConfig.temperature"},
+    [NAMED_TOP_P] = {"top_p", "top_p", "top_p", "generationConfig.topP"},
+    [NAMED_FREQUENCY] = {"frequency_penalty", "frequency_penalty",
+                         "frequency_penalty",
+                         "generationConfig.frequencyPenalty"},
+    [NAMED_PRESENCE] = {"presence_penalty", "presence_penalty",
+                        "presence_penalty", "generationConfig.presencePenalty"},
+    [NAMED_LOGPROBS] = {"logprobs", "top_logprobs", "logprobs",
+                        "generationConfig.responseLogprobs"},
+    [NAMED_STOP] = {"stop", "stop", "stop_sequences",
+                    "generationConfig.stopSequences"},
+};
+
+static void drop(ob_form *form, named member)
+{
+    ob_form_drop(form, ob_form_name(form, &names[member]));
+}
+
+/* ---- members ---- */
+
+static void write_number(ob_json *json, const char *name, double number)
+{
+    if (isnan(number))
+        return;
+    ob_json_name(json, name);
+    /* 1 rather than 1.0, as most write it. */
+    if (number >= -2 && number <= 2 && number == (double)(int64_t)number)
+        ob_json_i64(json, (int64_t)number);
+    else
+        ob_json_double(json, number);
+}
+
+static void write_count(ob_json *json, const char *name, int64_t count)
+{
+    if (count >= 0)
+        ob_json_member_i64(json, name, count);
+}
+
+/* Only the newer name is taken by OpenAI's newer models, wherever they are. */
+static const char *max_name(const ob_form *form)
+{
+    bool newer = ob_openai_is_for(form, "openai") ||
+                 (!ob_openai_is_for(form, "openrouter") &&
+                  ob_model_is_openais(form->model));
+    return newer ? "max_completion_tokens" : "max_tokens";
+}
+
+static void write_stops(ob_form *form, ob_json *json)
+{
+    if (!form->stops)
+        return;
+    ob_json_name(json, "stop");
+    ob_json_open(json, '[');
+    for (const ob_text_item *stop = form->stops; stop; stop = stop->next)
+        ob_json_string(json, stop->text);
+    ob_json_close(json, ']');
+}
+
+static void write_chances(ob_form *form, ob_json *json)
+{
+    write_number(json, "temperature", form->temperature);
+    write_number(json, "top_p", form->top_p);
+    write_number(json, "frequency_penalty", form->frequency_penalty);
+    write_number(json, "presence_penalty", form->presence_penalty);
+    if (form->logprobs) {
+        ob_json_name(json, "logprobs");
+        ob_json_bool(json, true);
+    }
+    write_count(json, "top_logprobs", form->top_logprobs);
+}
+
+/* A model that reasons refuses these; a temperature of 1 is what it has. */
+static void drop_chances(ob_form *form)
+{
+    if (!isnan(form->temperature) && form->temperature != 1)
+        drop(form, NAMED_TEMPERATURE);
+    if (!isnan(form->top_p) && form->top_p != 1)
+        drop(form, NAMED_TOP_P);
+    if (!isnan(form->frequency_penalty) && form->frequency_penalty != 0)
+        drop(form, NAMED_FREQUENCY);
+    if (!isnan(form->presence_penalty) && form->presence_penalty != 0)
+        drop(form, NAMED_PRESENCE);
+    if (form->logprobs || form->top_logprobs >= 0)
+        drop(form, NAMED_LOGPROBS);
+}
+
+static void write_modalities(ob_form *form, ob_json *json)
+{
+    if (!form->images)
+        return;
+    if (!ob_openai_takes_more(form))
+        (void)ob_form_refuse(form, "this provider answers without images",
+                             OB_S(""), "");
+    ob_json_name(json, "modalities");
+    ob_json_raw(json, OB_S("[\"image\",\"text\"]"));
+}
+
+static void write_verbosity(ob_form *form, ob_json *json)
+{
+    if (ob_openai_reasons(form) || ob_openai_is_for(form, "openai") ||
+        ob_openai_is_for(form, "openrouter"))
+        ob_json_member_told(json, "verbosity", form->verbosity);
+    else if (form->verbosity.len)
+        drop(form, NAMED_VERBOSITY);
+}
+
+void ob_openai_write_sampling(ob_form *form, ob_json *json)
+{
+    bool mistral = ob_openai_is_for(form, "mistral"),
+         strict = ob_openai_reasons(form);
+    write_count(json, max_name(form), form->answer_max);
+    if (!strict || ob_model_samples(form->model, form->effort))
+        write_chances(form, json);
+    else
+        drop_chances(form);
+    write_count(json, "n", form->count);
+    write_count(json, mistral ? "random_seed" : "seed", form->seed);
+    if (form->top_k >= 0) {
+        if (ob_openai_takes_more(form))
+            write_count(json, "top_k", form->top_k);
+        else
+            drop(form, NAMED_TOP_K);
+    }
+    if (!strict)
+        write_stops(form, json);
+    else if (form->stops)
+        drop(form, NAMED_STOP);
+    write_modalities(form, json);
+    write_verbosity(form, json);
+}
