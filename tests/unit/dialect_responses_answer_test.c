@@ -699,20 +699,20 @@ static void responses_writes_texts_as_parts_of_one_message(void **state)
 #define LOGPROB                                                                \
     "{\"token\":\"a\",\"bytes\":[97],\"logprob\":-1.0,\"top_logprobs\":[{"     \
     "\"token\":\"b\",\"bytes\":[98],\"logprob\":-2.0}]}"
-#define CITATION                                                               \
-    "{\"type\":\"url_citation\",\"start_index\":0,\"end_index\":0,\"title\":"  \
-    "\"t\",\"url\":\"u\"}"
+#define CITATION(end)                                                          \
+    "{\"type\":\"url_citation\",\"start_index\":0,\"end_index\":" end          \
+    ",\"title\":\"t\",\"url\":\"u\"}"
 #define PART                                                                   \
     "{\"type\":\"output_text\",\"logprobs\":[" LOGPROB "," LOGPROB             \
-    "],\"annotations\":[" CITATION "," CITATION "],\"text\":\"a\"}"
+    "],\"annotations\":[" CITATION("0") "," CITATION("1") "],\"text\":\"a\"}"
     static const char *const wanted[] = {
         "\"output\":[{\"id\":\"msg_req_9_0\",\"type\":\"message\",\"role\":"
         "\"assistant\",\"content\":[" PART "," PART
         "],\"status\":\"completed\"}]",
         "\"content_index\":1,\"text\":\"a\",\"logprobs\":[" LOGPROB "," LOGPROB
         "]}",
-        "\"content_index\":1,\"annotation_index\":1,\"annotation\":" CITATION
-        "}",
+        "\"content_index\":1,\"annotation_index\":1,\"annotation\":" CITATION(
+            "1") "}",
         "\"content_index\":0,\"delta\":\"\",\"logprobs\":[" LOGPROB "]}",
     };
     for (size_t i = 0; i < OB_LEN(wanted); i++)

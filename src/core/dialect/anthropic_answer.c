@@ -104,6 +104,7 @@ static const struct {
     {OB_S_INIT("ob-g-"), OB_DIALECT_GEMINI},
     {OB_S_INIT("ob-r-"), OB_DIALECT_RESPONSES},
     {OB_S_INIT("ob-o-"), OB_DIALECT_OPENAI},
+    {OB_S_INIT(OB_TEXT_MARK), OB_DIALECT_GEMINI},
 };
 
 ob_slice ob_anthropic_sign(ob_arena *arena, ob_slice signature,
@@ -323,6 +324,15 @@ static void write_thinking(ob_json *json, ob_arena *arena, const ob_part *part)
     ob_json_close(json, '}');
 }
 
+static void write_text_signature(ob_json *json, ob_arena *arena,
+                                 const ob_part *part)
+{
+    ob_json_open(json, '{');
+    ob_json_member(json, "type", OB_S("redacted_thinking"));
+    ob_json_member(json, "data", ob_mark_text(arena, part->signature));
+    ob_json_close(json, '}');
+}
+
 static void write_call(ob_json *json, ob_arena *arena, const ob_part *part)
 {
     ob_json_open(json, '{');
@@ -348,6 +358,8 @@ static bool write_parts(ob_json *json, ob_arena *arena, const ob_part *part)
             write_call(json, arena, part);
         else if (part->kind != OB_PART_RESULT)
             write_text(json, &(ob_part){.text = ob_part_words(arena, part)});
+        if (ob_text_is_signed(part))
+            write_text_signature(json, arena, part);
         has_calls |= part->kind == OB_PART_CALL;
     }
     ob_json_close(json, ']');

@@ -138,6 +138,9 @@ static ob_status read_redacted(sink *to, yyjson_val *block)
 {
     if (need_text(to->place, block, "data") != OB_OK)
         return OB_INVALID;
+    if (to->turn &&
+        ob_unmark_text(to->turn->parts, ob_json_get_text(block, "data")))
+        return OB_OK;
     ob_part *part = new_part(to, OB_PART_THINKING, block);
     if (!part)
         return OB_NO_MEMORY;

@@ -103,6 +103,10 @@ static void write_signature(ob_event_writer *writer, const ob_event *event)
                                            event->signature, event->signed_by);
     if (event->part == OB_PART_THINKING && signature.len)
         write_delta(writer, "signature_delta", "signature", signature);
+    if (event->part != OB_PART_TEXT || event->signed_by != OB_DIALECT_GEMINI)
+        return;
+    ob_buffer_clear(&writer->signature);
+    ob_buffer_append(&writer->signature, event->signature);
 }
 
 static void write_citation(ob_event_writer *writer, const ob_event *event)
@@ -125,6 +129,26 @@ static void write_close(ob_event_writer *writer)
     ob_json json = ob_json_event_begin(writer->out, "content_block_stop");
     ob_json_member_i64(&json, "index", (int64_t)writer->items - 1);
     ob_json_event_end(&json);
+}
+
+/* A text's signature stands in a block of its own behind it. */
+static void close_block(ob_event_writer *writer)
+{
+    ob_slice signature = ob_buffer_slice(&writer->signature);
+    write_close(writer);
+    if (!signature.len)
+        return;
+    ob_json json = ob_json_event_begin(writer->out, "content_block_start");
+    ob_json_member_i64(&json, "index", writer->items++);
+    ob_json_name(&json, "content_block");
+    ob_json_open(&json, '{');
+    ob_json_member(&json, "type", OB_S("redacted_thinking"));
+    ob_json_member(&json, "data",
+                   ob_mark_text(writer->answering->arena, signature));
+    ob_json_close(&json, '}');
+    ob_json_event_end(&json);
+    write_close(writer);
+    ob_buffer_clear(&writer->signature);
 }
 
 static void hold_finish(ob_event_writer *writer, const ob_event *event)
@@ -200,7 +224,7 @@ static void write_part_event(ob_event_writer *writer, const ob_event *event)
         write_citation(writer, event);
         return;
     case OB_EVENT_CLOSE:
-        write_close(writer);
+        close_block(writer);
         return;
     default:
         return;
@@ -232,7 +256,7 @@ void ob_anthropic_write_event(ob_event_writer *writer, const ob_event *event)
     default:
         write_part_event(writer, event);
     }
-    writer->failed |= writer->out->failed;
+    writer->failed |= writer->out->failed || writer->signature.failed;
 }
 
 const ob_codec ob_codec_anthropic = {

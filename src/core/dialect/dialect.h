@@ -26,7 +26,12 @@ typedef struct ob_event_reader {
     ob_part_kind part; /* Responses: THINKING where the item has words of it */
     bool finished;     /* a finish was seen */
     uint8_t finishes[OB_STREAM_CHOICES_MAX]; /* Gemini: ob_finish, the last */
-    struct {                                 /* OpenAI: the call that is open */
+    struct { /* Gemini: bytes of a choice's text */
+        int64_t bytes;
+        int64_t plain; /* up to there all are ASCII: bytes are characters */
+        int64_t begin; /* up to the text that is open */
+    } said[OB_STREAM_CHOICES_MAX];
+    struct { /* OpenAI: the call that is open */
         bool open;
         int64_t index; /* as the provider counts; -1: it does not */
         uint64_t id;   /* its id's hash; 0: it has none */
@@ -54,9 +59,10 @@ typedef struct ob_event_writer {
     size_t call_id_len;
     char name[160];
     size_t name_len;
-    ob_buffer held;   /* of the part that is open, where its end repeats it or
-                         the dialect says it whole; OB_CALL_BYTES_MAX at most,
-                         beyond that ERROR */
+    ob_buffer held; /* of the part that is open, where its end repeats it or
+                       the dialect says it whole; OB_CALL_BYTES_MAX at most,
+                       beyond that ERROR */
+    ob_buffer signature; /* Anthropic, Responses: of the text that is open */
     ob_buffer output; /* Responses: all items, which the last event repeats */
     /* Responses, where in `output`: the item that is open, the part of a
      * message or the name of a call in it, the end of the part's logprobs or
@@ -71,9 +77,10 @@ typedef struct ob_event_writer {
     bool failed;
     bool array; /* Gemini: not events, but one array; set with `out` */
     bool array_begun;
-    struct {            /* OpenAI: characters of a choice's text */
+    struct { /* OpenAI: characters of a choice's text; Gemini: bytes */
         int64_t begin;  /* up to the part that is open */
         int64_t chars;  /* up to now */
+        int64_t plain;  /* Gemini: of the open part, its ASCII from its begin */
         bool arguments; /* the open call has some */
     } said[OB_STREAM_CHOICES_MAX];
 } ob_event_writer;

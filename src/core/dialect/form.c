@@ -229,6 +229,28 @@ bool ob_effort_read(ob_slice text, ob_effort *effort)
     return false;
 }
 
+static bool is_begin(char c)
+{
+    return ((unsigned char)c & 0xc0) != 0x80;
+}
+
+int64_t ob_text_chars(ob_slice text)
+{
+    int64_t chars = 0;
+    for (size_t i = 0; i < text.len; i++)
+        chars += is_begin(text.ptr[i]);
+    return chars;
+}
+
+size_t ob_text_bytes(ob_slice text, int64_t chars)
+{
+    size_t at = 0;
+    for (; at < text.len; at++)
+        if (is_begin(text.ptr[at]) && chars-- <= 0)
+            break;
+    return at;
+}
+
 bool ob_part_locate(ob_part *part, ob_slice text)
 {
     static const ob_slice data = OB_S_INIT("data:");
@@ -342,6 +364,27 @@ void ob_carry_split(ob_arena *arena, ob_part *call)
                       : rest.ptr[0] == 'a' ? OB_DIALECT_ANTHROPIC
                                            : OB_DIALECT_OPENAI;
     call->id = ob_slice_head(call->id, at);
+}
+
+ob_slice ob_mark_text(ob_arena *arena, ob_slice signature)
+{
+    const ob_slice pieces[] = {OB_S(OB_TEXT_MARK), signature};
+    ob_slice mark;
+    return ob_slice_join(pieces, OB_LEN(pieces), arena, &mark) == OB_OK
+               ? mark
+               : OB_S("");
+}
+
+bool ob_unmark_text(ob_part *parts, ob_slice mark)
+{
+    while (parts && parts->next)
+        parts = parts->next;
+    if (!ob_slice_starts(mark, OB_S(OB_TEXT_MARK)) || !parts ||
+        parts->kind != OB_PART_TEXT)
+        return false;
+    parts->signature = ob_slice_from(mark, sizeof(OB_TEXT_MARK) - 1);
+    parts->signed_by = OB_DIALECT_GEMINI;
+    return true;
 }
 
 /* ---- answers ---- */

@@ -211,6 +211,9 @@ void ob_form_stop(ob_form *form, ob_slice text);
 void ob_form_name_results(ob_form *form);
 /* "none" to "high", "xhigh" and "max". False: none of them. */
 bool ob_effort_read(ob_slice text, ob_effort *effort);
+/* Characters of UTF-8; and how many bytes so many of them are, all at most. */
+int64_t ob_text_chars(ob_slice text);
+size_t ob_text_bytes(ob_slice text, int64_t chars);
 /* "data:image/png;base64,…" or a URL into the part. False: neither. */
 bool ob_part_locate(ob_part *part, ob_slice text);
 /* What a part of an answer is where the caller's dialect has no place for it:
@@ -228,6 +231,21 @@ ob_slice ob_carry(ob_arena *arena, ob_slice id, ob_slice signature,
                   ob_dialect signed_by);
 /* Splits what ob_carry() made; anything else is an id as it is. */
 void ob_carry_split(ob_arena *arena, ob_part *call);
+
+/*
+ * The signature of a text of Gemini's, as a thought without words behind it,
+ * where a dialect has no place at the text: "ob-gt-" + signature.
+ */
+#define OB_TEXT_MARK "ob-gt-"
+ob_slice ob_mark_text(ob_arena *arena, ob_slice signature);
+/* Gives it back to the last of the parts where that is a text. False: it is no
+ * such mark, or there is no text. */
+bool ob_unmark_text(ob_part *parts, ob_slice mark);
+static inline bool ob_text_is_signed(const ob_part *part)
+{
+    return part->kind == OB_PART_TEXT && part->signature.len &&
+           part->signed_by == OB_DIALECT_GEMINI;
+}
 
 /* ---- answers ---- */
 

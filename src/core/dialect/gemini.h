@@ -105,6 +105,32 @@ bool ob_gemini_read_media(ob_arena *arena, yyjson_val *told, ob_part *part,
                           bool *failed);
 /* "inlineData" or "fileData". */
 void ob_gemini_write_media(ob_json *json, const ob_part *part);
+/* ---- where texts are from (gemini_citations.c) ---- */
+
+/* Of a part of the content, in bytes. */
+typedef struct ob_gemini_segment {
+    int64_t part;
+    int64_t begin;
+    int64_t end;   /* -1: not told */
+    ob_slice text; /* may be empty */
+} ob_gemini_segment;
+
+typedef void (*ob_gemini_cite)(void *context, const ob_gemini_segment *segment,
+                               const ob_citation *citation);
+/* All that a candidate cites; begin and end of the citations are not told. */
+void ob_gemini_read_citations(yyjson_val *candidate, ob_gemini_cite tell,
+                              void *context);
+/* Into the texts that were read of it. */
+void ob_gemini_cite_answer(ob_answer *answer, ob_choice *choice,
+                           yyjson_val *candidate);
+/* One of groundingChunks; one of groundingSupports, by the number of its
+ * source. */
+void ob_gemini_write_source(ob_json *json, const ob_citation *citation);
+void ob_gemini_write_support(ob_json *json, const ob_gemini_segment *segment,
+                             int64_t source);
+/* "groundingMetadata", where anything is cited. */
+void ob_gemini_write_citations(ob_json *json, const ob_choice *choice);
+
 /* Why a prompt was blocked; empty: it was not. */
 ob_slice ob_gemini_blocked(yyjson_val *root);
 

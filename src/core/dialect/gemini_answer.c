@@ -291,6 +291,7 @@ static void read_candidate(ob_answer *answer, yyjson_val *told, uint32_t place)
     yyjson_arr_foreach(ob_gemini_get(content, "parts"), i, count, part)
         read_part(&r, part);
     read_logprobs(answer, r.choice, ob_gemini_get(told, "logprobsResult"));
+    ob_gemini_cite_answer(answer, r.choice, told);
     r.choice->finish =
         ob_gemini_finish(ob_gemini_get_text(told, "finishReason"));
     if (r.called && r.choice->finish == OB_FINISH_STOP)
@@ -399,6 +400,7 @@ static void write_choice(ob_json *json, const ob_choice *choice,
     ob_json_close(json, ']');
     ob_json_close(json, '}');
     ob_json_member(json, "finishReason", ob_gemini_finish_name(choice->finish));
+    ob_gemini_write_citations(json, choice);
     ob_json_member_i64(json, "index", choice->index);
     ob_gemini_write_logprobs(json, choice->logprobs);
     ob_json_close(json, '}');

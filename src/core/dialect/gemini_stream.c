@@ -82,6 +82,64 @@ static void read_media(ob_event_reader *r, uint32_t choice, yyjson_val *told,
     ob_arena_deinit(&arena);
 }
 
+static void count_text(ob_event_reader *r, uint32_t choice, ob_slice text)
+{
+    bool plain = r->said[choice].plain == r->said[choice].bytes;
+    if (!r->block || r->part != OB_PART_TEXT)
+        r->said[choice].begin = r->said[choice].bytes;
+    for (size_t i = 0; plain && i < text.len; i++) {
+        plain = (unsigned char)text.ptr[i] < 0x80;
+        r->said[choice].plain += plain;
+    }
+    r->said[choice].bytes += (int64_t)text.len;
+}
+
+typedef struct citing {
+    ob_event_reader *reader;
+    uint32_t choice;
+} citing;
+
+/* Where a segment is in the text that is open, in characters. The text has gone
+ * by: where it was not ASCII alone, bytes say nothing of characters, and only
+ * the source is told. */
+static void place(const ob_event_reader *r, uint32_t choice,
+                  const ob_gemini_segment *segment, ob_citation *citation)
+{
+    int64_t plain = r->said[choice].plain, open = r->said[choice].begin;
+    int64_t end = -1;
+    if (segment->begin < open || segment->begin > plain ||
+        segment->end <= segment->begin)
+        return;
+    if (segment->end <= plain)
+        end = segment->end;
+    else if (segment->text.len)
+        end = segment->begin + ob_text_chars(segment->text);
+    if (end < 0)
+        return;
+    citation->begin = segment->begin - open;
+    citation->end = end - open;
+}
+
+static void tell_citation(void *context, const ob_gemini_segment *segment,
+                          const ob_citation *citation)
+{
+    const citing *c = context;
+    ob_citation told = *citation;
+    place(c->reader, c->choice, segment, &told);
+    tell(c->reader, &(ob_event){.kind = OB_EVENT_CITE,
+                                .choice = c->choice,
+                                .part = OB_PART_TEXT,
+                                .citation = &told});
+}
+
+static void read_citations(ob_event_reader *r, uint32_t choice,
+                           yyjson_val *candidate)
+{
+    citing c = {r, choice};
+    if (choice < OB_STREAM_CHOICES_MAX)
+        ob_gemini_read_citations(candidate, tell_citation, &c);
+}
+
 /* What was told last is kept in `block`, 0 for nothing: a signature without
  * a text, as streams end with, is of that. */
 static void read_part(ob_event_reader *r, uint32_t choice, yyjson_val *told)
@@ -107,6 +165,8 @@ static void read_part(ob_event_reader *r, uint32_t choice, yyjson_val *told)
                             .choice = choice,
                             .part = part,
                             .text = text});
+        if (part == OB_PART_TEXT && choice < OB_STREAM_CHOICES_MAX)
+            count_text(r, choice, text);
         r->block = 1;
         r->part = part;
     }
@@ -178,6 +238,7 @@ static void read_candidate(ob_event_reader *r, yyjson_val *told, uint32_t place)
     yyjson_arr_foreach(ob_gemini_get(content, "parts"), i, count, part)
         read_part(r, choice, part);
     read_logprobs(r, choice, ob_gemini_get(told, "logprobsResult"));
+    read_citations(r, choice, told);
     if (finish == OB_FINISH_UNSAID || choice >= OB_STREAM_CHOICES_MAX)
         return;
     r->finishes[choice] = (uint8_t)finish;

@@ -111,6 +111,62 @@ static void write_words(ob_event_writer *w, const ob_event *event,
     end_chunk(w, &json);
 }
 
+/* ---- where texts are from ---- */
+
+static void count_text(ob_event_writer *w, const ob_event *event)
+{
+    uint32_t choice = event->choice;
+    if (event->kind == OB_EVENT_OPEN) {
+        w->said[choice].begin = w->said[choice].chars;
+        w->said[choice].plain = 0;
+    }
+    bool plain =
+        w->said[choice].begin + w->said[choice].plain == w->said[choice].chars;
+    for (size_t i = 0; plain && i < event->text.len; i++) {
+        plain = (unsigned char)event->text.ptr[i] < 0x80;
+        w->said[choice].plain += plain;
+    }
+    w->said[choice].chars += (int64_t)event->text.len;
+}
+
+/* Characters of the open part as bytes of the text, where they are the same;
+ * not told at all, it is the part up to now. */
+static ob_gemini_segment segment_of(const ob_event_writer *w,
+                                    const ob_event *event)
+{
+    const ob_citation *citation = event->citation;
+    int64_t begin = w->said[event->choice].begin;
+    if (citation->end < 0)
+        return (ob_gemini_segment){.begin = begin,
+                                   .end = w->said[event->choice].chars};
+    if (citation->begin < 0 || citation->end > w->said[event->choice].plain)
+        return (ob_gemini_segment){.end = -1};
+    return (ob_gemini_segment){.begin = begin + citation->begin,
+                               .end = begin + citation->end};
+}
+
+static void write_citation(ob_event_writer *w, const ob_event *event)
+{
+    ob_gemini_segment segment = segment_of(w, event);
+    ob_json json = begin_chunk(w);
+    ob_json_name(&json, "candidates");
+    ob_json_open(&json, '[');
+    ob_json_open(&json, '{');
+    ob_json_name(&json, "groundingMetadata");
+    ob_json_open(&json, '{');
+    ob_json_name(&json, "groundingChunks");
+    ob_json_open(&json, '[');
+    ob_gemini_write_source(&json, event->citation);
+    ob_json_close(&json, ']');
+    ob_json_name(&json, "groundingSupports");
+    ob_json_open(&json, '[');
+    ob_gemini_write_support(&json, &segment, 0);
+    ob_json_close(&json, ']');
+    ob_json_close(&json, '}');
+    end_candidate(&json, event->choice);
+    end_chunk(w, &json);
+}
+
 static void fail(ob_event_writer *w, const char *text)
 {
     write_error(w, 502, ob_slice_str(text));
@@ -257,6 +313,8 @@ static void write_of_words(ob_event_writer *w, const ob_event *event)
         write_media(w, event);
         return;
     }
+    if (event->part == OB_PART_TEXT && event->choice < OB_STREAM_CHOICES_MAX)
+        count_text(w, event);
     if (event->kind == OB_EVENT_DELTA)
         write_words(w, event, OB_S(""));
     else if (event->kind == OB_EVENT_OPEN || event->kind == OB_EVENT_SIGN)
@@ -296,7 +354,9 @@ void ob_gemini_write_event(ob_event_writer *w, const ob_event *event)
     case OB_EVENT_END:
         write_end(w);
         break;
-    case OB_EVENT_CITE: /* Google has places for those of its own search. */
+    case OB_EVENT_CITE:
+        if (event->choice < OB_STREAM_CHOICES_MAX && event->citation)
+            write_citation(w, event);
         break;
     }
     w->failed |= w->out->failed || w->held.failed || w->output.failed;

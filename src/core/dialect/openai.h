@@ -100,7 +100,5 @@ void ob_openai_write_location(ob_json *json, const char *name,
                               const ob_part *part);
 /* One of a message's "images". */
 void ob_openai_write_image(ob_json *json, const ob_part *part);
-/* Characters of UTF-8. */
-int64_t ob_openai_chars(ob_slice text);
 
 #endif

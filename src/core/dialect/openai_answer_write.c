@@ -141,14 +141,6 @@ ob_slice ob_openai_call_id(const ob_answering *answering, ob_slice id,
     return ob_carry(answering->arena, id, signature, signed_by);
 }
 
-int64_t ob_openai_chars(ob_slice text)
-{
-    int64_t chars = 0;
-    for (size_t i = 0; i < text.len; i++)
-        chars += ((unsigned char)text.ptr[i] & 0xc0) != 0x80;
-    return chars;
-}
-
 /* Base64 needs no escapes. What is none of its letters is left out: a line's
  * end, or nonsense. */
 static void append_base64(ob_buffer *out, ob_slice data)
@@ -284,7 +276,7 @@ static void write_annotations(ob_json *json, const ob_choice *choice)
     for (const ob_part *part = choice->parts; part; part = part->next) {
         if (part->kind != OB_PART_TEXT)
             continue;
-        int64_t chars = ob_openai_chars(part->text);
+        int64_t chars = ob_text_chars(part->text);
         for (const ob_citation *c = part->citations; c; c = c->next)
             if (c->url.len)
                 ob_openai_write_citation(json, c, begin + or_zero(c->begin),

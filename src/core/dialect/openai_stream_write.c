@@ -182,7 +182,7 @@ static void write_text(ob_event_writer *writer, const ob_event *event)
                                                         : "content";
     ob_json json;
     if (event->part == OB_PART_TEXT)
-        writer->said[event->choice].chars += ob_openai_chars(event->text);
+        writer->said[event->choice].chars += ob_text_chars(event->text);
     open_delta(writer, &json, event->choice);
     ob_json_member(&json, name, event->text);
     close_delta(writer, &json, NULL, NULL);

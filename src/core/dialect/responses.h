@@ -93,8 +93,10 @@ const char *ob_responses_status(ob_finish finish);
 /* Of the item that an answer ends with. */
 ob_slice ob_responses_item_status(ob_finish finish);
 
-/* One annotation, one element of `logprobs`. */
-void ob_responses_write_citation(ob_json *json, const ob_citation *citation);
+/* One annotation, in a text of so many characters; one element of `logprobs`.
+ */
+void ob_responses_write_citation(ob_json *json, const ob_citation *citation,
+                                 int64_t chars);
 void ob_responses_write_logprob(ob_json *json, const ob_logprob *logprob);
 
 /* Is anything told? */

@@ -108,12 +108,14 @@ void ob_responses_write_head(ob_json *json, const ob_responses_head *head,
 
 /* ---- what is in texts ---- */
 
-void ob_responses_write_citation(ob_json *json, const ob_citation *citation)
+void ob_responses_write_citation(ob_json *json, const ob_citation *citation,
+                                 int64_t chars)
 {
     ob_json_open(json, '{');
     ob_json_member(json, "type", OB_S("url_citation"));
     ob_json_member_i64(json, "start_index", at_least_0(citation->begin));
-    ob_json_member_i64(json, "end_index", at_least_0(citation->end));
+    ob_json_member_i64(json, "end_index",
+                       citation->end < 0 ? chars : citation->end);
     ob_json_member(json, "title", citation->title);
     ob_json_member(json, "url", citation->url);
     ob_json_close(json, '}');
@@ -238,7 +240,8 @@ static void write_content(writing *w, const ob_part *part)
     ob_json_name(json, "annotations");
     ob_json_open(json, '[');
     for (const ob_citation *c = part->citations; c; c = c->next)
-        ob_responses_write_citation(json, c);
+        if (c->url.len) /* one of a document has no place here */
+            ob_responses_write_citation(json, c, ob_text_chars(part->text));
     ob_json_close(json, ']');
     ob_json_member(json, "text", part->text);
     ob_json_close(json, '}');
@@ -254,8 +257,11 @@ static const ob_part *write_message(writing *w, const ob_part *part,
                                     ob_finish finish)
 {
     const ob_part *end = part;
-    while (is_content(end))
+    bool is_signed = false; /* what is signed is the last of its message */
+    while (is_content(end) && !is_signed) {
+        is_signed = ob_text_is_signed(end);
         end = end->next;
+    }
     open_item(w, "msg_", "message");
     ob_json_member(&w->json, "status",
                    ob_responses_item_status(end ? OB_FINISH_UNSAID : finish));
@@ -284,6 +290,15 @@ static void write_thinking(writing *w, const ob_part *part)
         ob_json_close(&w->json, '}');
     }
     ob_json_close(&w->json, ']');
+    ob_json_close(&w->json, '}');
+}
+
+static void write_text_signature(writing *w, const ob_part *part)
+{
+    open_item(w, "rs_", "reasoning");
+    ob_json_member(&w->json, "encrypted_content",
+                   ob_mark_text(w->answering->arena, part->signature));
+    ob_json_raw(&w->json, OB_S("\"summary\":[]"));
     ob_json_close(&w->json, '}');
 }
 
@@ -333,7 +348,10 @@ static void write_items(writing *w, const ob_choice *choice)
     w->logprobs = choice ? choice->logprobs : NULL;
     while (part) {
         if (is_content(part)) {
-            part = write_message(w, part, choice->finish);
+            const ob_part *end = write_message(w, part, choice->finish);
+            for (; part != end; part = part->next)
+                if (ob_text_is_signed(part))
+                    write_text_signature(w, part);
             continue;
         }
         if (part->kind == OB_PART_THINKING)

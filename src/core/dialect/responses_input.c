@@ -306,6 +306,8 @@ static void read_reasoning(reading *r, yyjson_val *item)
     if (!text.len && !sign.len)
         return;
     begin_turn(r, OB_ROLE_ASSISTANT, false);
+    if (r->turn && ob_unmark_text(r->turn->parts, sign))
+        return;
     ob_part *part = add(r, OB_PART_THINKING);
     if (!part)
         return;

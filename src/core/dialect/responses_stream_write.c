@@ -137,12 +137,15 @@ static void say_logprobs(ob_event_writer *writer, const ob_event *event)
 static void say_citation(ob_event_writer *writer, const ob_event *event)
 {
     ob_json list = {.out = &writer->output, .comma = writer->citations > 0};
-    ob_responses_write_citation(&list, event->citation);
+    int64_t chars = ob_text_chars(ob_buffer_slice(&writer->held));
+    if (!event->citation->url.len)
+        return;
+    ob_responses_write_citation(&list, event->citation, chars);
     ob_json json = ob_responses_begin_part(
         writer, "response.output_text.annotation.added", OB_PART_TEXT);
     ob_json_member_i64(&json, "annotation_index", writer->citations++);
     ob_json_name(&json, "annotation");
-    ob_responses_write_citation(&json, event->citation);
+    ob_responses_write_citation(&json, event->citation, chars);
     ob_json_event_end(&json);
 }
 
@@ -165,6 +168,32 @@ static void open_thinking(ob_event_writer *writer, const ob_event *event)
     writer->list_at = ob_responses_length(&writer->output);
     ob_responses_say_added(writer, ",\"summary\":[]}");
     sign(writer, event);
+}
+
+/* A text's signature stands in an item of its own behind its message. */
+static void say_text_signature(ob_event_writer *writer)
+{
+    ob_slice signature = ob_buffer_slice(&writer->signature);
+    if (!signature.len)
+        return;
+    close_message(writer);
+    ob_json json =
+        ob_responses_open_item(writer, OB_PART_THINKING, "reasoning");
+    ob_responses_say_added(writer, ",\"summary\":[]}");
+    ob_json_member(&json, "encrypted_content",
+                   ob_mark_text(writer->answering->arena, signature));
+    ob_json_raw(&json, OB_S("\"summary\":[]"));
+    ob_json_close(&json, '}');
+    ob_responses_say_done(writer);
+    ob_buffer_clear(&writer->signature);
+}
+
+static void keep_text_signature(ob_event_writer *writer, const ob_event *event)
+{
+    if (event->signed_by != OB_DIALECT_GEMINI)
+        return;
+    ob_buffer_clear(&writer->signature);
+    ob_buffer_append(&writer->signature, event->signature);
 }
 
 static void say_summary(ob_event_writer *writer, const char *type,
@@ -357,6 +386,8 @@ static void close_part(ob_event_writer *writer, const ob_event *event)
         close_call(writer, event->finish);
     else
         close_content(writer, event->part);
+    if (event->part == OB_PART_TEXT)
+        say_text_signature(writer);
 }
 
 static void finish(ob_event_writer *writer)
@@ -384,6 +415,8 @@ static void write_of_part(ob_event_writer *writer, const ob_event *event)
         close_part(writer, event);
     else if (event->kind == OB_EVENT_SIGN && event->part == OB_PART_THINKING)
         sign(writer, event);
+    else if (event->kind == OB_EVENT_SIGN && event->part == OB_PART_TEXT)
+        keep_text_signature(writer, event);
     else if (event->kind == OB_EVENT_CITE && event->part == OB_PART_TEXT)
         say_citation(writer, event);
     else if (event->kind == OB_EVENT_LOGPROBS && event->part == OB_PART_TEXT)
@@ -415,5 +448,6 @@ void ob_responses_write_event(ob_event_writer *writer, const ob_event *event)
     default:
         write_of_part(writer, event);
     }
-    writer->failed |= writer->held.failed || writer->output.failed;
+    writer->failed |= writer->held.failed || writer->output.failed ||
+                      writer->signature.failed;
 }

@@ -53,6 +53,7 @@ static const ob_codec *codec_of(ob_dialect dialect)
 void ob_event_writer_deinit(ob_event_writer *writer)
 {
     ob_buffer_deinit(&writer->held);
+    ob_buffer_deinit(&writer->signature);
     ob_buffer_deinit(&writer->output);
 }
 
