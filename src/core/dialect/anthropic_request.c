@@ -11,6 +11,17 @@ static void drop(ob_form *form, const char *name)
     ob_form_drop(form, ob_slice_str(name));
 }
 
+/* A member of an object that is not known: "output_config.task_budget". */
+static void drop_inner(ob_form *form, const char *front, ob_slice name)
+{
+    char text[96];
+    size_t len = strlen(front);
+    name = ob_slice_head(name, sizeof(text) - len);
+    memcpy(text, front, len);
+    memcpy(text + len, name.ptr, name.len);
+    ob_form_drop(form, ob_slice_make(text, len + name.len));
+}
+
 /* ---- tools ---- */
 
 /* Tools that Anthropic runs, by how their types begin, and tools whose schema
@@ -33,10 +44,7 @@ static bool begins_with_one(ob_slice text, const char *const *heads,
 static void drop_tool(ob_form *form, yyjson_val *value, ob_slice type)
 {
     ob_slice name = ob_json_get_text(value, "name");
-    char text[64] = "tools.";
-    ob_slice told = ob_slice_head(name.len ? name : type, sizeof(text) - 6);
-    memcpy(text + 6, told.ptr, told.len);
-    ob_form_drop(form, ob_slice_make(text, 6 + told.len));
+    drop_inner(form, "tools.", name.len ? name : type);
 }
 
 static ob_status read_tool_members(ob_form *form, ob_tool *tool,
@@ -52,11 +60,8 @@ static ob_status read_tool_members(ob_form *form, ob_tool *tool,
         bool is_known = yyjson_is_null(member);
         for (size_t k = 0; k < OB_LEN(known); k++)
             is_known |= ob_json_is(name, known[k]);
-        char text[64] = "tools.";
-        ob_slice told = ob_slice_head(ob_json_text(name), sizeof(text) - 6);
-        memcpy(text + 6, told.ptr, told.len);
         if (!is_known)
-            ob_form_drop(form, ob_slice_make(text, 6 + told.len));
+            drop_inner(form, "tools.", ob_json_text(name));
     }
     yyjson_val *strict = ob_json_get(value, "strict");
     tool->description = ob_json_get_text(value, "description");
@@ -219,10 +224,16 @@ static ob_status read_format(ob_form *form, yyjson_val *format)
 static ob_status read_output(ob_form *form, yyjson_val *config)
 {
     yyjson_val *effort = ob_json_get(config, "effort");
-    yyjson_val *format = ob_json_get(config, "format");
+    yyjson_val *format = ob_json_get(config, "format"), *name, *value;
     ob_status status = OB_OK;
+    size_t i, max;
     if (!yyjson_is_obj(config))
         return refuse(form, "output_config must be an object");
+    yyjson_obj_foreach(config, i, max, name, value)
+    {
+        if (value != effort && value != format && ob_json_told(value))
+            drop_inner(form, "output_config.", ob_json_text(name));
+    }
     if (ob_json_told(effort))
         status = read_effort(form, effort);
     if (status == OB_OK && ob_json_told(format))
@@ -393,6 +404,7 @@ static const struct {
     {"messages", read_messages},
     {"tools", read_tools},
     {"tool_choice", read_choice},
+    {"output_format", read_format}, /* as it was called before */
     {"output_config", read_output},
     {"thinking", read_thinking},
     {"temperature", read_temperature},

@@ -369,6 +369,19 @@ static ob_status allow(const ob_gemini_at *at, yyjson_val *names)
     return OB_OK;
 }
 
+static void drop_calling(ob_form *form, yyjson_val *object)
+{
+    yyjson_val *key, *value;
+    size_t i, count;
+    yyjson_obj_foreach(object, i, count, key, value)
+    {
+        ob_slice name = ob_json_text(key);
+        if (!yyjson_is_null(value) && !ob_gemini_named(name, "mode") &&
+            !ob_gemini_named(name, "allowedFunctionNames"))
+            ob_gemini_drop(form, "toolConfig.functionCallingConfig.", name);
+    }
+}
+
 static ob_status read_calling(const ob_gemini_at *at, yyjson_val *object)
 {
     static const struct {
@@ -391,6 +404,7 @@ static ob_status read_calling(const ob_gemini_at *at, yyjson_val *object)
     if (m == OB_LEN(modes))
         return ob_gemini_refuse(at, "mode", " must be AUTO, ANY or NONE");
     form->choose = modes[m].choose;
+    drop_calling(form, object);
     if (names && !yyjson_is_arr(names))
         return ob_gemini_refuse(at, "allowedFunctionNames",
                                 " must be an array of strings");

@@ -63,10 +63,29 @@ void ob_json_null(ob_json *json)
     ob_buffer_append_str(json->out, "null");
 }
 
+/* U+2028 and U+2029, which are line ends to some clients, are written as
+ * escapes, as in strings: in JSON they stand nowhere else. */
+static void append_escaped(ob_buffer *out, ob_slice text)
+{
+    size_t from = 0, at = 0;
+    const char *found;
+    while (at < text.len &&
+           (found = memchr(text.ptr + at, 0xe2, text.len - at))) {
+        at = (size_t)(found - text.ptr) + 1;
+        if (text.len - at < 2 || found[1] != '\x80' ||
+            (found[2] != '\xa8' && found[2] != '\xa9'))
+            continue;
+        ob_buffer_append(out, ob_slice_make(text.ptr + from, at - 1 - from));
+        ob_buffer_append_str(out, found[2] == '\xa8' ? "\\u2028" : "\\u2029");
+        from = at = at + 2;
+    }
+    ob_buffer_append(out, ob_slice_from(text, from));
+}
+
 void ob_json_raw(ob_json *json, ob_slice text)
 {
     begin(json);
-    ob_buffer_append(json->out, text);
+    append_escaped(json->out, text);
 }
 
 void ob_json_value(ob_json *json, yyjson_val *value)

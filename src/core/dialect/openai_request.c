@@ -163,23 +163,35 @@ static bool read_reasoning(ob_form *form, yyjson_val *value)
     yyjson_val *exclude = ob_json_get(value, "exclude");
     if (!yyjson_is_obj(value))
         return wrong(form, "reasoning", " must be an object");
-    if (yyjson_is_false(enabled))
-        form->effort = OB_EFFORT_NONE;
+    if (yyjson_is_bool(
+            enabled)) /* as OpenRouter has it where no more is said */
+        form->effort =
+            yyjson_get_bool(enabled) ? OB_EFFORT_MEDIUM : OB_EFFORT_NONE;
     if (yyjson_is_bool(exclude))
         form->show_thinking = yyjson_get_bool(exclude) ? OB_NO : OB_YES;
     form->thinking_max = ob_json_get_i64(value, "max_tokens", -1);
     if (form->thinking_max < 0)
         form->thinking_max = -1;
+    else if (form->effort == OB_EFFORT_MEDIUM)
+        form->effort = OB_EFFORT_UNSAID; /* the number says it */
     return !ob_json_told(effort) || effort_of(form, effort, "reasoning.effort");
 }
 
-/* DeepSeek's and others': {"type": "enabled" | "disabled"}. */
+/* DeepSeek's and others': {"type": "enabled" | "disabled"}, with Anthropic's
+ * budget where clients know that. */
 static bool read_thinking(ob_form *form, yyjson_val *value)
 {
+    yyjson_val *type = ob_json_get(value, "type");
     if (!yyjson_is_obj(value))
         return wrong(form, "thinking", " must be an object");
-    if (ob_json_is(ob_json_get(value, "type"), "disabled"))
+    if (ob_json_is(type, "disabled")) {
         form->effort = OB_EFFORT_NONE;
+        return true;
+    }
+    int64_t budget = ob_json_get_i64(value, "budget_tokens", -1);
+    form->thinking_max = budget > 0 ? budget : -1;
+    if (budget <= 0 && ob_json_told(type))
+        form->effort = OB_EFFORT_MEDIUM;
     return true;
 }
 

@@ -57,6 +57,30 @@ static ob_slice read_name(ob_form *form, const ob_responses_place *at,
                           ob_responses_need_text(form, at, object, "name"));
 }
 
+/* "tools." + type */
+static void drop_tool(ob_form *form, ob_slice type)
+{
+    char name[64] = "tools.";
+    type = ob_slice_head(type, sizeof(name) - 6);
+    memcpy(name + 6, type.ptr, type.len);
+    ob_form_drop(form, ob_slice_make(name, 6 + type.len));
+}
+
+/* "tools." + what is not known of one */
+static void drop_tool_members(ob_form *form, yyjson_val *object)
+{
+    yyjson_val *name, *value;
+    size_t i, max;
+    yyjson_obj_foreach(object, i, max, name, value)
+    {
+        if (ob_json_told(value) &&
+            !ob_slice_lists(OB_S("type,name,description,parameters,strict,"
+                                 "format"),
+                            ob_json_text(name)))
+            drop_tool(form, ob_json_text(name));
+    }
+}
+
 static void read_function(ob_form *form, const ob_responses_place *at,
                           yyjson_val *object, ob_slice space)
 {
@@ -65,6 +89,7 @@ static void read_function(ob_form *form, const ob_responses_place *at,
     ob_tool *tool = ob_form_tool(form, read_name(form, at, object, space));
     if (!tool)
         return;
+    drop_tool_members(form, object);
     tool->description = ob_responses_text_at(form, at, object, "description");
     if (ob_json_told(schema) && !yyjson_is_obj(schema))
         ob_responses_refuse_at(form, at, "parameters", " must be an object");
@@ -73,15 +98,6 @@ static void read_function(ob_form *form, const ob_responses_place *at,
         ob_responses_refuse_at(form, at, "strict", " must be a boolean");
     if (yyjson_is_bool(strict))
         tool->strict = yyjson_is_true(strict) ? OB_YES : OB_NO;
-}
-
-/* "tools." + type */
-static void drop_tool(ob_form *form, ob_slice type)
-{
-    char name[64] = "tools.";
-    type = ob_slice_head(type, sizeof(name) - 6);
-    memcpy(name + 6, type.ptr, type.len);
-    ob_form_drop(form, ob_slice_make(name, 6 + type.len));
 }
 
 static void read_custom(ob_form *form, const ob_responses_place *at,
