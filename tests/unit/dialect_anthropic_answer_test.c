@@ -448,7 +448,7 @@ static void errors_and_broken_ends_are_told(void **state)
                EVENT("error", ",\"error\":{\"type\":\"overloaded_error\","
                               "\"message\":\"Overloaded\"}"));
     tells("start id=msg_1 name=claude\nusage 0/0/0/0/-1\nopen text\n"
-          "delta text text=a\nclose text\nerror text=Overloaded 529\n");
+          "delta text text=a\nerror text=Overloaded 529\n");
     static const char last[] =
         "\n\nevent: error\ndata: {\"type\":\"error\",\"error\":{\"type\":"
         "\"overloaded_error\",\"message\":\"Overloaded\"},\"request_id\":"

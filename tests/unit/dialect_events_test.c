@@ -125,6 +125,16 @@ static void blocks_keep_choices_apart(void **state)
                  "delta00 close00 close10 end00 ");
 }
 
+static void blocks_give_no_end_to_what_broke_off(void **state)
+{
+    begin();
+    take((ob_event){.kind = OB_EVENT_OPEN, .part = OB_PART_CALL});
+    take((ob_event){.kind = OB_EVENT_DELTA, .part = OB_PART_CALL});
+    take((ob_event){.kind = OB_EVENT_ERROR});
+    take((ob_event){.kind = OB_EVENT_END});
+    assert_slice(ob_buffer_slice(&seen), "start00 open00 delta00 error00 ");
+}
+
 static void blocks_refuse_what_cannot_be_said(void **state)
 {
     begin();
@@ -174,6 +184,8 @@ int main(void)
         cmocka_unit_test_teardown(events_that_are_too_long_end_all, teardown),
         cmocka_unit_test_teardown(blocks_open_and_close_parts, teardown),
         cmocka_unit_test_teardown(blocks_keep_choices_apart, teardown),
+        cmocka_unit_test_teardown(blocks_give_no_end_to_what_broke_off,
+                                  teardown),
         cmocka_unit_test_teardown(blocks_refuse_what_cannot_be_said, teardown),
         cmocka_unit_test(signatures_travel_in_ids),
     };

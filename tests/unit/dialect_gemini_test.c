@@ -994,13 +994,13 @@ static void gemini_reads_a_stream(void **state)
 static void gemini_reads_a_stream_that_fails(void **state)
 {
     tells((const char *[]){full_stream[1], NULL},
-          "start(r1,gemini-3-pro) +t0(,,) Loo k -t "
+          "start(r1,gemini-3-pro) +t0(,,) Loo k "
           "error(502,the provider's answer broke off)");
     tells((const char *[]){full_stream[1],
                            "{\"error\":{\"code\":503,\"message\":\"busy\","
                            "\"status\":\"UNAVAILABLE\"}}",
                            full_stream[3], NULL},
-          "start(r1,gemini-3-pro) +t0(,,) Loo k -t error(503,busy)");
+          "start(r1,gemini-3-pro) +t0(,,) Loo k error(503,busy)");
     tells(
         (const char *[]){
             "{\"promptFeedback\":{\"blockReason\":\"PROHIBITED_CONTENT\"},"

@@ -740,7 +740,7 @@ static void responses_tells_errors_of_streams(void **state)
         {"{\"error\":{\"message\":\"Bare\"}}", "ERROR Bare 502\n"},
         {"{\"type\":\"response.created\",\"response\":{}}\n"
          "{\"type\":\"response.output_text.delta\",\"delta\":\"a\"}",
-         "START\nOPEN text\nDELTA text a\nCLOSE text\n"
+         "START\nOPEN text\nDELTA text a\n"
          "ERROR the provider's answer broke off 502\n"},
         /* Arguments of two calls in turns cannot be said. */
         {"{\"type\":\"response.output_item.added\",\"output_index\":0,\"item\":"

@@ -80,9 +80,12 @@ static void finish(ob_blocks *blocks, const ob_event *event)
     tell(blocks, event);
 }
 
+/* A part that broke off is not closed: its end would say that it is whole, and
+ * a call would be made with half of its arguments. */
 static void end(ob_blocks *blocks, const ob_event *event)
 {
-    for (uint32_t i = 0; i < OB_STREAM_CHOICES_MAX; i++)
+    bool proper = event->kind == OB_EVENT_END;
+    for (uint32_t i = 0; proper && i < OB_STREAM_CHOICES_MAX; i++)
         close_part(blocks, i, OB_FINISH_UNSAID);
     blocks->over = true;
     tell(blocks, event);

@@ -349,8 +349,9 @@ typedef void (*ob_event_sink)(void *context, const ob_event *event);
 
 /*
  * Makes what readers tell regular for writers: one START at the beginning, one
- * part open in a choice at a time, each with OPEN and CLOSE, nothing behind
- * FINISH but USAGE, nothing behind END or ERROR. Readers open CALLs; other
+ * part open in a choice at a time, each with OPEN and CLOSE (none before an
+ * ERROR: what broke off has no end), nothing behind FINISH but USAGE, nothing
+ * behind END or ERROR. Readers open CALLs; other
  * parts they may simply go on with. Two calls that are told in turns
  * cannot be written: ERROR, rather than a mixture.
  */
