@@ -630,6 +630,7 @@ static void answer_becomes(const char *json, const char *expected)
     assert_non_null(doc);
     assert_int_equal(CODEC->read_answer(yyjson_doc_get_root(doc), &answer),
                      OB_OK);
+    ob_answer_name_calls(&answer, OB_S("r1"));
     ob_answering answering = {.id = OB_S("r1"),
                               .model = OB_S("asked"),
                               .created_s = 9,
@@ -700,7 +701,7 @@ static void answers_of_other_providers_are_read(void **state)
         "\"created\":9,\"model\":\"asked\",\"choices\":[{\"index\":0,"
         "\"message\":{\"role\":\"assistant\",\"content\":\"xy\","
         "\"reasoning_content\":\"hm\",\"refusal\":null,\"tool_calls\":["
-        "{\"id\":\"call_r1_0_0\",\"type\":\"function\",\"function\":"
+        "{\"id\":\"call_r1_1\",\"type\":\"function\",\"function\":"
         "{\"name\":\"f\",\"arguments\":\"{\\\"a\\\":1}\"}},"
         "{\"id\":\"c--obg1-c2k\",\"type\":\"function\",\"function\":"
         "{\"name\":\"g\",\"arguments\":\"{}\"}}]},\"logprobs\":null,"
@@ -866,7 +867,8 @@ static void calls_are_streamed(void **state)
 
 static void calls_of_other_providers_are_read(void **state)
 {
-    /* Whole, in one chunk, without numbers, with the finish; no ids. */
+    /* Whole, in one chunk, without numbers, with the finish; no ids, which the
+     * translation makes. */
     static const char *const whole[] = {
         IN("{\"delta\":{\"content\":\"so\",\"tool_calls\":[{\"id\":\"c1\","
            "\"function\":{\"name\":\"f\",\"arguments\":\"{}\"},"
@@ -877,7 +879,7 @@ static void calls_of_other_providers_are_read(void **state)
     };
     streams(whole, false,
             ROLE OUT("{\"content\":\"so\"}") OPENED("0", "c1--obg1-c2k", "f")
-                ARGUMENTS("0", "{}") OPENED("1", "call_r1_0_1", "f")
+                ARGUMENTS("0", "{}") OPENED("1", "", "f")
                     ARGUMENTS("1", "{\\\"a\\\":1}") STOPPED("tool_calls") DONE);
     /* All numbered 0, told apart by their ids; id and name repeated. */
     static const char *const zeros[] = {
@@ -900,8 +902,8 @@ static void calls_of_other_providers_are_read(void **state)
         NULL,
     };
     streams(older, false,
-            ROLE OPENED("0", "call_r1_0_0", "f") ARGUMENTS("0", "{}")
-                STOPPED("tool_calls") DONE);
+            ROLE OPENED("0", "", "f") ARGUMENTS("0", "{}") STOPPED("tool_calls")
+                DONE);
 }
 
 #define ERROR_OUT(message, type, code)                                         \

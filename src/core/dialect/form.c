@@ -417,8 +417,7 @@ ob_part *ob_answer_part(ob_answer *answer, ob_choice *choice, ob_part_kind kind)
     return append_part(answer->arena, &choice->parts, kind, &answer->failed);
 }
 
-/* "call_<seed>_7" */
-static ob_slice call_id(ob_answer *answer, ob_slice seed, uint64_t number)
+ob_slice ob_call_id(ob_arena *arena, ob_slice seed, uint64_t number)
 {
     seed = ob_slice_head(seed, 64);
     char text[5 + 64 + 1 + 20] = "call_";
@@ -426,9 +425,14 @@ static ob_slice call_id(ob_answer *answer, ob_slice seed, uint64_t number)
     size_t len = 5 + seed.len;
     text[len++] = '_';
     len += ob_write_u64(text + len, number);
-    ob_slice id = ob_arena_dup(answer->arena, ob_slice_make(text, len));
-    answer->failed |= !id.ptr;
-    return id;
+    return ob_arena_dup(arena, ob_slice_make(text, len));
+}
+
+static void name_call(ob_answer *answer, ob_part *part, ob_slice seed,
+                      uint64_t number)
+{
+    part->id = ob_call_id(answer->arena, seed, number);
+    answer->failed |= !part->id.ptr;
 }
 
 void ob_answer_name_calls(ob_answer *answer, ob_slice seed)
@@ -437,5 +441,5 @@ void ob_answer_name_calls(ob_answer *answer, ob_slice seed)
     for (ob_choice *choice = answer->choices; choice; choice = choice->next)
         for (ob_part *part = choice->parts; part; part = part->next)
             if (part->kind == OB_PART_CALL && !part->id.len)
-                part->id = call_id(answer, seed, ++number);
+                name_call(answer, part, seed, ++number);
 }

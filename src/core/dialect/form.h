@@ -290,8 +290,10 @@ ob_choice *ob_answer_choice(ob_answer *answer, uint32_t index);
 ob_part *ob_answer_part(ob_answer *answer, ob_choice *choice,
                         ob_part_kind kind);
 
-/* Gives each call without an id one of its own, made of `seed`, which differs
- * from one answer to the next. */
+/* "call_<seed>_7" for a call without an id. `seed` differs from one answer to
+ * the next. {NULL, 0} without memory. */
+ob_slice ob_call_id(ob_arena *arena, ob_slice seed, uint64_t number);
+/* Gives each call without an id one of its own. */
 void ob_answer_name_calls(ob_answer *answer, ob_slice seed);
 
 /* What an answer is written with, beside itself. */

@@ -91,10 +91,6 @@ void ob_openai_write_logprobs(ob_json *json, const ob_logprob *logprobs);
 /* Where an answer's id is not told. */
 void ob_openai_write_id(ob_json *json, ob_slice id,
                         const ob_answering *answering);
-/* A call's id with its signature; one made of `number` where it has none. */
-ob_slice ob_openai_call_id(const ob_answering *answering, ob_slice id,
-                           ob_slice signature, ob_dialect signed_by,
-                           uint32_t choice, uint32_t number);
 /* A part's url, or its data as a data URI ("data:image/png;base64,…"). */
 void ob_openai_write_location(ob_json *json, const char *name,
                               const ob_part *part);

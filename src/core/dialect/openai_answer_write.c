@@ -123,24 +123,6 @@ void ob_openai_write_id(ob_json *json, ob_slice id,
     ob_buffer_append_char(json->out, '"');
 }
 
-ob_slice ob_openai_call_id(const ob_answering *answering, ob_slice id,
-                           ob_slice signature, ob_dialect signed_by,
-                           uint32_t choice, uint32_t number)
-{
-    char text[160] = "call_";
-    if (!id.len) {
-        ob_slice request = ob_slice_head(answering->id, 96);
-        size_t len = 5 + request.len;
-        memcpy(text + 5, request.ptr ? request.ptr : "", request.len);
-        text[len++] = '_';
-        len += ob_write_u64(text + len, choice);
-        text[len++] = '_';
-        len += ob_write_u64(text + len, number);
-        id = ob_arena_dup(answering->arena, ob_slice_make(text, len));
-    }
-    return ob_carry(answering->arena, id, signature, signed_by);
-}
-
 /* Base64 needs no escapes. What is none of its letters is left out: a line's
  * end, or nonsense. */
 static void append_base64(ob_buffer *out, ob_slice data)
@@ -242,7 +224,6 @@ static void write_tool(ob_json *json, const ob_part *call,
 static void write_calls(ob_json *json, const ob_choice *choice,
                         const ob_answering *answering)
 {
-    uint32_t number = 0;
     ob_json_name(json, "tool_calls");
     ob_json_open(json, '[');
     for (const ob_part *part = choice->parts; part; part = part->next) {
@@ -250,9 +231,8 @@ static void write_calls(ob_json *json, const ob_choice *choice,
             continue;
         ob_json_open(json, '{');
         ob_json_member(json, "id",
-                       ob_openai_call_id(answering, part->id, part->signature,
-                                         part->signed_by, choice->index,
-                                         number++));
+                       ob_carry(answering->arena, part->id, part->signature,
+                                part->signed_by));
         write_tool(json, part, answering);
         ob_json_close(json, '}');
     }

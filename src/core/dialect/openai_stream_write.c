@@ -120,9 +120,8 @@ static void hold(ob_event_writer *writer, ob_slice text)
 static void write_call(ob_event_writer *writer, const ob_event *event)
 {
     ob_json json;
-    ob_slice id =
-        ob_openai_call_id(writer->answering, event->id, event->signature,
-                          event->signed_by, event->choice, event->ordinal);
+    ob_slice id = ob_carry(writer->answering->arena, event->id,
+                           event->signature, event->signed_by);
     bool custom = is_custom(writer, event);
     const char *type = custom ? "custom" : "function";
     writer->said[event->choice].arguments = false;

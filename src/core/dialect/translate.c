@@ -26,6 +26,7 @@ struct ob_translation {
     ob_event_writer writer;
     ob_arena scratch;     /* of one event */
     ob_answering telling; /* `answering`, with that arena */
+    uint64_t named;       /* calls that came without an id */
     bool done;            /* "[DONE]" was said */
     bool ended;           /* END or ERROR was told */
     bool broken;          /* memory was out: a part is missing */
@@ -259,13 +260,26 @@ ob_slice ob_translation_error(ob_translation *t, int status, ob_slice answer)
 
 /* ---- a stream ---- */
 
+/* Callers answer a call by its id; Google's models give it none. */
+static void open_nameless_call(ob_translation *t, const ob_event *event)
+{
+    ob_event named = *event;
+    named.id = ob_call_id(&t->scratch, t->answering.id, ++t->named);
+    t->broken |= !named.id.ptr;
+    t->to->write_event(&t->writer, &named);
+}
+
 /* What the blocks tell goes to the writer, and its end is seen here. */
 static void take_regular(void *context, const ob_event *event)
 {
     ob_translation *t = context;
     t->ended |= event->kind == OB_EVENT_END || event->kind == OB_EVENT_ERROR;
     t->whole = event->kind == OB_EVENT_END;
-    t->to->write_event(&t->writer, event);
+    if (event->kind == OB_EVENT_OPEN && event->part == OB_PART_CALL &&
+        !event->id.len)
+        open_nameless_call(t, event);
+    else
+        t->to->write_event(&t->writer, event);
 }
 
 static void fail_stream(ob_translation *t, const char *text)
@@ -311,6 +325,7 @@ void ob_translation_stream(ob_translation *t)
                                             .cache_written = -1,
                                             .reasoning = -1}};
     t->done = t->ended = t->whole = t->broken = false;
+    t->named = 0;
 }
 
 /* Nothing more is written once a part is missing. */
