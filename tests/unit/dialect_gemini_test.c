@@ -329,8 +329,9 @@ static void gemini_drops_turns_by_name(void **state)
                  "{\"text\":\"a\",\"videoMetadata\":{}}]}],"
                  "\"safetySettings\":[],\"model\":\"m\",\"labels\":{},"
                  "\"serviceTier\":\"flex\",\"store\":false}");
-    dropped("labels serviceTier store contents.parts.executableCode "
-            "contents.parts.codeExecutionResult contents.parts.videoMetadata");
+    dropped(
+        "safetySettings labels serviceTier store contents.parts.executableCode "
+        "contents.parts.codeExecutionResult contents.parts.videoMetadata");
 }
 
 /* ---- requests: what is asked for ---- */
@@ -613,7 +614,7 @@ static void gemini_writes_media(void **state)
                 "\"https://example.com/image\"}},"
                 "{\"inlineData\":{\"mimeType\":\"audio/wav\","
                 "\"data\":\"BBBB\"}}") "}");
-    dropped("detail");
+    dropped("detail filename");
     fresh(OB_DIALECT_OPENAI, "m");
     say(OB_ROLE_USER, OB_PART_FILE, "")->file_id = OB_S("file-1");
     refuses_to_write("file file-1 is kept at another provider; send its "
@@ -690,8 +691,9 @@ static void gemini_drops_what_it_cannot_say(void **state)
     form.seed = INT64_MAX;
     form.turns->name = OB_S("bob");
     writes(HI ",\"tools\":[{\"functionDeclarations\":[{\"name\":\"f\"}]}]}");
-    dropped("name tools.strict tool_choice.disable_parallel_tool_use seed "
-            "metadata.user_id prompt_cache_key service_tier");
+    dropped(
+        "messages.name tools.strict tool_choice.disable_parallel_tool_use seed "
+        "metadata.user_id prompt_cache_key service_tier");
     for (int i = 0; i < 6; i++)
         ob_form_stop(&form, OB_S("s"));
     refuses_to_write("stop_sequences may hold 5 texts at most for this model");

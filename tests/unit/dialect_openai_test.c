@@ -286,11 +286,11 @@ static void what_is_unknown_is_named(void **state)
         "\"tools\":[{\"type\":\"web_search\"}],"
         "\"modalities\":[\"text\"],\"service_tier\":\"auto\"}");
     assert_int_equal(r->status, OB_OK);
-    dropped(r, "seed messages.prefix tools.web_search logit_bias store");
+    dropped(r, "seed store messages.prefix tools.web_search logit_bias");
     written(r, "openai",
             "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":"
             "\"a\"}],\"service_tier\":\"auto\"}");
-    dropped(r, "seed messages.prefix tools.web_search logit_bias store top_k");
+    dropped(r, "seed store messages.prefix tools.web_search logit_bias top_k");
     free_request(r);
 }
 

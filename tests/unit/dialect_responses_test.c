@@ -526,7 +526,7 @@ static void responses_says_in_the_callers_words_what_it_leaves_out(void **state)
         {OB_DIALECT_GEMINI,
          "generationConfig.stopSequences generationConfig.seed "
          "generationConfig.topK generationConfig.frequencyPenalty "
-         "generationConfig.presencePenalty is_error "
+         "generationConfig.presencePenalty functionResponse.response.error "
          "generationConfig.thinkingConfig service_tier"},
     };
     for (size_t i = 0; i < OB_LEN(cases); i++) {

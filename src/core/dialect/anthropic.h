@@ -109,7 +109,6 @@ typedef enum ob_anthropic_member {
     OB_MEMBER_TIER,
     OB_MEMBER_CACHE_KEY,
     OB_MEMBER_TOOL_CHOICE,
-    OB_MEMBER_VERBOSITY,
 } ob_anthropic_member;
 
 /* What the caller's dialect calls it. */

@@ -22,7 +22,6 @@ static void drop_unknown(ob_form *form)
         {form->logprobs, OB_MEMBER_LOGPROBS},
         {form->top_logprobs >= 0, OB_MEMBER_TOP_LOGPROBS},
         {form->cache_key.len > 0, OB_MEMBER_CACHE_KEY},
-        {form->verbosity.len > 0, OB_MEMBER_VERBOSITY},
     };
     for (size_t i = 0; i < OB_LEN(members); i++)
         if (members[i].said)
@@ -324,6 +323,7 @@ ob_status ob_anthropic_write_request(ob_form *form, ob_buffer *out)
     if (check(form, &thinking) != OB_OK)
         return form->failed ? OB_NO_MEMORY : OB_INVALID;
     drop_unknown(form);
+    ob_form_drop_wording(form);
     write(&json, form, &thinking);
     return form->failed || out->failed ? OB_NO_MEMORY : OB_OK;
 }

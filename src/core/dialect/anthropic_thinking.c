@@ -276,8 +276,6 @@ static const ob_member_names member_names[] = {
                              "prompt_cache_key", "prompt_cache_key"},
     [OB_MEMBER_TOOL_CHOICE] = {"tool_choice", "tool_choice", "tool_choice",
                                "toolConfig.functionCallingConfig"},
-    [OB_MEMBER_VERBOSITY] = {"verbosity", "text.verbosity", "verbosity",
-                             "verbosity"},
 };
 
 ob_slice ob_anthropic_member_name(const ob_form *form,

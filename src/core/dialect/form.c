@@ -22,6 +22,26 @@ void ob_form_init(ob_form *form, ob_dialect from, ob_arena *arena)
                       .thinking_max = -1};
 }
 
+void ob_form_drop_wording(ob_form *form)
+{
+    static const ob_member_names verbosity = {"verbosity", "text.verbosity",
+                                              "verbosity", "verbosity"};
+    static const ob_member_names description = {
+        "response_format.json_schema.description", "text.format.description",
+        "description", "description"};
+    if (form->verbosity.len)
+        ob_form_drop(form, ob_form_name(form, &verbosity));
+    if (form->schema_description.len)
+        ob_form_drop(form, ob_form_name(form, &description));
+}
+
+void ob_form_drop_failure(ob_form *form)
+{
+    static const ob_member_names names = {"is_error", "is_error", "is_error",
+                                          "functionResponse.response.error"};
+    ob_form_drop(form, ob_form_name(form, &names));
+}
+
 ob_slice ob_form_name(const ob_form *form, const ob_member_names *names)
 {
     const char *const by_dialect[] = {

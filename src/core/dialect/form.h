@@ -197,6 +197,11 @@ typedef struct ob_member_names {
 } ob_member_names;
 /* As the form's caller calls it. */
 ob_slice ob_form_name(const ob_form *form, const ob_member_names *names);
+/* Notes what OpenAI's dialects alone can say of the answer's form: how many
+ * words, what a schema is about. */
+void ob_form_drop_wording(ob_form *form);
+/* Notes that a result is one of failure, where that cannot be said. */
+void ob_form_drop_failure(ob_form *form);
 /* The first reason stays. Parts are joined: text, a quoted word, text. Always
  * OB_INVALID. `word` may be empty. */
 ob_status ob_form_refuse(ob_form *form, const char *text, ob_slice word,
@@ -310,7 +315,8 @@ typedef struct ob_answering {
 /* ---- streams ---- */
 
 typedef enum ob_event_kind {
-    OB_EVENT_START,    /* id, and the model as name; once, before all others */
+    OB_EVENT_START,    /* id, the model as name, usage where it is known; once,
+                          before all others */
     OB_EVENT_OPEN,     /* a part begins: `part`; CALL: id, name, signature */
     OB_EVENT_DELTA,    /* `text` goes on in the part that is open */
     OB_EVENT_SIGN,     /* the open part's signature, whole */

@@ -286,11 +286,9 @@ static void write_tools(ob_form *form, ob_json *json)
 
 static void drop_rest(ob_form *form)
 {
+    ob_form_drop_wording(form);
     if (form->user.len)
         ob_form_drop(form, said(form, "user", "user", "metadata.user_id"));
-    if (form->verbosity.len)
-        ob_form_drop(form,
-                     said(form, "verbosity", "text.verbosity", "verbosity"));
     if (form->cache_key.len)
         ob_form_drop(form, OB_S("prompt_cache_key"));
     if (form->service_tier.len)

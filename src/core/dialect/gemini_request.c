@@ -16,7 +16,7 @@ static const struct {
     {"contents", USED},         {"systemInstruction", USED},
     {"generationConfig", USED}, {"tools", USED},
     {"toolConfig", USED},       {"model", SILENT},
-    {"safetySettings", SILENT}, {"cachedContent", REFUSED},
+    {"cachedContent", REFUSED},
 };
 
 static ob_status look_at_members(yyjson_val *root, ob_form *form)

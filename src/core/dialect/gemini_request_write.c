@@ -123,6 +123,10 @@ static ob_slice guess(const ob_part *part)
                                          : OB_S("application/pdf");
 }
 
+/* Of what is sent, Google keeps no name. */
+static const ob_member_names file_names = {"filename", "filename", "title",
+                                           "displayName"};
+
 static void write_media(writer *w, ob_role role, const ob_part *part)
 {
     bool here = part->data.len || (!part->url.len && !part->file_id.len);
@@ -133,6 +137,8 @@ static void write_media(writer *w, ob_role role, const ob_part *part)
     }
     if (part->detail.len && !ob_slice_eq(part->detail, OB_S("auto")))
         ob_form_drop(w->form, OB_S("detail"));
+    if (part->file_name.len)
+        ob_form_drop(w->form, ob_form_name(w->form, &file_names));
     begin_part(w, role);
     ob_json_name(w->json, here ? "inlineData" : "fileData");
     ob_json_open(w->json, '{');
@@ -313,7 +319,7 @@ void ob_gemini_write_contents(ob_form *form, ob_json *json)
         if (turn->role == OB_ROLE_SYSTEM && !all_system)
             continue;
         if (turn->name.len)
-            ob_form_drop(form, OB_S("name"));
+            ob_form_drop(form, OB_S("messages.name"));
         /* Google answers a user: what stands alone is what the user says. */
         ob_role role = turn->role == OB_ROLE_SYSTEM ? OB_ROLE_USER : turn->role;
         for (const ob_part *part = turn->parts; part; part = part->next)

@@ -134,7 +134,7 @@ static void write_system(ob_form *form, ob_json *json, const ob_turn *turn)
 static void write_result(ob_form *form, ob_json *json, const ob_part *part)
 {
     if (part->is_error)
-        ob_form_drop(form, OB_S("is_error"));
+        ob_form_drop_failure(form);
     if (part->cached)
         ob_form_drop(form, OB_S("cache_control"));
     ob_json_open(json, '{');

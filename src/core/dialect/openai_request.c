@@ -195,6 +195,14 @@ static bool read_thinking(ob_form *form, yyjson_val *value)
     return true;
 }
 
+/* What no one is to keep is not kept. */
+static bool read_store(ob_form *form, yyjson_val *value)
+{
+    if (yyjson_is_true(value))
+        ob_form_drop(form, OB_S("store"));
+    return true;
+}
+
 static bool read_modalities(ob_form *form, yyjson_val *value)
 {
     yyjson_arr_iter items;
@@ -263,11 +271,12 @@ static const member members[] = {
     {"safety_identifier", MEMBER_TEXT, AT(user)},
     {"user", MEMBER_TEXT, AT(user)},
     {"prompt_cache_key", MEMBER_TEXT, AT(cache_key)},
-    {"verbosity", MEMBER_TEXT, AT(verbosity)},
     {"service_tier", MEMBER_TEXT, AT(service_tier)},
     {"stream", MEMBER_TRUTH, AT(stream)},
     {"stream_options", MEMBER_READ, 0, read_stream_options},
     {"modalities", MEMBER_READ, 0, read_modalities},
+    {"store", MEMBER_READ, 0, read_store},
+    {"verbosity", MEMBER_TEXT, AT(verbosity)},
 };
 
 static bool read_number(ob_form *form, const member *of, yyjson_val *value)

@@ -122,7 +122,7 @@ static void write_output(ob_form *form, ob_json *json, const ob_part *result)
 static void write_result(ob_form *form, ob_json *json, const ob_part *result)
 {
     if (result->is_error)
-        ob_form_drop(form, OB_S("is_error"));
+        ob_form_drop_failure(form);
     ob_json_open(json, '{');
     ob_json_member(json, "type", OB_S("function_call_output"));
     ob_json_member(json, "call_id", result->id);
@@ -186,7 +186,7 @@ static void write_turn(ob_form *form, ob_json *json, const ob_turn *turn)
 {
     const ob_part *part = turn->parts;
     if (turn->name.len)
-        ob_form_drop(form, OB_S("name"));
+        ob_form_drop(form, OB_S("messages.name"));
     while (part) {
         if (is_content(part)) {
             part = write_message(form, json, turn->role, part);

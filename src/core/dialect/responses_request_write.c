@@ -23,8 +23,29 @@ static void drop(ob_form *form, foreign names)
                                               names.anthropic, names.gemini}));
 }
 
+static bool any_cached(const ob_part *part)
+{
+    for (; part; part = part->next)
+        if (part->cached || any_cached(part->content))
+            return true;
+    return false;
+}
+
+/* OpenAI finds by itself what it has seen before. */
+static void drop_cache_marks(ob_form *form)
+{
+    bool any = false;
+    for (const ob_turn *turn = form->turns; turn && !any; turn = turn->next)
+        any = any_cached(turn->parts);
+    for (const ob_tool *tool = form->tools; tool && !any; tool = tool->next)
+        any = tool->cached;
+    if (any)
+        ob_form_drop(form, OB_S("cache_control"));
+}
+
 static void drop_foreign(ob_form *form)
 {
+    drop_cache_marks(form);
     if (form->stops)
         drop(form, (foreign){"stop", "stop_sequences",
                              "generationConfig.stopSequences"});
