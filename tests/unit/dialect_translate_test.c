@@ -96,12 +96,76 @@ static void calls_that_broke_off_are_not_made(void **state)
     assert_non_null(strstr(text, "event: error"));
 }
 
+static const char *dropped(ob_dialect caller, const char *request,
+                           ob_dialect provider)
+{
+    ob_slice why, body;
+    ob_translation_free(translation);
+    translation = ob_translation_new(caller, OB_S("r1"), OB_S("asked"),
+                                     1782918000000, &arena);
+    assert_non_null(translation);
+    assert_int_equal(
+        ob_translation_read(translation, ob_slice_str(request), false, &why),
+        OB_OK);
+    assert_int_equal(ob_translation_write(translation, provider, OB_S("openai"),
+                                          OB_S("m"), &body, &why),
+                     OB_OK);
+    ob_buffer_clear(&out);
+    ob_buffer_append(&out, ob_translation_dropped(translation));
+    ob_buffer_append_char(&out, '\0');
+    return ob_buffer_slice(&out).ptr;
+}
+
+static void nothing_is_left_out_in_silence(void **state)
+{
+    static const char wordy[] =
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"store\":false,"
+        "\"verbosity\":\"low\",\"response_format\":{\"type\":\"json_schema\","
+        "\"json_schema\":{\"name\":\"n\",\"description\":\"d\",\"schema\":{"
+        "\"type\":\"object\"}}}}";
+    static const char both[] =
+        "verbosity, response_format.json_schema.description";
+    assert_string_equal(dropped(OB_DIALECT_OPENAI, wordy, OB_DIALECT_RESPONSES),
+                        "");
+    assert_string_equal(dropped(OB_DIALECT_OPENAI, wordy, OB_DIALECT_GEMINI),
+                        both);
+    assert_string_equal(
+        dropped(OB_DIALECT_RESPONSES,
+                "{\"input\":\"a\",\"text\":{\"verbosity\":\"low\"}}",
+                OB_DIALECT_OPENAI),
+        "");
+    assert_string_equal(
+        dropped(OB_DIALECT_ANTHROPIC,
+                "{\"max_tokens\":9,\"messages\":[{\"role\":\"user\","
+                "\"content\":[{\"type\":\"text\",\"text\":\"a\","
+                "\"cache_control\":{\"type\":\"ephemeral\"}}]}]}",
+                OB_DIALECT_RESPONSES),
+        "cache_control");
+}
+
+/* Callers count what a turn took from its first event on. */
+static void usage_that_is_known_stands_at_the_start(void **state)
+{
+    const char *text = answer(
+        ASK_ANTHROPIC, OB_DIALECT_GEMINI,
+        "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}]}}],"
+        "\"usageMetadata\":{\"promptTokenCount\":7}}\n\n");
+    const char *block = strstr(text, "content_block_start");
+    const char *tokens = strstr(text, "\"input_tokens\":7,");
+    assert_non_null(block);
+    assert_true(tokens && tokens < block);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(calls_without_ids_are_named, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(calls_that_broke_off_are_not_made,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(nothing_is_left_out_in_silence, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(usage_that_is_known_stands_at_the_start,
                                         setup, teardown),
     };
     return cmocka_run_group_tests_name("dialect_translate", tests, NULL, NULL);

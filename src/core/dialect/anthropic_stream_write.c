@@ -29,7 +29,8 @@ static void write_start(ob_event_writer *writer, const ob_event *event)
     member_null(&json, "stop_reason");
     member_null(&json, "stop_sequence");
     ob_json_name(&json, "usage");
-    ob_anthropic_write_usage(&json, &writer->usage);
+    ob_anthropic_write_usage(&json, event->usage.known ? &event->usage
+                                                       : &writer->usage);
     ob_json_close(&json, '}');
     ob_json_event_end(&json);
 }

@@ -280,17 +280,18 @@ void ob_gemini_read_event(ob_event_reader *r, ob_slice name, yyjson_val *root)
         tell_error(r, error);
         return;
     }
+    if (usage)
+        r->usage = ob_gemini_usage(usage);
     tell(r, &(ob_event){.kind = OB_EVENT_START,
                         .id = ob_gemini_get_text(root, "responseId"),
-                        .name = ob_gemini_get_text(root, "modelVersion")});
+                        .name = ob_gemini_get_text(root, "modelVersion"),
+                        .usage = r->usage});
     yyjson_arr_foreach(ob_gemini_get(root, "candidates"), i, count, told)
         read_candidate(r, told, (uint32_t)i);
     if (blocked.len)
         read_blocked(r, blocked);
-    if (!usage)
-        return;
-    r->usage = ob_gemini_usage(usage);
-    tell(r, &(ob_event){.kind = OB_EVENT_USAGE, .usage = r->usage});
+    if (usage)
+        tell(r, &(ob_event){.kind = OB_EVENT_USAGE, .usage = r->usage});
 }
 
 void ob_gemini_read_end(ob_event_reader *r, bool done)
