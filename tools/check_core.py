@@ -2,7 +2,8 @@
 
 Compiles src/core and yyjson to wasm32, where anything of that kind shows up
 as an import of the module, and to native objects, whose undefined symbols
-must be in the list below. Writes TAP.
+must be in the list below. The vectors of tests/vectors are run on the wasm
+build, too: it must do what the native one does. Writes TAP.
 """
 import glob
 import os
@@ -16,6 +17,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CORE = sorted(glob.glob(ROOT + "/src/core/**/*.c", recursive=True))
 WORKER = sorted(glob.glob(ROOT + "/worker/*.c"))
 YYJSON = ROOT + "/.deps/yyjson/yyjson.c"
+VECTORS = ROOT + "/tests/vectors/"
 WASM_LIB = "/usr/lib/wasm32-wasi"
 FLAGS = ["-std=gnu11", "-O2", "-D_GNU_SOURCE",
          "-isystem", ROOT + "/.deps/yyjson"]
@@ -77,18 +79,20 @@ def wasm_runtime():
     return sorted(found)[0]
 
 
-def link_wasm(folder):
+def link_wasm(objects, names, module):
     """Links with wasm-ld itself: the clang driver would run wasm-opt over the
-    result where binaryen is installed, and break it."""
-    objects = compile_all("clang", WASM_FLAGS, CORE + WORKER + [YYJSON],
-                          folder)
-    module = os.path.join(folder, "core.wasm")
+    result where binaryen is installed, and break it. What imports anything
+    is refused."""
     run("wasm-ld", "--no-entry", "--gc-sections", "--strip-all",
-        "--stack-first", *(f"--export={name}" for name in exports()),
+        "--stack-first", *(f"--export={name}" for name in names),
         WASM_LIB + "/crt1-reactor.o", *objects, "-L" + WASM_LIB, "-lc",
         wasm_runtime(), "-o", module)
     with open(module, "rb") as data:
-        return data.read()
+        data = data.read()
+    found = wasm_imports(data)
+    if found:
+        raise CheckFailed("the module imports " + ", ".join(found))
+    return len(data)
 
 
 def leb128(data, at):
@@ -128,11 +132,20 @@ def wasm_imports(data):
 
 
 def check_wasm(folder):
-    data = link_wasm(folder)
-    found = wasm_imports(data)
-    if found:
-        raise CheckFailed("the module imports " + ", ".join(found))
-    return f"{len(data) // 1024} KB"
+    objects = compile_all("clang", WASM_FLAGS, CORE + WORKER + [YYJSON],
+                          folder)
+    size = link_wasm(objects, exports(), os.path.join(folder, "core.wasm"))
+    return f"{size // 1024} KB"
+
+
+def check_vectors(folder):
+    """With the objects that check_wasm() left in the folder."""
+    objects = [os.path.join(folder, name) for name in os.listdir(folder)
+               if name.endswith(".o")]
+    objects += compile_all("clang", WASM_FLAGS, [VECTORS + "run.c"], folder)
+    module = os.path.join(folder, "vectors.wasm")
+    link_wasm(objects, [], module)
+    return run("node", VECTORS + "wasm.mjs", module).strip()
 
 
 def symbols(path):
@@ -160,19 +173,21 @@ def check_native(folder):
 def main():
     checks = [
         ("core_as_wasm_imports_nothing", check_wasm),
+        ("core_as_wasm_makes_what_the_vectors_expect", check_vectors),
         ("core_uses_memory_and_strings_alone", check_native),
     ]
     print(f"1..{len(checks)}")
     failed = 0
-    for number, (name, check) in enumerate(checks, 1):
-        try:
-            with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
+        for number, (name, check) in enumerate(checks, 1):
+            try:
                 detail = check(folder)
-            print(f"ok {number} - {name} # {detail}")
-        except (CheckFailed, OSError) as error:
-            failed += 1
-            print(f"not ok {number} - {name}")
-            print("\n".join("# " + line for line in str(error).splitlines()))
+                print(f"ok {number} - {name} # {detail}")
+            except (CheckFailed, OSError) as error:
+                failed += 1
+                print(f"not ok {number} - {name}")
+                print("\n".join("# " + line
+                                for line in str(error).splitlines()))
     sys.exit(failed > 0)
 
 
