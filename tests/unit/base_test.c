@@ -1,5 +1,7 @@
 #include "test.h"
 
+#include <stdio.h>
+
 #include "../../src/core/base/arena.h"
 #include "../../src/core/base/buffer.h"
 #include "../../src/core/base/secret.h"
@@ -111,6 +113,36 @@ static void json_strings_are_escaped(void **state)
     }
 }
 
+/* Eight bytes are looked at together: what is odd may stand anywhere in them,
+ * and what follows it is not to be taken for odd. */
+static void json_strings_are_escaped_anywhere(void **state)
+{
+    static const struct {
+        const char *in;
+        const char *out;
+    } odd[] = {{"\"", "\\\""},
+               {"\\", "\\\\"},
+               {"\x1f", "\\u001f"},
+               {"\x7f", "\\u007f"},
+               {"\xff", "\xef\xbf\xbd"},
+               {"\xe2\x80\xa9", "\\u2029"},
+               {"\xc3\xa9", "\xc3\xa9"},
+               {" ", " "},
+               {"~", "~"}};
+    static const char around[] = " !#[]^~\xc3\xa9 a!#[]~ !#";
+    char in[64], out[64];
+    for (size_t i = 0; i < OB_LEN(odd); i++)
+        for (int at = 0; at < 7; at++) {
+            ob_buffer buffer = {0};
+            snprintf(in, sizeof(in), "%.*s%s%s", at, around, odd[i].in, around);
+            snprintf(out, sizeof(out), "\"%.*s%s%s\"", at, around, odd[i].out,
+                     around);
+            ob_buffer_append_json(&buffer, ob_slice_str(in));
+            assert_slice(ob_buffer_slice(&buffer), out);
+            ob_buffer_deinit(&buffer);
+        }
+}
+
 static void masks_show_little(void **state)
 {
     char mask[OB_MASK_MAX];
@@ -133,6 +165,7 @@ int main(void)
         cmocka_unit_test(arena_keeps_its_limit),
         cmocka_unit_test(buffer_moves_before_it_grows),
         cmocka_unit_test(json_strings_are_escaped),
+        cmocka_unit_test(json_strings_are_escaped_anywhere),
         cmocka_unit_test(masks_show_little),
     };
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);

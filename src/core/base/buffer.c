@@ -114,33 +114,73 @@ static bool is_plain(uint8_t c)
     return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
+/* How many of the next eight bytes are plain, up to the first that is not.
+ * Each of the terms sets the top bit of the bytes that are odd; one that is set
+ * in vain stands behind such a byte. */
+static size_t plain_of_eight(const char *at)
+{
+    const uint64_t ones = 0x0101010101010101, tops = ones << 7;
+    uint64_t word;
+    memcpy(&word, at, sizeof(word));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    uint64_t quote = word ^ (ones * '"'), slash = word ^ (ones * '\\');
+    uint64_t del = word ^ (ones * 0x7f);
+    uint64_t odd = ((word - ones * 0x20) | (quote - ones) | (slash - ones) |
+                    (del - ones) | word) &
+                   tops;
+    return odd ? (size_t)__builtin_ctzll(odd) / 8 : 8;
+}
+
+/* U+2028 and U+2029 */
+static bool is_line_end(ob_slice s)
+{
+    return ob_slice_starts(s, OB_S("\xe2\x80\xa8")) ||
+           ob_slice_starts(s, OB_S("\xe2\x80\xa9"));
+}
+
+/* How many bytes at the start of `s` stand in JSON as they are. */
+static size_t plain_length(ob_slice s)
+{
+    size_t at = 0;
+    while (at < s.len) {
+        size_t plain = s.len - at >= 8 ? plain_of_eight(s.ptr + at)
+                                       : is_plain((uint8_t)s.ptr[at]);
+        if (plain) {
+            at += plain;
+            continue;
+        }
+        ob_slice rest = ob_slice_from(s, at);
+        size_t length = (uint8_t)s.ptr[at] < 0x80 ? 0 : utf8_length(rest);
+        if (length == 0 || (length == 3 && is_line_end(rest)))
+            break;
+        at += length;
+    }
+    return at;
+}
+
 void ob_buffer_append_json(ob_buffer *buffer, ob_slice s)
 {
     ob_buffer_append_char(buffer, '"');
     while (s.len) {
-        size_t plain = 0;
-        while (plain < s.len && is_plain((uint8_t)s.ptr[plain]))
-            plain++;
+        size_t plain = plain_length(s);
         ob_buffer_append(buffer, ob_slice_head(s, plain));
         s = ob_slice_from(s, plain);
         if (!s.len)
             break;
         uint8_t c = (uint8_t)s.ptr[0];
-        size_t length = utf8_length(s);
-        if (c < 0x20 || c == '"' || c == '\\' || c == 0x7f) {
-            if (c == 0x7f)
-                ob_buffer_append_str(buffer, "\\u007f");
-            else
-                append_escape(buffer, c);
-        } else if (length == 0) {
-            ob_buffer_append_str(buffer, "\xef\xbf\xbd");
-            length = 1;
-        } else if (length == 3 && (ob_slice_starts(s, OB_S("\xe2\x80\xa8")) ||
-                                   ob_slice_starts(s, OB_S("\xe2\x80\xa9")))) {
+        size_t length = 1;
+        if (c == 0x7f) {
+            ob_buffer_append_str(buffer, "\\u007f");
+        } else if (c < 0x80) {
+            append_escape(buffer, c);
+        } else if (is_line_end(s)) {
             ob_buffer_append_str(buffer,
                                  s.ptr[2] == '\xa8' ? "\\u2028" : "\\u2029");
+            length = 3;
         } else {
-            ob_buffer_append(buffer, ob_slice_head(s, length));
+            ob_buffer_append_str(buffer, "\xef\xbf\xbd");
         }
         s = ob_slice_from(s, length);
     }
