@@ -82,21 +82,6 @@ static bool is_repeatable(const ob_relay *relay)
            ob_slice_eq(method, OB_S("DELETE"));
 }
 
-/* The one reason to fail that frees something. */
-static ob_status translate(ob_relay *relay, int64_t now_ms,
-                           ob_route_error *error)
-{
-    ob_slice why;
-    ob_status status = relay_translate_begin(relay, now_ms, &why);
-    if (status == OB_INVALID)
-        say(error, 400, relay->route.dialect, why);
-    if (status != OB_OK) {
-        ob_translation_free(relay->translation);
-        relay->translation = NULL;
-    }
-    return status;
-}
-
 ob_status ob_relay_init(ob_relay *relay, const ob_config *config,
                         const ob_authkey *authkey, const ob_call *call,
                         ob_slice request_id, ob_arena *arena, int64_t now_ms,
@@ -107,7 +92,8 @@ ob_status ob_relay_init(ob_relay *relay, const ob_config *config,
                         .call = *call,
                         .request_id = request_id,
                         .arena = arena,
-                        .begun_ms = now_ms};
+                        .begun_ms = now_ms,
+                        .estimate = -1};
     /* Not its address: what is decided by it is to be the same in every run. */
     memcpy(&relay->waiter.caller, authkey->hash, sizeof(relay->waiter.caller));
     relay->call.trusted = ob_authkey_unrestricted(authkey);
@@ -122,8 +108,31 @@ ob_status ob_relay_init(ob_relay *relay, const ob_config *config,
         &config->affinity_key, &relay->call,
         ob_slice_make((const char *)authkey->hash, sizeof(authkey->hash)),
         &relay->affinity);
-    status = permit(relay, error);
-    return status == OB_OK ? translate(relay, now_ms, error) : status;
+    return permit(relay, error);
+}
+
+bool ob_relay_read(ob_relay *relay, int64_t now_ms, ob_relay_action *action)
+{
+    OB_ASSERT(relay->state == OB_RELAY_IDLE && !relay->is_read);
+    relay->is_read = true;
+    ob_slice why = {0};
+    ob_status status = relay_translate_begin(relay, now_ms, &why);
+    if (status == OB_OK &&
+        !ob_route_estimated(&relay->route, ob_relay_target(relay)->provider))
+        return true;
+    if (status == OB_OK) {
+        relay_count_answer(relay, action);
+        return false;
+    }
+    bool bad = status == OB_INVALID;
+    relay_move(relay, OB_RELAY_OVER);
+    if (relay->record)
+        relay->record->fault = bad ? OB_FAULT_BAD_REQUEST : OB_FAULT_NO_MEMORY;
+    *action = (ob_relay_action){
+        .what = OB_DO_REJECT,
+        .status = bad ? 400 : 503,
+        .message = bad ? why : OB_S("The gateway is out of memory.")};
+    return false;
 }
 
 void ob_relay_drop_held(ob_relay *relay)
@@ -246,7 +255,12 @@ static uint32_t tokens_of(int64_t told, uint32_t otherwise)
 
 void relay_settle_usage(ob_relay *relay, ob_pool *pool)
 {
+    static const ob_tokens none = {0, 0};
     ob_usage usage = {-1, -1, -1, -1, -1, false};
+    if (ob_route_counts(&relay->route)) {
+        relay_settle(relay, pool, &none);
+        return;
+    }
     if (relay->watched)
         usage = ob_usage_watch_end(&relay->usage);
     if (relay->record)
@@ -295,7 +309,7 @@ void ob_relay_gone(ob_relay *relay, ob_pool *pool, int64_t now_ms)
 void ob_relay_wake(ob_relay *relay, ob_pool *pool, int64_t now_ms,
                    ob_upstream_request *room, ob_relay_action *action)
 {
-    OB_ASSERT(relay->state == OB_RELAY_IDLE);
+    OB_ASSERT(relay->state == OB_RELAY_IDLE && relay->is_read);
     relay_next(relay, pool, now_ms, room, action);
 }
 

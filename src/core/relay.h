@@ -141,6 +141,9 @@ typedef struct ob_relay {
     bool usage_later; /* wanted by the record alone, of an answer that is held:
                          read when it is whole, or not here at all */
     bool ended;       /* all of it is there */
+    bool is_read;     /* ob_relay_read() has been called */
+    int64_t estimate; /* tokens of the request that are asked for; -1: they are
+                         not, or it cannot be read */
     struct ob_translation *translation; /* NULL: no target needs one */
     size_t written_for; /* which target its request is written for */
     bool translates;    /* the target in use speaks another dialect */
@@ -165,6 +168,15 @@ OB_MUST_USE ob_status ob_relay_init(ob_relay *relay, const ob_config *config,
                                     ob_route_error *error);
 /* Frees what is held; the arena, which may be gone by now, is not touched. */
 void ob_relay_deinit(ob_relay *relay);
+
+/*
+ * Once, before the first wake: reads the request where that is needed, for a
+ * target of another dialect or to count its tokens. Megabytes take
+ * milliseconds, so what else may refuse the caller comes before, and no lock is
+ * held. False: *action answers it, with a REJECT or an estimate.
+ */
+OB_MUST_USE bool ob_relay_read(ob_relay *relay, int64_t now_ms,
+                               ob_relay_action *action);
 
 /* The first attempt, or the next one after WAIT. `room` is where SEND writes
  * the request; it must live until it has been sent. */

@@ -37,7 +37,7 @@ static ob_slice header_text(ob_relay *relay, ob_slice text)
     return ob_slice_make(out, out ? ob_uri_encode_path(out, text) : 0);
 }
 
-static bool add_own_headers(ob_relay *relay, ob_header *headers, size_t *count)
+bool relay_own_headers(ob_relay *relay, ob_header *headers, size_t *count)
 {
     const ob_target *target = ob_relay_target(relay);
     char *digits = ob_arena_alloc(relay->arena, 20);
@@ -89,14 +89,15 @@ static bool keep_head(ob_relay *relay, int status, const ob_header *headers,
 {
     size_t at = 0, most = relay->translates ? OB_TRANSLATED_HEADERS
                                             : count_passing(headers, count);
-    ob_header *kept = ob_arena_alloc(relay->arena, (most + 3) * sizeof(*kept));
+    ob_header *kept =
+        ob_arena_alloc(relay->arena, (most + OB_OWN_HEADERS) * sizeof(*kept));
     if (!kept)
         return false;
     if (relay->translates)
         at = relay_translate_headers(relay, status, kept);
     else if (!copy_passing(relay, headers, count, kept, &at))
         return false;
-    if (!add_own_headers(relay, kept, &at))
+    if (!relay_own_headers(relay, kept, &at))
         return false;
     relay->now.raw = status >= 400 ? keep_raw(relay, headers, count) : NULL;
     relay->now.raw_count = relay->now.raw ? count : 0;
@@ -283,8 +284,11 @@ static void let_go(ob_relay *relay, ob_pool *pool, const ob_verdict *verdict,
     bool good = verdict->reason == OB_REASON_OK && relay->now.status < 400;
     if (!good)
         relay_settle(relay, pool, &none);
-    if (!good && is_worth_the_next_target(verdict->reason) &&
-        relay_close_target(relay)) {
+    if (!good && relay_count_lacking(relay, verdict)) {
+        relay_close(relay, pool, false, now_ms);
+        relay_count_answer(relay, action);
+    } else if (!good && is_worth_the_next_target(verdict->reason) &&
+               relay_close_target(relay)) {
         keep_as_last(relay, whole);
         relay_move(relay, OB_RELAY_IDLE);
         relay_next(relay, pool, now_ms, room, action);
@@ -412,7 +416,9 @@ void ob_relay_head(ob_relay *relay, ob_pool *pool, int status,
     }
     learn_from_head(relay, pool, status, headers, header_count, now_ms);
     relay->ended = false;
-    bool tells = status < 400 && (relay->is_stream || relay->is_json);
+    /* Tokens that were counted are not tokens used. */
+    bool tells = status < 400 && (relay->is_stream || relay->is_json) &&
+                 !ob_route_counts(&relay->route);
     bool at_once = relay->claim.asks ||
                    ob_allowance_counts_tokens(&relay->authkey->limits) ||
                    (relay->record && relay->is_stream);

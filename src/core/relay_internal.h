@@ -34,12 +34,26 @@ void relay_answer(ob_relay *relay, ob_kept_answer *answer, ob_relay_do what,
 void relay_commit(ob_relay *relay, ob_pool *pool, bool proved, int64_t now_ms,
                   ob_relay_action *action);
 
+/* x-one-balance-provider, -model, -attempts. False without memory. */
+#define OB_OWN_HEADERS 3
+bool relay_own_headers(ob_relay *relay, ob_header *headers, size_t *count);
+
+/* ---- relay_count.c ---- */
+
+/* The request has been read: its estimate is made, before any lock. */
+void relay_count_begin(ob_relay *relay);
+/* Does the provider say that it has no call for counting? */
+bool relay_count_lacking(const ob_relay *relay, const ob_verdict *verdict);
+/* The estimate is the answer. Blame has been settled. */
+void relay_count_answer(ob_relay *relay, ob_relay_action *action);
+
 /* ---- relay_translate.c ---- */
 
 #define OB_TRANSLATED_HEADERS 2
 
-/* Reads the caller's request where any target speaks another dialect, and
- * writes it for the first one. OB_INVALID: *why says what is wrong. */
+/* Reads the caller's request where any target speaks another dialect or its
+ * tokens are counted, and writes it for the first one. OB_INVALID: *why says
+ * what is wrong. */
 OB_MUST_USE ob_status relay_translate_begin(ob_relay *relay, int64_t now_ms,
                                             ob_slice *why);
 /* Writes it for the target in use, where that is needed. */

@@ -27,10 +27,24 @@ static void out_of_memory(ob_relay *relay, ob_pool *pool, int64_t now_ms,
            "The gateway is out of memory.", now_ms, action);
 }
 
+/* Tokens are counted to decide what to send next: an estimate at once is worth
+ * more than an error, or the count after a wait. */
+static bool estimated(ob_relay *relay, ob_pool *pool, int64_t now_ms,
+                      ob_relay_action *action)
+{
+    if (relay->estimate < 0)
+        return false;
+    relay_close(relay, pool, false, now_ms);
+    relay_count_answer(relay, action);
+    return true;
+}
+
 /* The provider's last answer as it came, or what happened in our own words. */
 static void give_up(ob_relay *relay, ob_pool *pool, int64_t now_ms,
                     ob_relay_action *action)
 {
+    if (estimated(relay, pool, now_ms, action))
+        return;
     if (relay->last.status && relay->last.whole) {
         relay_close(relay, pool, false, now_ms);
         relay_move(relay, OB_RELAY_OVER);
@@ -61,7 +75,8 @@ static int64_t patience_ms(const ob_relay *relay)
 {
     size_t bytes = relay->call.body.len;
     int64_t most_ms = relay->config->timeouts.queue_ms - relay->waited_ms;
-    if (bytes < BOUND_BYTES_MIN || relay->attempts)
+    if (bytes < BOUND_BYTES_MIN || relay->attempts ||
+        ob_route_counts(&relay->route))
         return 0;
     if (most_ms > BOUND_WAIT_MS_MAX)
         most_ms = BOUND_WAIT_MS_MAX;
@@ -74,9 +89,10 @@ static int64_t patience_ms(const ob_relay *relay)
 static ob_need need_of(const ob_relay *relay)
 {
     const ob_target *target = ob_relay_target(relay);
+    bool counts = ob_route_counts(&relay->route); /* takes no tokens */
     return (ob_need){.model = target->model,
-                     .body_bytes = relay->call.body.len,
-                     .output_max = relay->route.answer_max,
+                     .body_bytes = counts ? 0 : relay->call.body.len,
+                     .output_max = counts ? 1 : relay->route.answer_max,
                      .zone = target->provider->daily_reset,
                      .skip = relay->tried,
                      .skip_count = relay->tried_count,
@@ -310,6 +326,8 @@ static void no_key(ob_relay *relay, ob_pool *pool, int64_t now_ms,
                    ob_relay_action *action)
 {
     uint32_t group = ob_relay_target(relay)->provider->pool_group;
+    if (estimated(relay, pool, now_ms, action))
+        return;
     if (relay->attempts) {
         give_up(relay, pool, now_ms, action);
     } else if (ob_pool_key_count(pool, group)) {
@@ -409,6 +427,8 @@ void relay_next(ob_relay *relay, ob_pool *pool, int64_t now_ms,
         out_of_memory(relay, pool, now_ms, action);
         return;
     }
+    if (estimated(relay, pool, now_ms, action))
+        return;
     if (best.picked.bound) {
         relay->bound_waited_ms += best.picked.retry_at_ms - now_ms;
         wait_until(relay, best.picked.retry_at_ms, action);

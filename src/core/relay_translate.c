@@ -2,6 +2,7 @@
  * dialect than the caller. */
 #include "dialect/translate.h"
 #include "relay_internal.h"
+#include "uri.h"
 
 static ob_dialect spoken_at(const ob_relay *relay, size_t target)
 {
@@ -17,10 +18,12 @@ static bool any_translated(const ob_relay *relay)
     return false;
 }
 
-static bool any_native(const ob_relay *relay)
+static bool asks_events(ob_slice query)
 {
-    for (size_t i = 0; i < relay->route.target_count; i++)
-        if (spoken_at(relay, i) == OB_DIALECT_NONE)
+    ob_query_field field;
+    while (ob_query_next(&query, &field))
+        if (ob_uri_is(field.name, OB_S("alt")) &&
+            ob_uri_is_nocase(field.value, OB_S("sse")))
             return true;
     return false;
 }
@@ -29,28 +32,52 @@ static bool any_native(const ob_relay *relay)
 static bool wants_array(const ob_relay *relay)
 {
     return relay->route.operation == OB_OPERATION_GEMINI &&
-           relay->route.streams &&
-           ob_slice_find_nocase(relay->route.query, OB_S("alt=sse")) ==
-               OB_NOWHERE;
+           relay->route.streams && !asks_events(relay->route.query);
+}
+
+static ob_purpose purpose_of(const ob_route *route)
+{
+    if (ob_route_counts(route))
+        return OB_PURPOSE_COUNT;
+    return ob_route_embeds(route) ? OB_PURPOSE_EMBED : OB_PURPOSE_ANSWER;
+}
+
+/* Does any target take the request as it is? */
+static bool any_native(const ob_relay *relay)
+{
+    const ob_route *route = &relay->route;
+    for (size_t i = 0; i < route->target_count; i++)
+        if (spoken_at(relay, i) == OB_DIALECT_NONE &&
+            !ob_route_estimated(route, route->targets[i].provider))
+            return true;
+    return false;
 }
 
 ob_status relay_translate_begin(ob_relay *relay, int64_t now_ms, ob_slice *why)
 {
-    if (!any_translated(relay))
+    ob_purpose purpose = purpose_of(&relay->route);
+    bool translated = any_translated(relay);
+    if (!translated && purpose != OB_PURPOSE_COUNT)
         return OB_OK;
     relay->translation =
         ob_translation_new(relay->route.dialect, relay->request_id,
                            relay->route.asked, now_ms, relay->arena);
     if (!relay->translation)
         return OB_NO_MEMORY;
+    ob_translation_set_purpose(relay->translation, purpose);
     if (wants_array(relay))
         ob_translation_say_array(relay->translation);
     ob_status status = ob_translation_read(relay->translation, relay->call.body,
                                            relay->route.streams, why);
+    /* What only we cannot read is still the provider's to count. */
+    if (status == OB_INVALID && !translated && any_native(relay))
+        return OB_OK;
     /* What cannot be read, another target may take as it is, and what the first
      * cannot be told, another may. */
     if (status != OB_OK && !(status == OB_INVALID && any_native(relay)))
         return status;
+    if (purpose == OB_PURPOSE_COUNT)
+        relay_count_begin(relay);
     relay->written_for = OB_TARGETS_MAX;
     status = relay_translate_request(relay, why);
     return status == OB_INVALID && relay->route.target_count > 1 ? OB_OK

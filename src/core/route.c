@@ -12,6 +12,7 @@ static const unified_path unified_paths[] = {
     {OB_S_INIT("/v1/responses"), OB_OPERATION_RESPONSES},
     {OB_S_INIT("/v1/embeddings"), OB_OPERATION_EMBEDDINGS},
     {OB_S_INIT("/v1/messages/count_tokens"), OB_OPERATION_COUNT_TOKENS},
+    {OB_S_INIT("/v1/responses/input_tokens"), OB_OPERATION_INPUT_TOKENS},
     {OB_S_INIT("/api/compat/chat/completions"), OB_OPERATION_CHAT},
     {OB_S_INIT("/api/compat/v1/chat/completions"), OB_OPERATION_CHAT},
     {OB_S_INIT("/v1/images/generations"), OB_OPERATION_OPENAI},
@@ -70,11 +71,22 @@ ob_status ob_route_refuse_provider(const ob_finder *f, ob_slice name)
     return OB_NOT_FOUND;
 }
 
+/* Without a path behind a slug there is nothing to fill {names} from. */
+static bool has_names(const ob_provider *p)
+{
+    return ob_slice_index(p->base.host, '{') != OB_NOWHERE ||
+           ob_slice_index(p->base.path, '{') != OB_NOWHERE;
+}
+
+/* What others that are like it in the rest need not have. */
+static bool is_openai_itself(const ob_provider *p)
+{
+    return ob_slice_eq(p->slug, OB_S("openai"));
+}
+
 bool ob_route_suits(const ob_provider *p, ob_operation operation)
 {
-    /* Without a path behind a slug there is nothing to fill {names} from. */
-    if (ob_slice_index(p->base.host, '{') != OB_NOWHERE ||
-        ob_slice_index(p->base.path, '{') != OB_NOWHERE)
+    if (has_names(p))
         return false;
     switch (operation) {
     case OB_OPERATION_CHAT:
@@ -86,6 +98,8 @@ bool ob_route_suits(const ob_provider *p, ob_operation operation)
         return p->has_openai && p->dialect != OB_DIALECT_ANTHROPIC;
     case OB_OPERATION_RESPONSES:
         return p->has_responses;
+    case OB_OPERATION_INPUT_TOKENS:
+        return p->has_responses && is_openai_itself(p);
     case OB_OPERATION_MESSAGES:
     case OB_OPERATION_COUNT_TOKENS:
         return p->dialect == OB_DIALECT_ANTHROPIC;
@@ -97,6 +111,26 @@ bool ob_route_suits(const ob_provider *p, ob_operation operation)
     return false;
 }
 
+static bool is_method(const ob_route *route, const char *name)
+{
+    return route->operation == OB_OPERATION_GEMINI &&
+           ob_slice_eq(route->gemini_method, ob_slice_str(name));
+}
+
+bool ob_route_counts(const ob_route *route)
+{
+    return route->operation == OB_OPERATION_COUNT_TOKENS ||
+           route->operation == OB_OPERATION_INPUT_TOKENS ||
+           is_method(route, "countTokens");
+}
+
+bool ob_route_embeds(const ob_route *route)
+{
+    return route->operation == OB_OPERATION_EMBEDDINGS ||
+           is_method(route, "embedContent") ||
+           is_method(route, "batchEmbedContents");
+}
+
 static bool is_conversation(const ob_route *route)
 {
     switch (route->operation) {
@@ -105,24 +139,64 @@ static bool is_conversation(const ob_route *route)
     case OB_OPERATION_MESSAGES:
         return true;
     case OB_OPERATION_GEMINI:
-        return ob_slice_eq(route->gemini_method, OB_S("generateContent")) ||
-               ob_slice_eq(route->gemini_method, OB_S("streamGenerateContent"));
+        return is_method(route, "generateContent") ||
+               is_method(route, "streamGenerateContent");
     default:
         return false;
     }
 }
 
-ob_dialect ob_route_translated(const ob_route *route, const ob_provider *p)
+/* In which dialect a provider is asked for an answer by callers of others. */
+static ob_dialect answers_in(const ob_provider *p)
 {
-    bool unnamed = ob_slice_index(p->base.host, '{') == OB_NOWHERE &&
-                   ob_slice_index(p->base.path, '{') == OB_NOWHERE;
-    if (route->kind != OB_ROUTE_UNIFIED || !is_conversation(route) ||
-        !unnamed || ob_route_suits(p, route->operation))
-        return OB_DIALECT_NONE;
     if (p->dialect == OB_DIALECT_ANTHROPIC || p->dialect == OB_DIALECT_GEMINI ||
         p->dialect == OB_DIALECT_RESPONSES)
         return p->dialect;
     return p->has_openai ? OB_DIALECT_OPENAI : OB_DIALECT_NONE;
+}
+
+/* In which it counts tokens; NONE: it has no call for that. */
+static ob_dialect counts_in(const ob_provider *p)
+{
+    if (p->dialect == OB_DIALECT_ANTHROPIC || p->dialect == OB_DIALECT_GEMINI)
+        return p->dialect;
+    return ob_route_suits(p, OB_OPERATION_INPUT_TOKENS) ? OB_DIALECT_RESPONSES
+                                                        : OB_DIALECT_NONE;
+}
+
+/*
+ * In which it makes vectors, where not in the caller's. OpenAI's SDKs ask for
+ * base64 by themselves, which others refuse (Gemini) or pay no heed to: they
+ * are asked for numbers.
+ */
+static ob_dialect embeds_in(const ob_route *route, const ob_provider *p)
+{
+    bool openai = route->operation == OB_OPERATION_EMBEDDINGS;
+    bool whole = openai ? !route->base64 || is_openai_itself(p)
+                        : p->dialect == OB_DIALECT_GEMINI;
+    if (whole || !ob_route_suits(p, OB_OPERATION_EMBEDDINGS))
+        return OB_DIALECT_NONE;
+    return OB_DIALECT_OPENAI;
+}
+
+ob_dialect ob_route_translated(const ob_route *route, const ob_provider *p)
+{
+    if (route->kind != OB_ROUTE_UNIFIED || has_names(p))
+        return OB_DIALECT_NONE;
+    if (ob_route_embeds(route))
+        return embeds_in(route, p);
+    if (ob_route_suits(p, route->operation))
+        return OB_DIALECT_NONE;
+    if (ob_route_counts(route))
+        return counts_in(p);
+    return is_conversation(route) ? answers_in(p) : OB_DIALECT_NONE;
+}
+
+bool ob_route_estimated(const ob_route *route, const ob_provider *p)
+{
+    return route->kind == OB_ROUTE_UNIFIED && ob_route_counts(route) &&
+           !has_names(p) && counts_in(p) == OB_DIALECT_NONE &&
+           answers_in(p) != OB_DIALECT_NONE;
 }
 
 static const char *operation_name(ob_operation operation)
@@ -140,6 +214,8 @@ static const char *operation_name(ob_operation operation)
         return "Anthropic messages";
     case OB_OPERATION_COUNT_TOKENS:
         return "Anthropic count_tokens";
+    case OB_OPERATION_INPUT_TOKENS:
+        return "OpenAI input_tokens";
     case OB_OPERATION_GEMINI:
         return "Gemini's methods";
     case OB_OPERATION_NONE:
@@ -174,7 +250,8 @@ static ob_slice default_provider(ob_operation operation)
 static void add_target(ob_route *route, ob_target target)
 {
     if (!ob_route_suits(target.provider, route->operation) &&
-        ob_route_translated(route, target.provider) == OB_DIALECT_NONE)
+        ob_route_translated(route, target.provider) == OB_DIALECT_NONE &&
+        !ob_route_estimated(route, target.provider))
         return;
     target.model = ob_route_plain_model(target.model);
     route->targets[route->target_count++] = target;
@@ -414,7 +491,7 @@ ob_dialect ob_route_dialect(const ob_config *config, ob_slice path,
                               header_count);
     if (ob_slice_starts(path, OB_S("/v1/messages")))
         return OB_DIALECT_ANTHROPIC;
-    if (ob_slice_eq(path, OB_S("/v1/responses")))
+    if (ob_slice_starts(path, OB_S("/v1/responses")))
         return OB_DIALECT_RESPONSES;
     if (ob_slice_starts(path, OB_S("/v1beta/")) ||
         split_gemini(path, &version, &model, &method))

@@ -50,6 +50,7 @@ typedef enum ob_operation {
     OB_OPERATION_OPENAI,       /* what else OpenAI's API has: ob_route.path */
     OB_OPERATION_MESSAGES,     /* Anthropic messages */
     OB_OPERATION_COUNT_TOKENS, /* Anthropic messages/count_tokens */
+    OB_OPERATION_INPUT_TOKENS, /* OpenAI responses/input_tokens */
     OB_OPERATION_GEMINI,       /* Gemini models/{model}:{method} */
 } ob_operation;
 
@@ -85,6 +86,7 @@ typedef struct ob_route {
     size_t value_len;
     bool value_plain; /* it is a field of a form, without quotes */
     bool streams;     /* the caller asked for a stream, in JSON or the path */
+    bool base64;      /* EMBEDDINGS: vectors are to come so */
     /* UNIFIED: the request in the dialect of the target in use, where that is
      * another one (ob_route_translated); empty: as the caller wrote it. Set by
      * who translates. */
@@ -114,7 +116,8 @@ ob_dialect ob_route_dialect(const ob_config *config, ob_slice path,
  * /api/compat/v1/chat/completions, /v1/chat/completions, /v1/responses,
  * /v1/embeddings, /v1/images/{generations,edits,variations},
  * /v1/audio/{speech,transcriptions,translations}, /v1/moderations, /v1/rerank,
- * /v1/completions, /v1/messages, /v1/messages/count_tokens, /v1/models,
+ * /v1/completions, /v1/messages, /v1/messages/count_tokens,
+ * /v1/responses/input_tokens, /v1/models,
  * /v1/models/{model}:{method}, /v1beta/models, /v1beta/models/{model}:…
  * ("models/" may be missing before the model, the model may hold slashes,
  * raw or as %2F), and a GET of /v1/models/{model} and /v1beta/models/{model}.
@@ -129,6 +132,13 @@ OB_MUST_USE ob_status ob_route_find(const ob_config *config,
  * provider; NONE: none, the provider takes it as it is. */
 ob_dialect ob_route_translated(const ob_route *route,
                                const ob_provider *provider);
+/* Does it ask how many tokens a request has? */
+bool ob_route_counts(const ob_route *route);
+/* Does it ask for vectors, in OpenAI's form or Gemini's? */
+bool ob_route_embeds(const ob_route *route);
+/* Is it a count of a provider's that has no call for it? Then the answer is an
+ * estimate of our own, and nobody is asked. */
+bool ob_route_estimated(const ob_route *route, const ob_provider *provider);
 /* The provider of a bare model name that is asked for in that dialect. */
 ob_slice ob_route_default_provider(ob_dialect dialect);
 

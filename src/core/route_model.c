@@ -592,12 +592,28 @@ static ob_status take_model(const ob_finder *f, const body *b, finding *found)
     return take_member(f, member, found);
 }
 
+/* Vectors in base64? All of the body is read for it: SDKs write it last. */
+static void want_encoding(body *b)
+{
+    b->members[MODELS + 1].stop = false;
+    want(b, OB_S("encoding_format"));
+}
+
+static bool asks_base64(const body *b)
+{
+    return b->read &&
+           ob_slice_eq(b->members[MODELS + 2].raw, OB_S("\"base64\""));
+}
+
 ob_status ob_route_body_model(const ob_finder *f, bool required)
 {
+    bool embeds = f->route->operation == OB_OPERATION_EMBEDDINGS;
     body b = {.kind = BODY_NONE};
     finding found = {0};
     want_usual(&b);
     want_model(f->call, &b, OB_S("model"));
+    if (embeds)
+        want_encoding(&b);
     open_body(f->call, &b);
     ob_status status = check_body(f, &b);
     if (status == OB_OK)
@@ -606,6 +622,7 @@ ob_status ob_route_body_model(const ob_finder *f, bool required)
         status = take_model(f, &b, &found);
     if (status != OB_OK)
         return status;
+    f->route->base64 = embeds && asks_base64(&b);
     if (b.read && b.members[MODELS].count)
         return ob_route_refuse(f->error, 400,
                                "the body has a member \"models\"; name one "

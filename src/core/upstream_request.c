@@ -55,11 +55,31 @@ static ob_status openai_path(writer *w, ob_slice behind)
     return ob_slice_join(pieces, 2, w->arena, &w->path);
 }
 
-/* The path of a conversation in the target's own dialect. */
+static ob_status counting_path(writer *w, ob_dialect spoken)
+{
+    switch (spoken) {
+    case OB_DIALECT_ANTHROPIC:
+        w->path = OB_S("/v1/messages/count_tokens");
+        return OB_OK;
+    case OB_DIALECT_GEMINI:
+        return gemini_path(w, OB_S("/v1beta"), OB_S("countTokens"));
+    case OB_DIALECT_RESPONSES:
+        return openai_path(w, OB_S("/responses/input_tokens"));
+    default:
+        return refuse_operation(w);
+    }
+}
+
+/* The path of what was translated, in the target's own dialect. */
 static ob_status translated_path(writer *w)
 {
+    ob_dialect spoken = ob_route_translated(w->route, w->target->provider);
+    if (ob_route_counts(w->route))
+        return counting_path(w, spoken);
+    if (ob_route_embeds(w->route))
+        return openai_path(w, OB_S("/embeddings"));
     bool streams = w->route->translated_streams;
-    switch (ob_route_translated(w->route, w->target->provider)) {
+    switch (spoken) {
     case OB_DIALECT_ANTHROPIC:
         w->path = OB_S("/v1/messages");
         return OB_OK;
@@ -103,8 +123,10 @@ static ob_status find_path(writer *w)
         w->path = OB_S("/v1/messages");
         return OB_OK;
     case OB_OPERATION_COUNT_TOKENS:
-        w->path = OB_S("/v1/messages/count_tokens");
-        return OB_OK;
+    case OB_OPERATION_INPUT_TOKENS:
+        return counting_path(w, route->operation == OB_OPERATION_COUNT_TOKENS
+                                    ? OB_DIALECT_ANTHROPIC
+                                    : OB_DIALECT_RESPONSES);
     case OB_OPERATION_GEMINI:
         return gemini_path(w, route->path, route->gemini_method);
     case OB_OPERATION_NONE:

@@ -137,6 +137,7 @@ static ob_slice operation_of(const ob_route *route, char room[128])
         [OB_OPERATION_OPENAI] = "openai",
         [OB_OPERATION_MESSAGES] = "anthropic messages",
         [OB_OPERATION_COUNT_TOKENS] = "anthropic count_tokens",
+        [OB_OPERATION_INPUT_TOKENS] = "openai input_tokens",
         [OB_OPERATION_GEMINI] = "gemini ",
     };
     ob_slice name = ob_slice_str(names[route->operation]);

@@ -668,6 +668,11 @@ void ob_drive_run(ob_exchange *exchange)
         return;
     }
     d->running = true;
-    if (!refuse_spent(d))
+    if (refuse_spent(d))
+        return;
+    ob_relay_action action;
+    if (ob_relay_read(&d->relay, now_ms(d), &action))
         step_wake(d);
+    else
+        perform(d, &action);
 }

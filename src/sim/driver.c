@@ -207,7 +207,8 @@ static void begin(void *self, uint32_t number, const ob_sim_request *request,
         ob_relay_init(&x->relay, d->config, &d->authkeys->keys[request->caller],
                       &call, ob_slice_str(x->id), &x->arena, now_ms, &error);
     OB_ASSERT(status == OB_OK);
-    ob_relay_wake(&x->relay, d->pool, now_ms, &x->room, &x->action);
+    if (ob_relay_read(&x->relay, now_ms, &x->action))
+        ob_relay_wake(&x->relay, d->pool, now_ms, &x->room, &x->action);
     take_action(d, number, now_ms, step);
 }
 

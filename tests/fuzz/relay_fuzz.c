@@ -199,7 +199,8 @@ static void begin(request *r)
                             &r->arena, now_ms, &error) == OB_OK);
     ob_record_clear(&r->record);
     r->relay.record = which & 1 ? &r->record : NULL;
-    ob_relay_wake(&r->relay, pool, now_ms, &r->room, &r->action);
+    if (ob_relay_read(&r->relay, now_ms, &r->action))
+        ob_relay_wake(&r->relay, pool, now_ms, &r->room, &r->action);
     check_action(r);
 }
 

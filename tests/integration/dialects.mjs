@@ -342,6 +342,8 @@ function openai(method, path, body) {
             return openaiChat(body);
         case 'POST /v1/responses':
             return openaiResponses(body);
+        case 'POST /v1/responses/input_tokens':
+            return json({ object: 'response.input_tokens', input_tokens: 13 });
         case 'POST /v1/embeddings':
             return openaiEmbeddings(body);
         case 'POST /v1/images/generations':

@@ -234,7 +234,8 @@ static void relay_scenario(void **state)
                                      OB_S("req-0001"), &arena, now, &error);
     assert_true(status == OB_OK || status == OB_NO_MEMORY);
     if (status == OB_OK) {
-        ob_relay_wake(&relay, pool, now, &room, &action);
+        if (ob_relay_read(&relay, now, &action))
+            ob_relay_wake(&relay, pool, now, &room, &action);
         drive();
         /* A success is the provider's, whatever failed here. */
         if (action.what == OB_DO_DELIVER && action.status == 200)

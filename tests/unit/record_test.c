@@ -25,6 +25,7 @@ static void begin_noted(const char *model)
                      OB_OK);
     ob_record_clear(&record);
     relay.record = &record;
+    assert_true(ob_relay_read(&relay, now, &action));
     ob_relay_wake(&relay, pool, now, &room, &action);
 }
 

@@ -62,7 +62,8 @@ static inline void begin(const char *line, const char *body)
     assert_int_equal(ob_relay_init(&relay, config, &anybody, &call,
                                    OB_S("req-0001"), &arena, now, &refusal),
                      OB_OK);
-    ob_relay_wake(&relay, pool, now, &room, &action);
+    if (ob_relay_read(&relay, now, &action))
+        ob_relay_wake(&relay, pool, now, &room, &action);
 }
 
 static inline void begin_chat(const char *model)

@@ -213,6 +213,7 @@ static void relay_permits_what_the_auth_key_may_use(void **state)
                                    &arena, now, &refusal),
                      OB_OK);
     assert_int_equal(relay.route.target_count, 1);
+    assert_true(ob_relay_read(&relay, now, &action));
     ob_relay_wake(&relay, pool, now, &room, &action);
     assert_sent(7);
     ob_relay_deinit(&relay);
@@ -1022,6 +1023,7 @@ static void relay_lets_many_requests_share_a_key(void **state)
     assert_int_equal(ob_relay_init(&other, config, &anybody, &call,
                                    OB_S("req-0002"), &arena, now, &refusal),
                      OB_OK);
+    assert_true(ob_relay_read(&other, now, &its));
     ob_relay_wake(&other, pool, now, &its_room, &its);
     assert_int_equal(its.what, OB_DO_SEND);
     answer(429, JSON, "{}");

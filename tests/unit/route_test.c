@@ -319,8 +319,10 @@ static void unified_model_that_nobody_serves_is_refused(void **state)
     refused(chat, "[]", 400, "not valid JSON");
     refused(chat, "{\"model\":\"azure-openai/gpt\"}", 400,
             "serves chat completions");
-    refused("POST /v1/messages/count_tokens", "{\"model\":\"openai/gpt\"}", 400,
+    refused("POST /v1/messages/count_tokens", "{\"model\":\"deepgram/x\"}", 400,
             "Anthropic count_tokens");
+    refused("POST /v1/responses/input_tokens", "{\"model\":\"azure-openai/x\"}",
+            400, "OpenAI input_tokens");
     refused("POST /v1/embeddings", "{\"model\":\"anthropic/c\"}", 400,
             "embeddings");
     refused("GET /v1/chat/completions", "", 404, "POST");
@@ -334,10 +336,10 @@ static void named_model_keeps_the_targets_that_can_serve_it(void **state)
     found("POST /v1/chat/completions", "{\"model\":\"smart\"}",
           "google-ai-studio", "gemini-2.5-pro");
     assert_int_equal(route.target_count, 3);
-    found("POST /v1/messages/count_tokens", "{\"model\":\"smart\"}",
-          "anthropic", "claude-sonnet-4-5");
-    assert_int_equal(route.target_count, 1);
-    found("POST /v1beta/models/smart:countTokens", "{}", "google-ai-studio",
+    found("POST /v1beta/models/smart:embedContent", "{}", "google-ai-studio",
+          "gemini-2.5-pro");
+    assert_int_equal(route.target_count, 2);
+    found("POST /v1beta/models/smart:predict", "{}", "google-ai-studio",
           "gemini-2.5-pro");
     assert_int_equal(route.target_count, 1);
 }
@@ -365,6 +367,14 @@ static void conversations_are_translated_where_they_must_be(void **state)
         {"POST /v1/messages", "openai/a", OB_DIALECT_OPENAI},
         {"POST /v1/messages", "google-ai-studio/a", OB_DIALECT_GEMINI},
         {"POST /v1/embeddings", "google-ai-studio/a", OB_DIALECT_NONE},
+        {"POST /v1/messages/count_tokens", "anthropic/a", OB_DIALECT_NONE},
+        {"POST /v1/messages/count_tokens", "openai/a", OB_DIALECT_RESPONSES},
+        {"POST /v1/messages/count_tokens", "google-ai-studio/a",
+         OB_DIALECT_GEMINI},
+        {"POST /v1/messages/count_tokens", "mistral/a", OB_DIALECT_NONE},
+        {"POST /v1/responses/input_tokens", "openai/a", OB_DIALECT_NONE},
+        {"POST /v1/responses/input_tokens", "anthropic/a",
+         OB_DIALECT_ANTHROPIC},
     };
     for (size_t i = 0; i < OB_LEN(rows); i++) {
         char body[100];
@@ -379,6 +389,74 @@ static void conversations_are_translated_where_they_must_be(void **state)
     assert_int_equal(
         translated("POST /api/openai/v1/responses", "{\"model\":\"a\"}"),
         OB_DIALECT_NONE);
+}
+
+static void counts_are_estimated_where_no_call_is(void **state)
+{
+    static const struct {
+        const char *provider;
+        bool estimated;
+    } rows[] = {{"openai", false},    {"anthropic", false},
+                {"groq", true},       {"google-ai-studio", false},
+                {"openrouter", true}, {"cohere", true}};
+    for (size_t i = 0; i < OB_LEN(rows); i++) {
+        char line[100];
+        (void)snprintf(line, sizeof(line),
+                       "POST /v1beta/models/%s/a:countTokens",
+                       rows[i].provider);
+        found(line, "{}", rows[i].provider, "a");
+        assert_int_equal(ob_route_estimated(&route, route.targets[0].provider),
+                         rows[i].estimated);
+    }
+    found("POST /v1/messages", "{\"model\":\"groq/a\"}", "groq", "a");
+    assert_false(ob_route_estimated(&route, route.targets[0].provider));
+}
+
+static void vectors_are_asked_for_as_numbers(void **state)
+{
+    static const struct {
+        const char *line;
+        const char *body;
+        ob_dialect dialect;
+    } rows[] = {
+        {"POST /v1/embeddings",
+         "{\"model\":\"groq/a\",\"encoding_format\":\"base64\"}",
+         OB_DIALECT_OPENAI},
+        {"POST /v1/embeddings",
+         "{\"model\":\"google-ai-studio/a\",\"encoding_format\":\"base64\"}",
+         OB_DIALECT_OPENAI},
+        {"POST /v1/embeddings",
+         "{\"model\":\"openai/a\",\"encoding_format\":\"base64\"}",
+         OB_DIALECT_NONE},
+        {"POST /v1/embeddings",
+         "{\"model\":\"groq/a\",\"encoding_format\":\"float\"}",
+         OB_DIALECT_NONE},
+        {"POST /v1beta/models/openai/a:embedContent", "{}", OB_DIALECT_OPENAI},
+        {"POST /v1beta/models/groq/a:batchEmbedContents", "{}",
+         OB_DIALECT_OPENAI},
+        {"POST /v1beta/models/a:embedContent", "{}", OB_DIALECT_NONE},
+    };
+    for (size_t i = 0; i < OB_LEN(rows); i++)
+        assert_int_equal(translated(rows[i].line, rows[i].body),
+                         rows[i].dialect);
+    refused("POST /v1beta/models/anthropic/a:embedContent", "{}", 400,
+            "Gemini");
+}
+
+/* SDKs name it last, and nothing behind the model of a large body is read
+ * where the caller may use all models. */
+static void base64_is_seen_behind_a_large_input(void **state)
+{
+    static char body[40000];
+    const char *begin = "{\"model\":\"groq/a\",\"input\":\"";
+    const char *end = "\",\"encoding_format\":\"base64\"}";
+    memset(body, 'x', sizeof(body) - 1);
+    memcpy(body, begin, strlen(begin));
+    memcpy(body + sizeof(body) - 1 - strlen(end), end, strlen(end));
+    make_call("POST /v1/embeddings", ob_slice_str(body));
+    call.trusted = true;
+    assert_int_equal(find(), OB_OK);
+    assert_true(route.base64);
 }
 
 static void openais_other_routes_name_their_model(void **state)
@@ -412,7 +490,7 @@ static void gemini_path_takes_models_in_every_form(void **state)
           "google-ai-studio", "g");
     assert_true(route.streams);
     refused("POST /v1beta/models/g:deleteEverything", "{}", 404, "no route");
-    refused("POST /v1beta/models/openai/gpt:embedContent", "{}", 400, "Gemini");
+    refused("POST /v1beta/models/openai/gpt:predict", "{}", 400, "Gemini");
     refused("POST /v1beta/models/g:generateContent", "{\"model\":\"h\"}", 400,
             "two models");
     refused("POST /v1beta/:generateContent", "{}", 400, "empty");
@@ -543,6 +621,9 @@ int main(void)
         cmocka_unit_test(unified_model_that_nobody_serves_is_refused),
         cmocka_unit_test(named_model_keeps_the_targets_that_can_serve_it),
         cmocka_unit_test(conversations_are_translated_where_they_must_be),
+        cmocka_unit_test(counts_are_estimated_where_no_call_is),
+        cmocka_unit_test(vectors_are_asked_for_as_numbers),
+        cmocka_unit_test(base64_is_seen_behind_a_large_input),
         cmocka_unit_test(openais_other_routes_name_their_model),
         cmocka_unit_test(gemini_path_takes_models_in_every_form),
         cmocka_unit_test(model_list_is_in_the_dialect_of_the_client),

@@ -218,6 +218,7 @@ static void begin_socket(void)
     assert_int_equal(ob_relay_init(&relay, config, &anybody, &call,
                                    OB_S("req-0001"), &arena, now, &refusal),
                      OB_OK);
+    assert_true(ob_relay_read(&relay, now, &action));
     ob_relay_wake(&relay, pool, now, &room, &action);
 }
 

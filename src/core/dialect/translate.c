@@ -2,17 +2,22 @@
 
 #include <stdlib.h>
 
+#include "count.h"
 #include "dialect.h"
+#include "embed.h"
 #include "error.h"
 #include "events.h"
 
 struct ob_translation {
     ob_dialect caller;
+    ob_dialect provider; /* the request was written for */
+    ob_purpose purpose;
     ob_arena *arena; /* of the request */
     ob_answering answering;
     /* The request. */
     yyjson_doc *doc;
     ob_form form;
+    ob_embed embed;
     size_t dropped_by_reader;
     ob_slice unread; /* why the request cannot be; empty: it was read */
     ob_buffer request;
@@ -88,6 +93,11 @@ void ob_translation_free(ob_translation *t)
     free(t);
 }
 
+void ob_translation_set_purpose(ob_translation *t, ob_purpose purpose)
+{
+    t->purpose = purpose;
+}
+
 /* ---- the request ---- */
 
 /* Numbers that no double holds stay as they were written. */
@@ -109,6 +119,15 @@ static ob_status refused(const ob_form *form, ob_status status, ob_slice *why)
     return status;
 }
 
+static ob_status read_as(ob_translation *t, yyjson_val *root)
+{
+    if (t->purpose == OB_PURPOSE_EMBED)
+        return ob_embed_read(&t->embed, root, t->answering.model, &t->form);
+    if (t->purpose == OB_PURPOSE_COUNT)
+        root = ob_count_body(t->caller, root);
+    return t->to->read_request(root, &t->form);
+}
+
 static ob_status read_request(ob_translation *t, ob_slice body, bool streams,
                               ob_slice *why)
 {
@@ -124,8 +143,9 @@ static ob_status read_request(ob_translation *t, ob_slice body, bool streams,
     if (!yyjson_is_obj(root))
         return OB_INVALID;
     ob_form_init(&t->form, t->caller, t->arena);
-    ob_status status = t->to->read_request(root, &t->form);
+    ob_status status = read_as(t, root);
     t->form.stream |= streams;
+    t->form.stream &= t->purpose == OB_PURPOSE_ANSWER;
     t->dropped_by_reader = t->form.dropped_count;
     t->answering.stream_usage = t->form.stream_usage;
     t->answering.request = root;
@@ -141,6 +161,16 @@ ob_status ob_translation_read(ob_translation *t, ob_slice body, bool streams,
     return status;
 }
 
+static ob_status write_as(ob_translation *t)
+{
+    if (t->purpose == OB_PURPOSE_EMBED)
+        return ob_embed_write(&t->embed, t->form.model, &t->request);
+    ob_status status = t->from->write_request(&t->form, &t->request);
+    if (t->purpose == OB_PURPOSE_COUNT && status == OB_OK)
+        status = ob_count_wrap(t->provider, t->form.model, &t->request);
+    return status;
+}
+
 ob_status ob_translation_write(ob_translation *t, ob_dialect provider,
                                ob_slice slug, ob_slice model, ob_slice *body,
                                ob_slice *why)
@@ -149,17 +179,23 @@ ob_status ob_translation_write(ob_translation *t, ob_dialect provider,
         *why = t->unread;
         return OB_INVALID;
     }
+    t->provider = provider;
     t->from = codec_of(provider);
     t->form.provider = slug;
     t->form.model = model;
     t->form.dropped_count = t->dropped_by_reader;
     t->form.refusal = (ob_slice){0};
     ob_buffer_clear(&t->request);
-    ob_status status = t->from->write_request(&t->form, &t->request);
+    ob_status status = write_as(t);
     if (t->request.failed)
         return OB_NO_MEMORY;
     *body = ob_buffer_slice(&t->request);
     return refused(&t->form, status, why);
+}
+
+int64_t ob_translation_estimate(const ob_translation *t)
+{
+    return ob_count_estimate(&t->form);
 }
 
 ob_slice ob_translation_dropped(const ob_translation *t)
@@ -204,27 +240,56 @@ bool ob_translation_says_array(const ob_translation *t)
 
 /* ---- a whole answer ---- */
 
-ob_status ob_translation_answer(ob_translation *t, ob_slice text, ob_slice *out)
+static ob_status answer_conversation(ob_translation *t, yyjson_val *root)
 {
-    yyjson_read_err error;
     ob_answer answer;
     ob_arena arena;
-    yyjson_doc *doc = parse(text, &error);
-    if (!doc)
-        return error.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION ? OB_NO_MEMORY
-                                                                 : OB_INVALID;
     ob_arena_init(&arena, 0);
     ob_answer_init(&answer, &arena);
     ob_answering answering = t->answering;
     answering.arena = &arena;
-    ob_buffer_clear(&t->out);
-    ob_status status = t->from->read_answer(yyjson_doc_get_root(doc), &answer);
+    ob_status status = t->from->read_answer(root, &answer);
     ob_answer_name_calls(&answer, answering.id);
     if (status == OB_OK)
         t->to->write_answer(&answer, &answering, &t->out);
-    if (answer.failed || t->out.failed)
+    if (answer.failed)
         status = OB_NO_MEMORY;
     ob_arena_deinit(&arena);
+    return status;
+}
+
+static ob_status answer_count(ob_translation *t, yyjson_val *root)
+{
+    int64_t tokens = ob_count_read(t->provider, root);
+    if (tokens >= 0)
+        ob_count_write(t->caller, tokens, &t->out);
+    return tokens >= 0 ? OB_OK : OB_INVALID;
+}
+
+static ob_status answer_as(ob_translation *t, yyjson_val *root)
+{
+    switch (t->purpose) {
+    case OB_PURPOSE_COUNT:
+        return answer_count(t, root);
+    case OB_PURPOSE_EMBED:
+        return ob_embed_answer(&t->embed, root, &t->out);
+    case OB_PURPOSE_ANSWER:
+        break;
+    }
+    return answer_conversation(t, root);
+}
+
+ob_status ob_translation_answer(ob_translation *t, ob_slice text, ob_slice *out)
+{
+    yyjson_read_err error;
+    yyjson_doc *doc = parse(text, &error);
+    if (!doc)
+        return error.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION ? OB_NO_MEMORY
+                                                                 : OB_INVALID;
+    ob_buffer_clear(&t->out);
+    ob_status status = answer_as(t, yyjson_doc_get_root(doc));
+    if (t->out.failed)
+        status = OB_NO_MEMORY;
     yyjson_doc_free(doc);
     *out = ob_buffer_slice(&t->out);
     return status;

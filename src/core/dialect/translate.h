@@ -28,6 +28,16 @@ ob_translation *ob_translation_new(ob_dialect caller, ob_slice request_id,
                                    ob_arena *arena);
 void ob_translation_free(ob_translation *translation);
 
+/* What a request asks for. */
+typedef enum ob_purpose {
+    OB_PURPOSE_ANSWER, /* a conversation goes on */
+    OB_PURPOSE_COUNT,  /* its tokens: count.h */
+    OB_PURPOSE_EMBED,  /* vectors: embed.h */
+} ob_purpose;
+/* Before it is read; an answer where nothing is said. */
+void ob_translation_set_purpose(ob_translation *translation,
+                                ob_purpose purpose);
+
 /*
  * Reads the caller's request. `streams`: its path says so. OB_INVALID: *why
  * says what is wrong, in the arena, and so will each write: a target that takes
@@ -41,6 +51,8 @@ OB_MUST_USE ob_status ob_translation_write(ob_translation *translation,
                                            ob_dialect provider, ob_slice slug,
                                            ob_slice model, ob_slice *body,
                                            ob_slice *why);
+/* COUNT: about how many tokens it has, once it has been read. */
+int64_t ob_translation_estimate(const ob_translation *translation);
 /* What was left out for it: "seed, logprobs", in the arena; empty: nothing. */
 ob_slice ob_translation_dropped(const ob_translation *translation);
 bool ob_translation_streams(const ob_translation *translation);
