@@ -184,6 +184,9 @@ static void begin(request *r)
          OB_S_INIT("{\"model\":\"openai/a\"}")},
         {OB_S_INIT("POST"), OB_S_INIT("/api/openai/v1/files"), {NULL, 0}},
         {OB_S_INIT("GET"), OB_S_INIT("/api/groq/v1/files"), {NULL, 0}},
+        {OB_S_INIT("POST"), OB_S_INIT("/v1/messages/count_tokens"),
+         OB_S_INIT("{\"model\":\"smart\",\"messages\":[{\"role\":\"user\","
+                   "\"content\":\"a\"}]}")},
     };
     static const ob_authkey anybody;
     size_t which = next_byte() % OB_LEN(calls);

@@ -126,3 +126,20 @@ scenario('a count that the provider lacks is estimated', async (room) => {
     assert.equal(headers.get('x-one-balance-estimate'), '1');
     assert.equal(mock.requests.length, 1);
 });
+
+scenario('a caller over its limit is told before it is read', async (room) => {
+    const { gateway } = await room.world({ keys: KEYS });
+    const made = await gateway.admin('POST', '/auth-keys', {
+        name: 'slow',
+        limits: { requests_minute: 1 },
+    });
+    const { auth_key: key } = made.body;
+    const ask = () =>
+        gateway.post(
+            '/v1/chat/completions',
+            { model: 'anthropic/claude-test-1', messages: 7 },
+            { key },
+        );
+    assert.equal((await ask()).status, 400);
+    assert.equal((await ask()).status, 429);
+});
