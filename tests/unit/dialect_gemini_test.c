@@ -1097,6 +1097,46 @@ static void gemini_writes_a_call_in_pieces(void **state)
               PIECE("\"text\":\"\"", ",\"finishReason\":\"STOP\"", OWN));
 }
 
+/* Its clients lose a signature that stands alone. */
+static void gemini_writes_signatures_beside_the_words(void **state)
+{
+    ob_event words = {.kind = OB_EVENT_DELTA, .part = OB_PART_THINKING};
+    begin_writing();
+    tell((ob_event){.kind = OB_EVENT_OPEN, .part = OB_PART_THINKING});
+    words.text = OB_S("Hm");
+    tell(words);
+    assert_int_equal(ob_buffer_slice(&out).len, 0);
+    words.text = OB_S("m");
+    tell(words);
+    tell((ob_event){.kind = OB_EVENT_USAGE, .usage = {.input = -1}});
+    tell((ob_event){.kind = OB_EVENT_SIGN,
+                    .part = OB_PART_THINKING,
+                    .signature = OB_S("abcd"),
+                    .signed_by = OB_DIALECT_ANTHROPIC});
+    tell((ob_event){.kind = OB_EVENT_CLOSE, .part = OB_PART_THINKING});
+    words.text = OB_S("unsigned");
+    tell(words);
+    tell((ob_event){.kind = OB_EVENT_CLOSE, .part = OB_PART_THINKING});
+    words.choice = 1;
+    words.text = OB_S("other");
+    tell(words);
+    tell((ob_event){.kind = OB_EVENT_SIGN,
+                    .part = OB_PART_THINKING,
+                    .signature = OB_S("efgh"),
+                    .signed_by = OB_DIALECT_ANTHROPIC});
+    wrote(PIECE("\"text\":\"Hm\",\"thought\":true", "",
+                OWN) PIECE("\"text\":\"m\",\"thought\":true,"
+                           "\"thoughtSignature\":\"OBsigas0abcd\"",
+                           "", OWN)
+              PIECE("\"text\":\"unsigned\",\"thought\":true", "",
+                    OWN) "data: {\"candidates\":[{\"content\":{\"role\":"
+                         "\"model\",\"parts\":[{\"text\":\"other\","
+                         "\"thought\":true}]},\"index\":1}]," OWN
+                         "}\n\n" PIECE("\"text\":\"\",\"thought\":true,"
+                                       "\"thoughtSignature\":\"OBsigas0efgh\"",
+                                       "", OWN));
+}
+
 static void gemini_writes_errors_last(void **state)
 {
     begin_writing();
@@ -1218,6 +1258,7 @@ int main(void)
         TEST(gemini_reads_a_stream_that_fails),
         TEST(gemini_writes_a_stream),
         TEST(gemini_writes_a_call_in_pieces),
+        TEST(gemini_writes_signatures_beside_the_words),
         TEST(gemini_writes_errors_last),
         TEST(gemini_writes_an_array_in_place_of_events),
         TEST(gemini_bounds_a_call),

@@ -70,7 +70,8 @@ typedef struct ob_event_writer {
     size_t item_at;
     size_t part_at;
     size_t list_at;
-    uint32_t contents;  /* Responses: parts of the message that is open */
+    uint32_t contents;  /* Responses: parts of the message that is open;
+                           Gemini: the choice whose thinking is held, and one */
     uint32_t citations; /* Responses: of the text that is open */
     bool in_message;    /* Responses */
     bool custom;        /* OpenAI's: the call that is open is of such a tool */

@@ -167,6 +167,35 @@ static void write_citation(ob_event_writer *w, const ob_event *event)
     end_chunk(w, &json);
 }
 
+/* Clients lose a signature that stands alone. So the last words of thinking
+ * wait until it is known whether one follows, which then stands beside them. */
+static void hold_thinking(ob_event_writer *w, const ob_event *event)
+{
+    if (w->items || event->text.len > OB_CALL_BYTES_MAX) {
+        write_words(w, event, OB_S(""));
+        return;
+    }
+    ob_buffer_clear(&w->held);
+    ob_buffer_append(&w->held, event->text);
+    w->contents = event->choice + 1;
+}
+
+/* `next` is what follows the thinking; whether that is said with it. */
+static bool tell_thinking(ob_event_writer *w, const ob_event *next)
+{
+    ob_event words = {.part = OB_PART_THINKING,
+                      .choice = w->contents - 1,
+                      .text = ob_buffer_slice(&w->held)};
+    bool signs = next->kind == OB_EVENT_SIGN &&
+                 next->part == OB_PART_THINKING && next->choice == words.choice;
+    if (!w->contents || next->kind == OB_EVENT_USAGE)
+        return false;
+    words.signed_by = next->signed_by;
+    write_words(w, &words, signs ? next->signature : OB_S(""));
+    w->contents = 0;
+    return signs;
+}
+
 static void fail(ob_event_writer *w, const char *text)
 {
     write_error(w, 502, ob_slice_str(text));
@@ -315,7 +344,9 @@ static void write_of_words(ob_event_writer *w, const ob_event *event)
     }
     if (event->part == OB_PART_TEXT && event->choice < OB_STREAM_CHOICES_MAX)
         count_text(w, event);
-    if (event->kind == OB_EVENT_DELTA)
+    if (event->kind == OB_EVENT_DELTA && event->part == OB_PART_THINKING)
+        hold_thinking(w, event);
+    else if (event->kind == OB_EVENT_DELTA)
         write_words(w, event, OB_S(""));
     else if (event->kind == OB_EVENT_OPEN || event->kind == OB_EVENT_SIGN)
         write_words(w, event, event->signature);
@@ -323,7 +354,7 @@ static void write_of_words(ob_event_writer *w, const ob_event *event)
 
 void ob_gemini_write_event(ob_event_writer *w, const ob_event *event)
 {
-    if (w->failed)
+    if (w->failed || tell_thinking(w, event))
         return;
     switch (event->kind) {
     case OB_EVENT_START:
