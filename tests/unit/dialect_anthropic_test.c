@@ -356,7 +356,7 @@ static void requests_are_kept(void **state)
                   "\"tool_choice\":{\"type\":\"any\","
                   "\"disable_parallel_tool_use\":true},\"output_config\":{"
                   "\"format\":{\"type\":\"json_schema\",\"schema\":{\"type\":"
-                  "\"object\"}}}}");
+                  "\"object\",\"additionalProperties\":false}}}}");
     keeps(
         "{\"model\":\"claude-opus-4-8\",\"max_tokens\":100,"
         "\"system\":[{\"type\":\"text\",\"text\":\"A\",\"cache_control\":{"
@@ -708,6 +708,28 @@ static void output_by_schema_or_none(void **state)
     will_not_write("text.format: the model cannot answer by a schema");
 }
 
+#define BY(schema)                                                             \
+    HEAD HI ",\"output_config\":{\"format\":{\"type\":\"json_schema\","        \
+            "\"schema\":" schema "}}}"
+#define CLOSED ",\"additionalProperties\":false}"
+
+static void objects_of_a_schema_are_closed(void **state)
+{
+    reads(BY("{\"type\":\"object\",\"properties\":{\"type\":{\"type\":"
+             "[\"object\",\"null\"]},\"b\":{\"type\":\"array\",\"items\":{"
+             "\"properties\":{}}},\"c\":{\"anyOf\":[{\"type\":\"object\","
+             "\"additionalProperties\":{\"type\":\"object\"}},"
+             "{\"type\":\"string\",\"enum\":[\"object\"]}]}},"
+             "\"$defs\":{\"d\":{\"type\":\"object\"}}}"));
+    writes(BY("{\"type\":\"object\",\"properties\":{\"type\":{\"type\":"
+              "[\"object\",\"null\"]" CLOSED
+              ",\"b\":{\"type\":\"array\",\"items\":{"
+              "\"properties\":{}" CLOSED "},\"c\":{\"anyOf\":[{\"type\":"
+              "\"object\",\"additionalProperties\":{\"type\":\"object\"}},"
+              "{\"type\":\"string\",\"enum\":[\"object\"]}]}},"
+              "\"$defs\":{\"d\":{\"type\":\"object\"" CLOSED "}" CLOSED));
+}
+
 static void an_error_says_something(void **state)
 {
     again(OB_DIALECT_OPENAI);
@@ -784,6 +806,7 @@ int main(void)
         T(thinking_gives_way),
         T(calls_without_thinking_leave_it_off),
         T(output_by_schema_or_none),
+        T(objects_of_a_schema_are_closed),
         T(an_error_says_something),
         T(long_names_of_users_are_dropped),
         T(memory_may_run_out_anywhere),

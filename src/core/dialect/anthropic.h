@@ -131,6 +131,8 @@ ob_slice ob_anthropic_unsign(ob_slice text, ob_dialect *signed_by);
 /* False: it has nothing that others can show. */
 bool ob_anthropic_read_citation(yyjson_val *value, ob_citation *citation);
 void ob_anthropic_write_citation(ob_json *json, const ob_citation *citation);
+/* The schema of an answer, as Anthropic wants it. */
+void ob_anthropic_write_schema(ob_json *json, yyjson_val *schema);
 /* Arguments of a call as the object that Anthropic wants. */
 void ob_anthropic_write_input(ob_json *json, ob_slice arguments);
 

@@ -179,7 +179,7 @@ static void write_output(ob_json *json, const ob_form *form,
         ob_json_open(json, '{');
         ob_json_member(json, "type", OB_S("json_schema"));
         ob_json_name(json, "schema");
-        ob_json_value(json, form->schema);
+        ob_anthropic_write_schema(json, form->schema);
         ob_json_close(json, '}');
     }
     ob_json_close(json, '}');
