@@ -196,7 +196,7 @@ function begin(answer, composed, headers = {}) {
     });
 }
 
-async function deliver(request, answer, composed, headers) {
+export async function deliver(request, answer, composed, headers) {
     if (!composed.pieces)
         return answer.whole(composed, headers, request.method);
     begin(answer, composed, headers);
