@@ -207,6 +207,22 @@ static void blocks_are_read_as_parts(void **state)
     drops("content.server_tool_use");
 }
 
+static void tools_that_were_found_are_told(void **state)
+{
+    reads(HEAD "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":"
+               "\"tool_result\",\"tool_use_id\":\"t1\",\"content\":["
+               "{\"type\":\"tool_reference\",\"tool_name\":\"f\"},"
+               "{\"type\":\"tool_reference\",\"tool_name\":\"g\"}]}]}]}");
+    ob_part *part = form.turns->parts->content;
+    assert_slice(part->text, "Found: f\n");
+    assert_slice(part->next->text, "Found: g\n");
+    drops("");
+    refuses(HEAD "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":"
+                 "\"tool_result\",\"tool_use_id\":\"t1\",\"content\":["
+                 "{\"type\":\"tool_reference\"}]}]}]}",
+            "messages[0].content[0].content[0].tool_name must be a string");
+}
+
 static void foreign_signatures_come_back(void **state)
 {
     reads(HEAD "\"messages\":[{\"role\":\"assistant\",\"content\":[{\"type\":"
@@ -788,6 +804,7 @@ int main(void)
         T(null_is_missing_and_unknown_members_are_dropped),
         T(thinking_is_read_in_all_its_forms),
         T(blocks_are_read_as_parts),
+        T(tools_that_were_found_are_told),
         T(foreign_signatures_come_back),
         T(system_blocks_split_a_turn),
         T(cache_control_at_the_top_marks_the_last_block),

@@ -322,6 +322,25 @@ static ob_status read_result(sink *to, yyjson_val *block)
     return read_result_content(to, part, ob_json_get(block, "content"));
 }
 
+/* What a search for tools has found. It stands among the tools from now on, as
+ * far as others are asked; the model is told so, or the search seems to have
+ * found nothing. */
+static ob_status read_reference(sink *to, yyjson_val *block)
+{
+    text line = {.len = 0};
+    if (need_text(to->place, block, "tool_name") != OB_OK)
+        return OB_INVALID;
+    ob_part *part = new_part(to, OB_PART_TEXT, block);
+    if (!part)
+        return OB_NO_MEMORY;
+    add(&line, OB_S("Found: "));
+    add(&line, ob_json_get_text(block, "tool_name"));
+    add(&line, OB_S("\n"));
+    part->text = ob_arena_dup(to->place->form->arena,
+                              ob_slice_make(line.bytes, line.len));
+    return part->text.ptr ? OB_OK : OB_NO_MEMORY;
+}
+
 static ob_status read_system_block(sink *to, yyjson_val *block)
 {
     sink system = {to->place, OB_ROLE_SYSTEM, NULL, NULL, NULL};
@@ -345,6 +364,7 @@ static const struct {
     {"redacted_thinking", read_redacted, IN_ASSISTANT},
     {"tool_use", read_call, IN_ASSISTANT},
     {"tool_result", read_result, IN_USER},
+    {"tool_reference", read_reference, IN_RESULT},
     {"mid_conv_system", read_system_block, IN_USER | IN_ASSISTANT},
 };
 
