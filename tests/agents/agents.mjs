@@ -23,6 +23,9 @@ const PLAIN = 'What is the answer?';
 const ASKS_FOR_TOOL = 'What is the word in word.txt?';
 const RUN_MS = 60000;
 
+/* The arguments with which node is a server of MCP. */
+export const MCP_ARGS = [join(HERE, 'words-mcp.mjs'), WORD];
+
 /* The three kinds, and who of them signs the thinking before a call. */
 const PROVIDERS = {
     vllm: { model: 'vllm/llama-test', path: '/v1/chat/completions' },
@@ -130,32 +133,35 @@ async function world(room, provider) {
     return { gateway, mock: provider === 'vllm' ? compat : mock };
 }
 
-/* Only what asks for the tool is given it, once. */
-function scripted(tool, told) {
+/* Only what asks for the tool is given calls, one a turn. */
+function scripted(calls, told) {
     return saying((request, { body }) => {
         told.push(request);
+        const call = calls[request.results.length];
         const wanted =
-            request.tools.includes(tool.name) &&
+            call &&
             body.includes(ASKS_FOR_TOOL) &&
-            !request.results.length;
+            request.tools.includes(call.name);
         return wanted
-            ? { thinking: 'A file, then.', calls: [tool] }
+            ? { thinking: 'A tool, then.', calls: [call] }
             : { thinking: 'I know it.', text: ANSWER };
     });
 }
 
 /*
- * agent: { name, missing, prepare, answer, tool, replays }
+ * agent: { name, missing, prepare, answer, tool, mcp, replays }
  *   prepare(room, { url, key, model, prompt }) gives { command, args, env }
  *   answer(stdout) gives { text, usage: [in, out], failed }
  *   tool(room) gives the call that reads word.txt
+ *   mcp: the calls that end with the tool of words-mcp.mjs, which prepare()
+ *       has set up
  *   replays: it gives signatures of thinking back
  */
-async function play(room, agent, provider, prompt) {
+async function play(room, agent, provider, prompt, calls) {
     const { gateway, mock } = await world(room, provider);
     const { model, path } = PROVIDERS[provider];
     const told = [];
-    mock.otherwise(scripted(agent.tool(room), told));
+    mock.otherwise(scripted(calls ?? [agent.tool(room)], told));
     const given = await run(
         room,
         agent.prepare(room, {
@@ -179,9 +185,20 @@ async function play(room, agent, provider, prompt) {
     return told;
 }
 
+async function usesTools(room, agent, provider, calls) {
+    const told = await play(room, agent, provider, ASKS_FOR_TOOL, calls);
+    const { results, signatures } = told.at(-1);
+    const turns = calls?.length ?? 1;
+    assert.equal(told.length, turns + 1);
+    assert.equal(results.length, turns);
+    assert.match(results.at(-1), new RegExp(WORD));
+    if (PROVIDERS[provider].signs && agent.replays.includes(provider))
+        assert.deepEqual(signatures, Array(turns).fill(SIGNATURE));
+}
+
 export function drives(agent) {
     const options = { timeout: RUN_MS + 20000, skip: agent.missing ?? false };
-    for (const [provider, { signs }] of Object.entries(PROVIDERS)) {
+    for (const provider of Object.keys(PROVIDERS)) {
         const name = `agents: ${agent.name} on ${provider}`;
         scenario(
             `${name}: an answer`,
@@ -193,17 +210,16 @@ export function drives(agent) {
         );
         scenario(
             `${name}: a tool`,
-            async (room) => {
-                const told = await play(room, agent, provider, ASKS_FOR_TOOL);
-                assert.equal(told.length, 2);
-                assert.equal(told[1].results.length, 1);
-                assert.match(told[1].results[0], new RegExp(WORD));
-                if (signs && agent.replays.includes(provider))
-                    assert.deepEqual(told[1].signatures, [SIGNATURE]);
-            },
+            (room) => usesTools(room, agent, provider),
             options,
         );
     }
+    if (agent.mcp)
+        scenario(
+            `agents: ${agent.name}: a tool of an MCP server`,
+            (room) => usesTools(room, agent, 'google-ai-studio', agent.mcp),
+            options,
+        );
     scenario(
         `agents: ${agent.name}: an error says why`,
         async (room) => {

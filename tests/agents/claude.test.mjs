@@ -1,11 +1,14 @@
 /* Claude Code, the native binary that npm brings for this machine. */
 import { join } from 'node:path';
-import { drives, packaged } from './agents.mjs';
+import { MCP_ARGS, drives, packaged } from './agents.mjs';
 
 const { path, missing } = packaged(
     `@anthropic-ai/claude-code-linux-${process.arch}`,
     'claude',
 );
+
+const MCP_TOOL = 'mcp__words__get_word';
+const MCP = { command: process.execPath, args: MCP_ARGS };
 
 drives({
     name: 'Claude Code',
@@ -15,9 +18,23 @@ drives({
         name: 'Read',
         args: { file_path: join(room.workspace, 'word.txt') },
     }),
+    /* It tells of such tools only when the model has searched for them. */
+    mcp: [
+        { name: 'ToolSearch', args: { query: `select:${MCP_TOOL}` } },
+        { name: MCP_TOOL, args: {} },
+    ],
     prepare: (room, { url, key, model, prompt }) => ({
         command: path,
-        args: ['-p', prompt, '--output-format', 'json', '--allowedTools', 'Read'],
+        args: [
+            '-p',
+            prompt,
+            '--output-format',
+            'json',
+            '--allowedTools',
+            `Read,${MCP_TOOL}`,
+            '--mcp-config',
+            room.file('mcp.json', { mcpServers: { words: MCP } }),
+        ],
         env: {
             CLAUDE_CONFIG_DIR: join(room.dir, 'claude'),
             ANTHROPIC_BASE_URL: url,

@@ -1,7 +1,7 @@
 /* Codex, the native binary that npm brings for this machine. */
 import { join } from 'node:path';
 import { mkdirSync } from 'node:fs';
-import { drives, packaged } from './agents.mjs';
+import { MCP_ARGS, drives, packaged } from './agents.mjs';
 
 const TRIPLES = {
     x64: 'x86_64-unknown-linux-musl',
@@ -23,6 +23,10 @@ name = "One Balance"
 base_url = "${url}/v1"
 env_key = "ONE_BALANCE_KEY"
 wire_api = "responses"
+
+[mcp_servers.words]
+command = "${process.execPath}"
+args = ${JSON.stringify(MCP_ARGS)}
 
 [analytics]
 enabled = false

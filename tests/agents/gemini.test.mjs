@@ -1,7 +1,7 @@
 /* Gemini CLI. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { drives, packaged } from './agents.mjs';
+import { MCP_ARGS, drives, packaged } from './agents.mjs';
 
 const { path, missing } = packaged(
     '@google/gemini-cli',
@@ -13,6 +13,7 @@ const { path, missing } = packaged(
 const SETTINGS = {
     security: { auth: { selectedType: 'gemini-api-key' } },
     general: { enableAutoUpdate: false, enableAutoUpdateNotification: false },
+    mcpServers: { words: { command: process.execPath, args: MCP_ARGS } },
     privacy: { usageStatisticsEnabled: false },
 };
 
@@ -25,6 +26,7 @@ drives({
         name: 'read_file',
         args: { file_path: join(room.workspace, 'word.txt') },
     }),
+    mcp: [{ name: 'mcp_words_get_word', args: {} }],
     prepare(room, { url, key, model, prompt }) {
         mkdirSync(join(room.dir, 'gemini/.gemini'), { recursive: true });
         room.file('gemini/.gemini/settings.json', SETTINGS);
