@@ -214,12 +214,11 @@ export function drives(agent) {
             options,
         );
     }
-    if (agent.mcp)
-        scenario(
-            `agents: ${agent.name}: a tool of an MCP server`,
-            (room) => usesTools(room, agent, 'google-ai-studio', agent.mcp),
-            options,
-        );
+    scenario(
+        `agents: ${agent.name}: a tool of an MCP server`,
+        (room) => usesTools(room, agent, 'google-ai-studio', agent.mcp),
+        options,
+    );
     scenario(
         `agents: ${agent.name}: an error says why`,
         async (room) => {

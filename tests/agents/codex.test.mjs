@@ -41,6 +41,7 @@ drives({
     missing,
     replays: ['anthropic', 'google-ai-studio'],
     tool: () => ({ name: 'exec_command', args: { cmd: 'cat word.txt' } }),
+    mcp: [{ name: 'mcp__words__get_word', args: {} }],
     prepare(room, { url, key, model, prompt }) {
         mkdirSync(join(room.dir, 'codex'));
         room.file('codex/config.toml', config(url, model));
