@@ -217,6 +217,14 @@ static void key_update(ob_key *key, const ob_key_record *record)
         key->failures = record->failures;
 }
 
+static void show_secret(ob_key *key, const ob_key_record *record)
+{
+    key->sealed = record->sealed;
+    key->masked[0] = 0;
+    if (!record->sealed)
+        ob_secret_mask(record->secret, key->masked);
+}
+
 static ob_key *key_new(const ob_key_record *record)
 {
     ob_key *key = calloc(1, sizeof(*key));
@@ -229,7 +237,7 @@ static ob_key *key_new(const ob_key_record *record)
     }
     key->id = record->id;
     key->group = record->group;
-    ob_secret_mask(record->secret, key->masked);
+    show_secret(key, record);
     key_update(key, record);
     key->proven = record->requests > record->failures;
     /* Keys that were used at the same moment, or never, are taken in the order
@@ -286,9 +294,24 @@ ob_status ob_pool_put(ob_pool *pool, const ob_key_record *record)
     }
     ob_secret_deinit(&key->secret);
     key->secret = secret;
-    ob_secret_mask(record->secret, key->masked);
+    show_secret(key, record);
     key_update(key, record);
     ob_pool_place(pool, key);
+    return OB_OK;
+}
+
+ob_status ob_pool_open(ob_pool *pool, int64_t id, ob_slice secret)
+{
+    ob_key *key = ob_pool_find(pool, id);
+    ob_secret opened;
+    if (!key || !key->sealed)
+        return OB_OK;
+    if (ob_secret_init(&opened, secret) != OB_OK)
+        return OB_NO_MEMORY;
+    ob_secret_deinit(&key->secret);
+    key->secret = opened;
+    key->sealed = false;
+    ob_secret_mask(secret, key->masked);
     return OB_OK;
 }
 

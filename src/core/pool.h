@@ -63,6 +63,7 @@ typedef struct ob_cooldown {
 typedef struct ob_key {
     int64_t id; /* the store's */
     ob_secret secret;
+    bool sealed; /* `secret` is as the store has it; `masked` is empty */
     char masked[OB_MASK_MAX];
     ob_slice remark; /* owned */
     uint32_t group;
@@ -119,6 +120,7 @@ typedef struct ob_key_record {
     int64_t id;
     uint32_t group;
     ob_slice secret;
+    bool sealed; /* it must be opened before it is used */
     ob_slice remark;
     ob_key_status status;
     ob_reason blocked_reason;
@@ -138,6 +140,8 @@ typedef struct ob_key_record {
  * 2^24 keys in a group): the pool is as it was.
  */
 OB_MUST_USE ob_status ob_pool_put(ob_pool *pool, const ob_key_record *record);
+/* The key's secret, which was sealed. Harmless where the key has gone. */
+OB_MUST_USE ob_status ob_pool_open(ob_pool *pool, int64_t id, ob_slice secret);
 void ob_pool_remove(ob_pool *pool, int64_t id);
 ob_key *ob_pool_find(const ob_pool *pool, int64_t id);
 

@@ -15,7 +15,9 @@ void relay_move(ob_relay *relay, ob_relay_state state)
 {
     /* From a state (row) to the next (bit). */
     static const uint8_t moves[] = {
-        [OB_RELAY_IDLE] = 1 << OB_RELAY_IDLE | 1 << OB_RELAY_SENT,
+        [OB_RELAY_IDLE] =
+            1 << OB_RELAY_IDLE | 1 << OB_RELAY_OPENING | 1 << OB_RELAY_SENT,
+        [OB_RELAY_OPENING] = 1 << OB_RELAY_IDLE | 1 << OB_RELAY_SENT,
         [OB_RELAY_SENT] = 1 << OB_RELAY_IDLE | 1 << OB_RELAY_HOLDING,
         [OB_RELAY_HOLDING] = 1 << OB_RELAY_IDLE | 1 << OB_RELAY_COMMITTED,
     };
@@ -294,6 +296,8 @@ void ob_relay_gone(ob_relay *relay, ob_pool *pool, int64_t now_ms)
 {
     if (relay->state == OB_RELAY_OVER)
         return;
+    if (relay->state == OB_RELAY_OPENING) /* nothing was sent */
+        relay_give_back(relay, pool);
     if (relay->state != OB_RELAY_COMMITTED)
         relay_close(relay, pool, false, now_ms);
     relay_settle_usage(relay, pool);

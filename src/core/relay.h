@@ -40,6 +40,7 @@
 
 typedef enum ob_relay_state {
     OB_RELAY_IDLE,      /* between attempts */
+    OB_RELAY_OPENING,   /* the attempt's key is sealed: it is awaited */
     OB_RELAY_SENT,      /* the attempt's head is awaited */
     OB_RELAY_HOLDING,   /* its body is read and kept back */
     OB_RELAY_COMMITTED, /* the caller receives it */
@@ -49,6 +50,8 @@ typedef enum ob_relay_state {
 typedef enum ob_relay_do {
     OB_DO_READ,    /* nothing: read on */
     OB_DO_SEND,    /* abandon what is under way, send `upstream` */
+    OB_DO_OPEN,    /* open the sealed key `body` of `key_id`, and call
+                      ob_relay_opened() */
     OB_DO_WAIT,    /* abandon it, call ob_relay_wake() at `wake_at_ms` */
     OB_DO_COMMIT,  /* answer with status and headers, then `body`, then
                       whatever follows from upstream */
@@ -67,6 +70,7 @@ typedef struct ob_relay_action {
     ob_slice body;
     ob_slice message;      /* REJECT */
     int64_t retry_after_s; /* REJECT with 429: at least 1 */
+    int64_t key_id;        /* OPEN */
 } ob_relay_action;
 
 /* Why an attempt got no answer, or not a whole one. */
@@ -183,6 +187,10 @@ OB_MUST_USE bool ob_relay_read(ob_relay *relay, int64_t now_ms,
 void ob_relay_wake(ob_relay *relay, ob_pool *pool, int64_t now_ms,
                    ob_upstream_request *room, ob_relay_action *action);
 
+/* What OPEN asked for has been given to ob_pool_open(), or could not be
+ * opened: then the key is passed over. */
+void ob_relay_opened(ob_relay *relay, ob_pool *pool, int64_t now_ms,
+                     ob_upstream_request *room, ob_relay_action *action);
 /* The head of the attempt's answer (a final one: no 1xx). Slices are copied.
  * `has_body` is false where HTTP says that none follows. */
 void ob_relay_head(ob_relay *relay, ob_pool *pool, int status,

@@ -224,15 +224,12 @@ static void refuse_target(ob_relay *relay, ob_pool *pool, int status,
            message.ptr ? message.ptr : "", now_ms, action);
 }
 
-static void send(ob_relay *relay, ob_pool *pool, const ob_picked *picked,
+static void send(ob_relay *relay, ob_pool *pool, const ob_key *key,
                  int64_t now_ms, ob_upstream_request *room,
                  ob_relay_action *action)
 {
     ob_route_error error = {0};
     ob_slice why = {0};
-    const ob_key *key = picked->key;
-    relay->key_id = key->id;
-    relay->claim = picked->claim;
     relay->attempts++;
     forget_answer(relay);
     ob_status status = relay_translate_request(relay, &why);
@@ -262,6 +259,38 @@ static void send(ob_relay *relay, ob_pool *pool, const ob_picked *picked,
         ob_record_send(relay->record, relay->target, key->id, relay->secret,
                        now_ms);
     *action = (ob_relay_action){.what = OB_DO_SEND, .upstream = room};
+}
+
+static void use(ob_relay *relay, ob_pool *pool, const ob_picked *picked,
+                int64_t now_ms, ob_upstream_request *room,
+                ob_relay_action *action)
+{
+    const ob_key *key = picked->key;
+    relay->key_id = key->id;
+    relay->claim = picked->claim;
+    if (!key->sealed) {
+        send(relay, pool, key, now_ms, room, action);
+        return;
+    }
+    relay_move(relay, OB_RELAY_OPENING);
+    *action = (ob_relay_action){.what = OB_DO_OPEN,
+                                .key_id = key->id,
+                                .body = ob_secret_reveal(&key->secret)};
+}
+
+void ob_relay_opened(ob_relay *relay, ob_pool *pool, int64_t now_ms,
+                     ob_upstream_request *room, ob_relay_action *action)
+{
+    const ob_key *key = ob_pool_find(pool, relay->key_id);
+    OB_ASSERT(relay->state == OB_RELAY_OPENING);
+    if (key && !key->sealed) {
+        send(relay, pool, key, now_ms, room, action);
+        return;
+    }
+    relay_give_back(relay, pool);
+    relay_pass_over(relay);
+    relay_move(relay, OB_RELAY_IDLE);
+    relay_next(relay, pool, now_ms, room, action);
 }
 
 /* How far the forecast of one that waits may lie beyond its patience. */
@@ -416,7 +445,7 @@ void relay_next(ob_relay *relay, ob_pool *pool, int64_t now_ms,
     }
     switch (status) {
     case OB_OK:
-        send(relay, pool, &picked, now_ms, room, action);
+        use(relay, pool, &picked, now_ms, room, action);
         return;
     case OB_AGAIN:
         break;

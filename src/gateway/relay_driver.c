@@ -291,6 +291,9 @@ static void perform(drive *d, const ob_relay_action *action)
         ob_attempt_cancel(&d->attempt);
         send_attempt(d, action->upstream);
         return;
+    case OB_DO_OPEN: /* the pool's keys are open here */
+        OB_ASSERT(false);
+        return;
     case OB_DO_WAIT: {
         ob_attempt_cancel(&d->attempt);
         int64_t wait_ms = action->wake_at_ms - now_ms(d);

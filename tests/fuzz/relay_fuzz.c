@@ -139,6 +139,7 @@ static void check_action(request *r)
         [OB_DO_READ] = OB_RELAY_HOLDING, [OB_DO_SEND] = OB_RELAY_SENT,
         [OB_DO_WAIT] = OB_RELAY_IDLE,    [OB_DO_COMMIT] = OB_RELAY_COMMITTED,
         [OB_DO_DELIVER] = OB_RELAY_OVER, [OB_DO_REJECT] = OB_RELAY_OVER,
+        [OB_DO_OPEN] = OB_RELAY_OPENING,
     };
     const ob_relay_action *action = &r->action;
     OB_ASSERT(r->relay.state == after[action->what]);
@@ -151,6 +152,9 @@ static void check_action(request *r)
         OB_ASSERT(++r->sent == r->relay.attempts);
         OB_ASSERT(action->upstream == &r->room);
         check_key(r);
+        break;
+    case OB_DO_OPEN: /* no key is sealed */
+        OB_ASSERT(false);
         break;
     case OB_DO_WAIT:
         OB_ASSERT(action->wake_at_ms <=

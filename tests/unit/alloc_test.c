@@ -207,6 +207,9 @@ static void drive(void)
             /* What could not be read as an error is passed on as it came. */
             assert_true(failed && action.body.len > 0);
             return;
+        case OB_DO_OPEN:
+            fail_msg("no key is sealed");
+            break;
         case OB_DO_READ:
             fail_msg("the provider has more to say");
         }
