@@ -1,8 +1,8 @@
 /* gateway.c - what all loops share, and which request goes where. */
 #include "gateway.h"
 
-#include "../core/dialect/error.h"
 #include "../core/route.h"
+#include "../core/service.h"
 #include "cooldowns.h"
 #include "exchange.h"
 #include "relay_driver.h"
@@ -271,6 +271,15 @@ size_t ob_gateway_collect_changes(void *context, ob_change *changes, size_t max)
 
 /* ---- who is there ---- */
 
+static ob_call call_of(const ob_request *request)
+{
+    return (ob_call){.method = request->method,
+                     .path = request->path,
+                     .query = request->query,
+                     .headers = request->headers,
+                     .header_count = request->header_count};
+}
+
 /*
  * The auth key that a connection showed last. Callers show the same one with
  * every request, and hashing it costs more than all else that is done with
@@ -318,12 +327,7 @@ static bool is_known(const ob_snapshot *snapshot, const ob_exchange *exchange,
 ob_status ob_gateway_find_key(const ob_snapshot *snapshot,
                               ob_exchange *exchange, const ob_authkey **key)
 {
-    const ob_request *request = ob_exchange_request(exchange);
-    ob_call call = {.method = request->method,
-                    .path = request->path,
-                    .query = request->query,
-                    .headers = request->headers,
-                    .header_count = request->header_count};
+    ob_call call = call_of(ob_exchange_request(exchange));
     ob_slice shown[OB_CREDENTIALS_MAX];
     size_t count =
         ob_route_credentials(&call, ob_exchange_arena(exchange), shown);
@@ -363,36 +367,23 @@ ob_status ob_gateway_check(ob_gateway *gateway, const ob_snapshot *snapshot,
 
 /* ---- errors of our own ---- */
 
+static void respond(ob_exchange *exchange, ob_reply *reply)
+{
+    ob_exchange_respond(exchange, reply->status, reply->headers,
+                        reply->header_count, ob_buffer_slice(&reply->body));
+    ob_reply_deinit(reply);
+}
+
 void ob_gateway_refuse_with(ob_gateway *gateway, ob_exchange *exchange,
                             int status, ob_dialect dialect, ob_slice message,
                             int64_t retry_after_s)
 {
     const ob_request *request = ob_exchange_request(exchange);
-    ob_buffer body = {0};
-    char digits[20];
-    ob_header headers[6 + OB_CORS_HEADERS_MAX] = {
-        {OB_S("content-type"), OB_S("application/json")},
-    };
-    size_t count = 1;
-    if (status == 426) {
-        headers[count++] = (ob_header){OB_S("upgrade"), OB_S("websocket")};
-        headers[count++] =
-            (ob_header){OB_S("sec-websocket-version"), OB_S("13")};
-    }
-    ob_error_write(&body, dialect, status, message,
-                   ob_slice_make(request->id, OB_REQUEST_ID_SIZE));
-    if (retry_after_s > 0)
-        headers[count++] = (ob_header){
-            OB_S("retry-after"),
-            ob_slice_make(digits,
-                          ob_write_u64(digits, (uint64_t)retry_after_s))};
-    /* Clients that retry a refused key do it for a minute and more. */
-    if (status < 429 && status != 408)
-        headers[count++] = (ob_header){OB_S("x-should-retry"), OB_S("false")};
-    count += ob_cors_headers(request, headers + count);
-    ob_exchange_respond(exchange, status, headers, count,
-                        ob_buffer_slice(&body));
-    ob_buffer_deinit(&body);
+    ob_call call = call_of(request);
+    ob_reply reply = {0};
+    ob_service_refuse(&call, status, dialect, message, retry_after_s,
+                      ob_slice_make(request->id, OB_REQUEST_ID_SIZE), &reply);
+    respond(exchange, &reply);
 }
 
 void ob_gateway_refuse(ob_gateway *gateway, ob_exchange *exchange, int status,
@@ -409,63 +400,22 @@ void ob_gateway_refuse(ob_gateway *gateway, ob_exchange *exchange, int status,
 
 /* ---- routes that are not the relay's ---- */
 
-static void answer_text(ob_exchange *exchange, int status, ob_slice text)
+static bool answer_probe(ob_gateway *gateway, ob_exchange *exchange)
 {
-    ob_header headers[1 + OB_CORS_HEADERS_MAX] = {
-        {OB_S("content-type"), OB_S("text/plain; charset=utf-8")}};
-    ob_exchange_respond(exchange, status, headers, 1, text);
+    ob_call call = call_of(ob_exchange_request(exchange));
+    ob_reply reply = {0};
+    if (!ob_service_probe(&call, !atomic_load(&gateway->draining), &reply))
+        return false;
+    respond(exchange, &reply);
+    return true;
 }
 
 static void answer_preflight(ob_exchange *exchange)
 {
-    static const ob_header headers[] = {
-        {OB_S_INIT("access-control-allow-origin"), OB_S_INIT("*")},
-        {OB_S_INIT("access-control-allow-methods"),
-         OB_S_INIT("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")},
-        {OB_S_INIT("access-control-max-age"), OB_S_INIT("86400")},
-        {OB_S_INIT("vary"), OB_S_INIT("access-control-request-headers")},
-    };
-    const ob_request *request = ob_exchange_request(exchange);
-    ob_header all[OB_LEN(headers) + 1];
-    size_t count = OB_LEN(headers);
-    memcpy(all, headers, sizeof(headers));
-    /* "*" would leave Authorization out, so what is asked for is allowed. */
-    ob_slice asked = ob_headers_get(request->headers, request->header_count,
-                                    OB_S("access-control-request-headers"));
-    all[count++] = (ob_header){OB_S("access-control-allow-headers"),
-                               asked.len ? asked : OB_S("*")};
-    ob_exchange_respond(exchange, 204, all, count, OB_S(""));
-}
-
-static bool is_relayed(ob_slice path)
-{
-    return ob_slice_starts(path, OB_S("/api/")) ||
-           ob_slice_starts(path, OB_S("/v1/")) ||
-           ob_slice_starts(path, OB_S("/v1beta/"));
-}
-
-static bool answer_probe(ob_gateway *gateway, ob_exchange *exchange,
-                         ob_slice path)
-{
-    if (ob_slice_eq(path, OB_S("/healthz"))) {
-        answer_text(exchange, 200, OB_S("ok\n"));
-        return true;
-    }
-    if (ob_slice_eq(path, OB_S("/readyz"))) {
-        bool draining = atomic_load(&gateway->draining);
-        answer_text(exchange, draining ? 503 : 200,
-                    draining ? OB_S("draining\n") : OB_S("ready\n"));
-        return true;
-    }
-    /* Clients look whether the host is there before they send anything. */
-    const ob_request *request = ob_exchange_request(exchange);
-    if (ob_slice_eq(request->method, OB_S("HEAD")) &&
-        (ob_slice_eq(path, OB_S("/api/hello")) ||
-         ob_slice_eq(path, OB_S("/")))) {
-        answer_text(exchange, 200, OB_S(""));
-        return true;
-    }
-    return false;
+    ob_call call = call_of(ob_exchange_request(exchange));
+    ob_reply reply = {0};
+    ob_service_preflight(&call, &reply);
+    respond(exchange, &reply);
 }
 
 static bool on_admit(void *context, ob_exchange *exchange)
@@ -473,21 +423,18 @@ static bool on_admit(void *context, ob_exchange *exchange)
     ob_gateway *gateway = context;
     const ob_request *request = ob_exchange_request(exchange);
     ob_slice path = request->path;
-    if (request->websocket && !is_relayed(path)) {
+    if (request->websocket && !ob_service_relays(path)) {
         ob_gateway_refuse(gateway, exchange, 400,
                           OB_S("There are no WebSockets on this route. They "
                                "are under /api/<provider>/."));
         return false;
     }
-    if (answer_probe(gateway, exchange, path))
+    if (answer_probe(gateway, exchange))
         return false;
     if (gateway->local && gateway->local->serves(path))
         return gateway->local->admit(gateway, exchange);
-    if (!is_relayed(path)) {
-        ob_gateway_refuse(gateway, exchange, 404,
-                          OB_S("There is no such route. Providers are under "
-                               "/api/<provider>/, the unified routes under "
-                               "/v1/ and /v1beta/."));
+    if (!ob_service_relays(path)) {
+        ob_gateway_refuse(gateway, exchange, 404, ob_service_no_route());
         return false;
     }
     if (ob_slice_eq(request->method, OB_S("OPTIONS"))) {

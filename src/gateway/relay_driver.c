@@ -6,6 +6,7 @@
 #include "../core/message.h"
 #include "../core/relay.h"
 #include "../core/route.h"
+#include "../core/service.h"
 #include "logging.h"
 #include "models.h"
 #include "throttle.h"
@@ -127,15 +128,10 @@ static void on_gone(void *owner)
 
 /* ---- answering ---- */
 
-size_t ob_cors_headers(const ob_request *request, ob_header *headers)
+static size_t cors_headers(ob_exchange *exchange, ob_header *headers)
 {
-    ob_slice origin =
-        ob_headers_get(request->headers, request->header_count, OB_S("origin"));
-    if (!origin.ptr)
-        return 0;
-    headers[0] = (ob_header){OB_S("access-control-allow-origin"), OB_S("*")};
-    headers[1] = (ob_header){OB_S("access-control-expose-headers"), OB_S("*")};
-    return OB_CORS_HEADERS_MAX;
+    const ob_request *request = ob_exchange_request(exchange);
+    return ob_cors_headers(request->headers, request->header_count, headers);
 }
 
 #define ANSWER_HEADERS_MAX (OB_HEADERS_MAX + OB_CORS_HEADERS_MAX + 4)
@@ -146,8 +142,7 @@ static size_t answer_headers(const drive *d, const ob_relay_action *action,
     size_t count = 0;
     for (size_t i = 0; i < action->header_count && i < OB_HEADERS_MAX + 4; i++)
         headers[count++] = action->headers[i];
-    return count +
-           ob_cors_headers(ob_exchange_request(d->exchange), headers + count);
+    return count + cors_headers(d->exchange, headers + count);
 }
 
 static void deliver(drive *d, const ob_relay_action *action)
@@ -460,13 +455,8 @@ static void refuse_stranger(drive *d)
     ob_dialect dialect =
         ob_route_dialect(d->snapshot->config, request->path, request->headers,
                          request->header_count);
-    ob_slice message =
-        OB_S("The auth key is missing or unknown. Send one of this gateway's "
-             "own auth keys, as Authorization: Bearer or in the header that "
-             "the provider uses.");
-    if (d->stranger == OB_TIMEOUT)
-        message = OB_S("The auth key has expired.");
-    ob_gateway_refuse_with(d->gateway, exchange, 401, dialect, message, 0);
+    ob_gateway_refuse_with(d->gateway, exchange, 401, dialect,
+                           ob_service_stranger(d->stranger), 0);
     drive_free(d);
 }
 
@@ -535,34 +525,6 @@ static void refuse_route(drive *d, const ob_route_error *error)
     drive_free(d);
 }
 
-/* "… its limit of 10 requests a minute." */
-static void write_limit(ob_buffer *out, const ob_allowance_limits *limits,
-                        ob_allowance_limit reached)
-{
-    bool day = reached == OB_ALLOWANCE_USD_DAY;
-    ob_buffer_append_str(out, "This auth key has reached its limit of ");
-    switch (reached) {
-    case OB_ALLOWANCE_NONE:
-        return;
-    case OB_ALLOWANCE_REQUESTS_MINUTE:
-        ob_buffer_append_u64(out, limits->requests_minute);
-        ob_buffer_append_str(out, " requests a minute.");
-        break;
-    case OB_ALLOWANCE_TOKENS_MINUTE:
-        ob_buffer_append_u64(out, limits->tokens_minute);
-        ob_buffer_append_str(out, " tokens a minute.");
-        break;
-    case OB_ALLOWANCE_USD_DAY:
-    case OB_ALLOWANCE_USD_MONTH:
-        ob_micro_usd_append(out, day ? limits->micro_usd_day
-                                     : limits->micro_usd_month);
-        ob_buffer_append_str(out,
-                             day ? " USD a day (UTC)." : " USD a month (UTC).");
-        break;
-    }
-    ob_buffer_append_str(out, " Try again when Retry-After is over.");
-}
-
 /* Is a limit of the auth key reached? Then the caller has been told. */
 static bool refuse_spent(drive *d)
 {
@@ -574,7 +536,7 @@ static bool refuse_spent(drive *d)
     ob_buffer message = {0};
     account(d, 429, OB_FAULT_OVER_LIMIT);
     ob_exchange *exchange = leave(d);
-    write_limit(&message, &d->authkey->limits, reached);
+    ob_service_over_limit(&message, &d->authkey->limits, reached);
     ob_gateway_refuse_with(d->gateway, exchange, 429, d->relay.route.dialect,
                            ob_buffer_slice(&message), wait_s);
     ob_buffer_deinit(&message);
@@ -610,8 +572,7 @@ static void respond_models(drive *d, const ob_models_call *call)
     ob_exchange *exchange = leave(d);
     ob_header headers[1 + OB_CORS_HEADERS_MAX] = {
         {OB_S("content-type"), OB_S("application/json")}};
-    size_t count =
-        1 + ob_cors_headers(ob_exchange_request(exchange), headers + 1);
+    size_t count = 1 + cors_headers(exchange, headers + 1);
     if (code == 200)
         ob_exchange_respond(exchange, code, headers, count,
                             ob_buffer_slice(&body));

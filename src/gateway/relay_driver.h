@@ -19,8 +19,4 @@ void ob_drive_run(ob_exchange *exchange);
  * or malformed): what was begun for it is let go. */
 void ob_drive_forget(ob_exchange *exchange, int status);
 
-/* The headers that let a browser read an answer; how many were written. */
-size_t ob_cors_headers(const ob_request *request, ob_header *headers);
-#define OB_CORS_HEADERS_MAX 2
-
 #endif
