@@ -33,6 +33,9 @@ typedef enum ob_reason {
 const char *ob_action_slug(ob_action action);
 const char *ob_scope_slug(ob_scope scope); /* "model", "key", NULL */
 const char *ob_reason_slug(ob_reason reason);
+/* The other way round; unknown words give the first entry. */
+ob_action ob_action_from_word(ob_slice word);
+ob_reason ob_reason_from_word(ob_slice word);
 const char *ob_reason_text(ob_reason reason);
 
 /* The response to be judged. Slices stay the caller's. */

@@ -48,3 +48,23 @@ const char *ob_reason_text(ob_reason reason)
     }
     return "unknown";
 }
+
+ob_action ob_action_from_word(ob_slice word)
+{
+#define OB_ACTION(name, slug)                                                  \
+    if (ob_slice_eq(word, OB_S(slug)))                                         \
+        return OB_ACTION_##name;
+#include "tbl/action.def"
+#undef OB_ACTION
+    return (ob_action)0;
+}
+
+ob_reason ob_reason_from_word(ob_slice word)
+{
+#define OB_REASON(name, slug, text)                                            \
+    if (ob_slice_eq(word, OB_S(slug)))                                         \
+        return OB_REASON_##name;
+#include "tbl/reason.def"
+#undef OB_REASON
+    return (ob_reason)0;
+}

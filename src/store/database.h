@@ -86,11 +86,7 @@ OB_MUST_USE ob_status ob_store_put_cooldowns(
     ob_store *store, int64_t id, const ob_stored_cooldown *cooldowns,
     size_t count, ob_store_error *error);
 
-/* The words of the database for enums; unknown words give the first entry. */
-const char *ob_reason_word(ob_reason reason);
-ob_reason ob_reason_from_word(ob_slice word);
-const char *ob_action_word(ob_action action);
-ob_action ob_action_from_word(ob_slice word);
+/* The words of the database; unknown ones give the first entry. */
 const char *ob_status_word(ob_key_status status);
 ob_key_status ob_status_from_word(ob_slice word);
 

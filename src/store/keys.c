@@ -108,7 +108,7 @@ static ob_status insert_key(ob_store *store, const ob_new_key *key,
     ob_sql_text(statement, 4, ob_slice_str(ob_status_word(key->status)));
     ob_sql_text(
         statement, 5,
-        ob_slice_str(blocked ? ob_reason_word(key->blocked_reason) : ""));
+        ob_slice_str(blocked ? ob_reason_slug(key->blocked_reason) : ""));
     ob_sql_text(statement, 6, key->remark);
     sqlite3_bind_int64(statement, 7,
                        key->created_at ? key->created_at : now_ms / 1000);
@@ -354,7 +354,7 @@ static ob_status set_status(ob_store *store, int64_t id, ob_key_status wanted,
     sqlite3_bind_int64(statement, 1, id);
     ob_sql_text(statement, 2, ob_slice_str(ob_status_word(wanted)));
     ob_sql_text(statement, 3,
-                ob_slice_str(blocked ? ob_reason_word(OB_REASON_PERSON) : ""));
+                ob_slice_str(blocked ? ob_reason_slug(OB_REASON_PERSON) : ""));
     ob_status status = ob_sql_run(store, statement, error);
     if (status == OB_OK && !blocked)
         status = run_on_id(store, OB_SQL_REMOVE_COOLDOWNS, id, error);

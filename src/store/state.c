@@ -64,7 +64,7 @@ static ob_status add_cooldown(ob_store *store, int64_t id,
     sqlite3_bind_int64(statement, 1, id);
     ob_sql_text(statement, 2, rest->model);
     sqlite3_bind_int64(statement, 3, rest->until_ms);
-    ob_sql_text(statement, 4, ob_slice_str(ob_reason_word(rest->reason)));
+    ob_sql_text(statement, 4, ob_slice_str(ob_reason_slug(rest->reason)));
     return ob_sql_run(store, statement, error);
 }
 
@@ -109,7 +109,7 @@ static ob_status save_status(ob_store *store, const ob_key_state *state,
     ob_sql_text(statement, 2, ob_slice_str(ob_status_word(state->status)));
     ob_sql_text(
         statement, 3,
-        ob_slice_str(blocked ? ob_reason_word(state->blocked_reason) : ""));
+        ob_slice_str(blocked ? ob_reason_slug(state->blocked_reason) : ""));
     return ob_sql_run(store, statement, error);
 }
 
@@ -255,8 +255,8 @@ ob_status ob_store_add_change(ob_store *store, const ob_change *change,
         return OB_IO;
     sqlite3_bind_int64(statement, 1, change->key_id);
     sqlite3_bind_int64(statement, 2, change->at_ms);
-    ob_sql_text(statement, 3, ob_slice_str(ob_action_word(change->action)));
-    ob_sql_text(statement, 4, ob_slice_str(ob_reason_word(change->reason)));
+    ob_sql_text(statement, 3, ob_slice_str(ob_action_slug(change->action)));
+    ob_sql_text(statement, 4, ob_slice_str(ob_reason_slug(change->reason)));
     sqlite3_bind_int(statement, 5, change->status);
     ob_sql_text(statement, 6, ob_slice_str(change->model));
     sqlite3_bind_int64(statement, 7, change->until_ms);
