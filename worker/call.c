@@ -1,0 +1,507 @@
+/* call.c - one request of a caller, from its head to the end of its answer. */
+#include "edge.h"
+
+#include "../src/core/dialect/error.h"
+#include "../src/core/websocket.h"
+
+/* An isolate may drop a request without a word: what has not moved for so long
+ * is over. */
+#define STALE_MS (15 * 60 * 1000)
+
+struct edge_call {
+    edge_call *next;
+    edge_call *prev;
+    ob_arena arena;
+    yyjson_doc *head; /* of the request; its slices point into it */
+    char *body;
+    ob_call call;
+    const ob_authkey *authkey;
+    char request_id[OB_REQUEST_ID_LEN];
+    int64_t moved_ms;
+    bool running; /* `relay` is there */
+    bool committed;
+    bool over;
+    ob_mask mask;
+    ob_upstream_request room;
+    ob_relay relay;
+};
+
+uint64_t edge_draw(edge *self)
+{
+    ob_siphash hash;
+    ob_siphash_init(&hash, &self->random);
+    ob_siphash_add_u64(&hash, self->drawn++);
+    return ob_siphash_end(&hash);
+}
+
+/* ---- telling ---- */
+
+static void tell_begin(edge *self, ob_json *json)
+{
+    ob_buffer_clear(&self->told);
+    ob_buffer_clear(&self->body);
+    *json = (ob_json){.out = &self->told};
+    ob_json_open(json, '{');
+}
+
+static void tell_header(ob_json *json, ob_slice name, ob_slice value)
+{
+    ob_json_open(json, '[');
+    ob_json_string(json, name);
+    ob_json_string(json, value);
+    ob_json_close(json, ']');
+}
+
+static void tell_headers(ob_json *json, const ob_header *headers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        tell_header(json, headers[i].name, headers[i].value);
+}
+
+/* The end of an answer's head; `cors`: the headers do not have it yet. */
+static void tell_head(const edge_call *call, ob_json *json, int status,
+                      const ob_header *headers, size_t count, bool cors)
+{
+    ob_header more[OB_CORS_HEADERS_MAX];
+    ob_json_member_i64(json, "status", status);
+    ob_json_name(json, "headers");
+    ob_json_open(json, '[');
+    tell_headers(json, headers, count);
+    if (cors)
+        tell_headers(
+            json, more,
+            ob_cors_headers(call->call.headers, call->call.header_count, more));
+    tell_header(json, OB_S("x-request-id"),
+                ob_slice_make(call->request_id, OB_REQUEST_ID_LEN));
+    ob_json_close(json, ']');
+}
+
+/* An answer of the gateway's own. */
+static edge_do tell_reply(edge *self, edge_call *call, ob_reply *reply)
+{
+    ob_json json;
+    tell_begin(self, &json);
+    tell_head(call, &json, reply->status, reply->headers, reply->header_count,
+              false);
+    ob_json_close(&json, '}');
+    ob_buffer_append(&self->body, ob_buffer_slice(&reply->body));
+    ob_reply_deinit(reply);
+    call->over = true;
+    return EDGE_ANSWER;
+}
+
+static edge_do refuse(edge *self, edge_call *call, int status,
+                      ob_dialect dialect, ob_slice message,
+                      int64_t retry_after_s)
+{
+    ob_reply reply = {0};
+    ob_service_refuse(&call->call, status, dialect, message, retry_after_s,
+                      ob_slice_make(call->request_id, OB_REQUEST_ID_LEN),
+                      &reply);
+    return tell_reply(self, call, &reply);
+}
+
+/* ---- what the relay decides ---- */
+
+static void tell_url(ob_json *json, const ob_upstream_request *request)
+{
+    ob_buffer url = {0};
+    ob_buffer_append_str(&url, request->tls ? "https://" : "http://");
+    ob_buffer_append(&url, request->authority);
+    ob_buffer_append(&url, request->target);
+    ob_json_member(json, "url", ob_buffer_slice(&url));
+    ob_buffer_deinit(&url);
+}
+
+/* Is the body the caller's, whole and as it came? Then it need not be copied
+ * out. */
+static bool is_same_body(const edge_call *call)
+{
+    const ob_slice *parts = call->room.body;
+    return parts[0].ptr == call->call.body.ptr &&
+           parts[0].len == call->call.body.len && !parts[1].len &&
+           !parts[2].len;
+}
+
+static edge_do send(edge *self, edge_call *call)
+{
+    const ob_upstream_request *request = &call->room;
+    const ob_timeouts *timeouts = &self->config->timeouts;
+    ob_json json;
+    tell_begin(self, &json);
+    tell_url(&json, request);
+    ob_json_member(&json, "method", request->method);
+    ob_json_name(&json, "headers");
+    ob_json_open(&json, '[');
+    tell_headers(&json, request->headers, request->header_count);
+    ob_json_close(&json, ']');
+    ob_json_member_i64(&json, "ms",
+                       timeouts->connect_ms + timeouts->first_byte_ms);
+    ob_json_name(&json, "same");
+    ob_json_bool(&json, is_same_body(call));
+    ob_json_close(&json, '}');
+    for (size_t i = 0; !is_same_body(call) && i < OB_LEN(request->body); i++)
+        ob_buffer_append(&self->body, request->body[i]);
+    return EDGE_SEND;
+}
+
+/* The key as load.c keeps it: "<sealed> <fingerprint>". */
+static edge_do open_key(edge *self, edge_call *call,
+                        const ob_relay_action *action)
+{
+    const ob_key *key = ob_pool_find(self->pool, action->key_id);
+    ob_slice fingerprint = action->body;
+    ob_slice sealed = ob_slice_cut(&fingerprint, ' ');
+    ob_json json;
+    tell_begin(self, &json);
+    ob_json_member(&json, "provider",
+                   ob_pool_group_slug(self->pool, key->group));
+    ob_json_member(&json, "sealed", sealed);
+    ob_json_member(&json, "fingerprint", fingerprint);
+    ob_json_close(&json, '}');
+    return EDGE_OPEN;
+}
+
+static void write_masked(edge *self, edge_call *call)
+{
+    ob_slice bytes;
+    while (ob_mask_take(&call->mask, &bytes))
+        ob_buffer_append(&self->body, bytes);
+}
+
+static edge_do answer(edge *self, edge_call *call,
+                      const ob_relay_action *action)
+{
+    bool commits = action->what == OB_DO_COMMIT;
+    ob_json json;
+    tell_begin(self, &json);
+    tell_head(call, &json, action->status, action->headers,
+              action->header_count, true);
+    ob_json_name(&json, "seen");
+    ob_json_bool(&json, call->relay.translates || call->relay.watched);
+    ob_json_close(&json, '}');
+    call->committed = commits;
+    call->over = !commits;
+    if (!commits) {
+        ob_buffer_append(&self->body, action->body);
+        return EDGE_ANSWER;
+    }
+    call->mask = (ob_mask){.secret = call->relay.secret};
+    ob_mask_feed(&call->mask, (char *)action->body.ptr, action->body.len);
+    write_masked(self, call);
+    ob_relay_drop_held(&call->relay);
+    return EDGE_COMMIT;
+}
+
+static edge_do wait_for(edge *self, int64_t wake_at_ms, int64_t now_ms)
+{
+    ob_json json;
+    int64_t ms = wake_at_ms - now_ms;
+    tell_begin(self, &json);
+    ob_json_member_i64(&json, "ms", ms > 0 ? ms : 1);
+    ob_json_close(&json, '}');
+    return EDGE_WAIT;
+}
+
+static edge_do perform(edge *self, edge_call *call,
+                       const ob_relay_action *action, int64_t now_ms)
+{
+    call->moved_ms = now_ms;
+    switch (action->what) {
+    case OB_DO_READ:
+        break;
+    case OB_DO_SEND:
+        return send(self, call);
+    case OB_DO_OPEN:
+        return open_key(self, call, action);
+    case OB_DO_WAIT:
+        return wait_for(self, action->wake_at_ms, now_ms);
+    case OB_DO_COMMIT:
+    case OB_DO_DELIVER:
+        return answer(self, call, action);
+    case OB_DO_REJECT:
+        return refuse(self, call, action->status, call->relay.route.dialect,
+                      action->message, action->retry_after_s);
+    }
+    return EDGE_READ;
+}
+
+#define STEP(step)                                                             \
+    do {                                                                       \
+        ob_relay_action action;                                                \
+        step;                                                                  \
+        return perform(self, call, &action, now_ms);                           \
+    } while (0)
+
+edge_do edge_wake(edge *self, edge_call *call, int64_t now_ms)
+{
+    STEP(ob_relay_wake(&call->relay, self->pool, now_ms, &call->room, &action));
+}
+
+edge_do edge_opened(edge *self, edge_call *call, ob_slice secret,
+                    int64_t now_ms)
+{
+    if (secret.len &&
+        ob_pool_open(self->pool, call->relay.key_id, secret) != OB_OK)
+        return refuse(self, call, 503, call->relay.route.dialect,
+                      OB_S("The gateway is out of memory."), 0);
+    STEP(ob_relay_opened(&call->relay, self->pool, now_ms, &call->room,
+                         &action));
+}
+
+static size_t read_headers(yyjson_val *list, ob_header *headers, size_t max)
+{
+    yyjson_arr_iter iter = yyjson_arr_iter_with(list);
+    yyjson_val *pair;
+    size_t count = 0;
+    while (count < max && (pair = yyjson_arr_iter_next(&iter)))
+        headers[count++] = (ob_header){ob_json_text(yyjson_arr_get(pair, 0)),
+                                       ob_json_text(yyjson_arr_get(pair, 1))};
+    return count;
+}
+
+#define HEADERS_MAX 128
+
+edge_do edge_head(edge *self, edge_call *call, int status, ob_slice text,
+                  int64_t now_ms)
+{
+    ob_header headers[HEADERS_MAX];
+    ob_relay_action action;
+    yyjson_doc *doc = yyjson_read(text.ptr, text.len, 0);
+    size_t count = read_headers(yyjson_doc_get_root(doc), headers, HEADERS_MAX);
+    if (status == 101)
+        ob_relay_switched(&call->relay, self->pool, headers, count, now_ms,
+                          &call->room, &action);
+    else
+        ob_relay_head(&call->relay, self->pool, status, headers, count, true,
+                      now_ms, &call->room, &action);
+    yyjson_doc_free(doc);
+    return perform(self, call, &action, now_ms);
+}
+
+edge_do edge_body(edge *self, edge_call *call, ob_slice bytes, int64_t now_ms)
+{
+    STEP(ob_relay_body(&call->relay, self->pool, bytes, now_ms, &call->room,
+                       &action));
+}
+
+edge_do edge_end(edge *self, edge_call *call, int64_t now_ms)
+{
+    STEP(ob_relay_end(&call->relay, self->pool, now_ms, &call->room, &action));
+}
+
+edge_do edge_failed(edge *self, edge_call *call, int64_t now_ms)
+{
+    STEP(ob_relay_failed(&call->relay, self->pool, OB_FAILURE_CUT, now_ms,
+                         &call->room, &action));
+}
+
+edge_do edge_late(edge *self, edge_call *call, int64_t now_ms)
+{
+    STEP(ob_relay_late(&call->relay, self->pool, now_ms, &call->room, &action));
+}
+
+/* ---- after the commit ---- */
+
+static void mask(edge *self, edge_call *call, ob_slice bytes)
+{
+    ob_mask_feed(&call->mask, (char *)bytes.ptr, bytes.len);
+    write_masked(self, call);
+}
+
+void edge_pass(edge *self, edge_call *call, ob_slice bytes)
+{
+    ob_buffer_clear(&self->body);
+    ob_relay_passed(&call->relay, bytes);
+    mask(self, call, ob_relay_translate(&call->relay, bytes));
+}
+
+/* The provider broke off: the caller is told where its dialect can. */
+static void tell_cut(edge *self, edge_call *call)
+{
+    if (call->relay.is_stream)
+        ob_error_write_event(
+            &self->body, call->relay.route.dialect, 502,
+            OB_S("The provider broke off its answer: it is not complete."),
+            ob_slice_make(call->request_id, OB_REQUEST_ID_LEN));
+}
+
+bool edge_finish(edge *self, edge_call *call, bool whole, int64_t now_ms)
+{
+    ob_buffer_clear(&self->body);
+    if (call->over)
+        return whole;
+    call->over = true;
+    if (whole)
+        mask(self, call, ob_relay_translate_end(&call->relay, &whole));
+    else
+        tell_cut(self, call);
+    ob_mask_end(&call->mask);
+    write_masked(self, call);
+    ob_relay_finish(&call->relay, self->pool, now_ms);
+    return whole;
+}
+
+/* ---- the begin ---- */
+
+static ob_status find_key(edge *self, edge_call *call, int64_t now_ms)
+{
+    ob_slice shown[OB_CREDENTIALS_MAX];
+    size_t count = ob_route_credentials(&call->call, &call->arena, shown);
+    ob_status worst = OB_NOT_FOUND;
+    for (size_t i = 0; i < count; i++) {
+        ob_status status = ob_authkeys_find(self->authkeys, shown[i],
+                                            now_ms / 1000, &call->authkey);
+        if (status == OB_OK)
+            return OB_OK;
+        if (status == OB_TIMEOUT)
+            worst = OB_TIMEOUT;
+    }
+    return worst;
+}
+
+static edge_do relay(edge *self, edge_call *call, int64_t now_ms)
+{
+    ob_route_error error = {0};
+    ob_status status =
+        ob_relay_init(&call->relay, self->config, call->authkey, &call->call,
+                      ob_slice_make(call->request_id, OB_REQUEST_ID_LEN),
+                      &call->arena, now_ms, &error);
+    if (status == OB_NO_MEMORY)
+        return refuse(self, call, 503, call->relay.route.dialect,
+                      OB_S("The gateway is out of memory."), 0);
+    if (status != OB_OK)
+        return refuse(self, call, error.status, error.dialect,
+                      ob_slice_str(error.message), 0);
+    call->running = true;
+    return edge_wake(self, call, now_ms);
+}
+
+static ob_dialect dialect_of(const edge *self, const edge_call *call)
+{
+    return ob_route_dialect(self->config, call->call.path, call->call.headers,
+                            call->call.header_count);
+}
+
+edge_do edge_begin(edge *self, edge_call *call, int64_t now_ms)
+{
+    ob_reply reply = {0};
+    const char *why;
+    if (ob_service_probe(&call->call, true, &reply))
+        return tell_reply(self, call, &reply);
+    if (!ob_service_relays(call->call.path))
+        return refuse(self, call, 404, OB_DIALECT_NONE, ob_service_no_route(),
+                      0);
+    if (ob_slice_eq(call->call.method, OB_S("OPTIONS"))) {
+        ob_service_preflight(&call->call, &reply);
+        return tell_reply(self, call, &reply);
+    }
+    ob_dialect dialect = dialect_of(self, call);
+    if (call->call.body.len > self->config->limits.request_body_bytes_max)
+        return refuse(self, call, 413, dialect,
+                      OB_S("The request's body is too large."), 0);
+    int fault =
+        call->call.websocket
+            ? ob_websocket_fault(&call->call, !call->call.body.len, &why)
+            : 0;
+    if (fault)
+        return refuse(self, call, fault, dialect, ob_slice_str(why), 0);
+    ob_status status = find_key(self, call, now_ms);
+    if (status != OB_OK)
+        return refuse(self, call, 401, dialect, ob_service_stranger(status), 0);
+    return relay(self, call, now_ms);
+}
+
+/* ---- its life ---- */
+
+/* "https://host/path?query": what stands behind the host. */
+static void split_url(ob_slice url, ob_call *call)
+{
+    size_t at = ob_slice_find(url, OB_S("://"));
+    ob_slice rest = ob_slice_from(url, at == OB_NOWHERE ? 0 : at + 3);
+    size_t slash = ob_slice_index(rest, '/');
+    call->query = ob_slice_from(rest, slash == OB_NOWHERE ? rest.len : slash);
+    call->path = ob_slice_cut(&call->query, '?');
+}
+
+static bool read_head(edge_call *call, ob_slice head)
+{
+    call->head = yyjson_read(head.ptr, head.len, 0);
+    yyjson_val *root = yyjson_doc_get_root(call->head);
+    yyjson_val *list = ob_json_get(root, "headers");
+    size_t max = yyjson_arr_size(list);
+    ob_header *headers =
+        ob_arena_alloc(&call->arena, (max ? max : 1) * sizeof(*headers));
+    if (!root || !headers)
+        return false;
+    call->call.method = ob_json_get_text(root, "method");
+    call->call.headers = headers;
+    call->call.header_count = read_headers(list, headers, max);
+    call->call.websocket = ob_websocket_asked(headers, max);
+    split_url(ob_json_get_text(root, "url"), &call->call);
+    return true;
+}
+
+static void call_free(edge *self, edge_call *call)
+{
+    if (call->prev)
+        call->prev->next = call->next;
+    else if (self->calls == call)
+        self->calls = call->next;
+    if (call->next)
+        call->next->prev = call->prev;
+    yyjson_doc_free(call->head);
+    ob_arena_deinit(&call->arena);
+    free(call->body);
+    free(call);
+}
+
+/* The relay goes before its arena does. */
+void edge_close(edge *self, edge_call *call, int64_t now_ms)
+{
+    if (call->running) {
+        if (!call->over)
+            ob_relay_gone(&call->relay, self->pool, now_ms);
+        ob_relay_deinit(&call->relay);
+    }
+    call_free(self, call);
+}
+
+static void close_stale(edge *self, int64_t now_ms)
+{
+    edge_call *next;
+    for (edge_call *call = self->calls; call; call = next) {
+        next = call->next;
+        if (now_ms - call->moved_ms > STALE_MS)
+            edge_close(self, call, now_ms);
+    }
+}
+
+edge_call *edge_open(edge *self, ob_slice head, ob_slice body, int64_t now_ms)
+{
+    edge_call *call = calloc(1, sizeof(*call));
+    close_stale(self, now_ms);
+    bool read = false;
+    if (call) {
+        ob_arena_init(&call->arena, 0);
+        call->body = (char *)body.ptr;
+        call->call.body = body;
+        call->moved_ms = now_ms;
+        ob_request_id_write(now_ms, edge_draw(self), edge_draw(self),
+                            call->request_id);
+        read = read_head(call, head);
+    }
+    free((char *)head.ptr);
+    if (!read) {
+        if (call)
+            call_free(self, call);
+        else
+            free((char *)body.ptr);
+        return NULL;
+    }
+    call->next = self->calls;
+    if (self->calls)
+        self->calls->prev = call;
+    self->calls = call;
+    return call;
+}

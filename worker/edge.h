@@ -1,0 +1,108 @@
+/*
+ * edge.h - the core inside a Worker: one pool in one isolate.
+ *
+ *   shell.mjs ─ start, load ─▶ edge ─▶ pool, configuration, auth keys
+ *             ─ open, step ──▶ edge_call ─▶ one request through the relay
+ *             ─ writes ──────▶ what was learned, as SQL for D1
+ *
+ * The shell performs and decides nothing: what it is to do next is told as a
+ * number, as JSON in `told`, and as bytes in `body`. Both live until the next
+ * call of any kind.
+ *
+ * One thread. Whatever is handed in is borrowed for the call, but for a
+ * request's head and body, which are taken over.
+ */
+#ifndef OB_EDGE_H
+#define OB_EDGE_H
+
+#include "../src/core/authkey.h"
+#include "../src/core/dialect/json.h"
+#include "../src/core/mask.h"
+#include "../src/core/relay.h"
+#include "../src/core/service.h"
+
+/* What the shell does next. */
+typedef enum edge_do {
+    EDGE_READ,   /* read on, and step with what came */
+    EDGE_SEND,   /* abandon what is under way; fetch `told`, with `body` */
+    EDGE_OPEN,   /* open the sealed key `told` */
+    EDGE_WAIT,   /* abandon what is under way; step again in `told`.ms */
+    EDGE_COMMIT, /* answer with `told` and `body`, then what follows */
+    EDGE_ANSWER, /* answer with `told` and `body`: that is all */
+} edge_do;
+
+typedef struct edge_call edge_call;
+
+typedef struct edge {
+    ob_config *config;
+    ob_authkeys *environment; /* of AUTH_KEY */
+    ob_authkeys *stored;      /* of D1; NULL: none */
+    ob_authkeys *authkeys;    /* both */
+    ob_pool *pool;
+    int64_t revision;  /* of the keys that are loaded */
+    int64_t loaded_ms; /* unix; 0: never */
+    int64_t tried_ms;  /* to load; 0: not since */
+    ob_siphash_key random;
+    uint64_t drawn;   /* numbers taken of it */
+    edge_call *calls; /* open ones, the newest first */
+    ob_buffer told;
+    ob_buffer body;
+} edge;
+
+/* The isolate's. */
+extern edge edge_self;
+
+/* An unguessable number. */
+uint64_t edge_draw(edge *self);
+
+/* ---- load.c ---- */
+
+/*
+ * {"config": text, "auth_key": text, "environment": {name: text},
+ * "seed": 32 hexadecimal digits}. Not OB_OK: `told` says what is wrong, for
+ * the operator.
+ */
+OB_MUST_USE ob_status edge_start(edge *self, ob_slice json);
+/* Is it time to load? 0: no. 1: yes, while requests go on. 2: before any. */
+int edge_due(edge *self, int64_t now_ms);
+/* Writes the queries of a load into `told`: [{"sql", "params": […]}, …]. */
+void edge_load_queries(edge *self, int64_t now_ms);
+/* Takes their results, an array of rows each: [[{column: value}, …], …].
+ * OB_INVALID: they are not that; nothing is changed. */
+OB_MUST_USE ob_status edge_load(edge *self, ob_slice json, int64_t now_ms);
+
+/* ---- writes.c ---- */
+
+/* Writes into `told` what is to be stored now, one batch in the form of
+ * edge_load_queries(); empty: nothing. */
+void edge_writes(edge *self);
+
+/* ---- call.c ---- */
+
+/* A request: {"method", "url", "headers": [[name, value], …]}. Takes over both
+ * texts, which malloc() gave. NULL: memory is out. */
+edge_call *edge_open(edge *self, ob_slice head, ob_slice body, int64_t now_ms);
+/* The caller has gone, or all is over. */
+void edge_close(edge *self, edge_call *call, int64_t now_ms);
+
+edge_do edge_begin(edge *self, edge_call *call, int64_t now_ms);
+edge_do edge_wake(edge *self, edge_call *call, int64_t now_ms);
+/* `secret` empty: it could not be opened. */
+edge_do edge_opened(edge *self, edge_call *call, ob_slice secret,
+                    int64_t now_ms);
+/* `headers`: [[name, value], …]. */
+edge_do edge_head(edge *self, edge_call *call, int status, ob_slice headers,
+                  int64_t now_ms);
+edge_do edge_body(edge *self, edge_call *call, ob_slice bytes, int64_t now_ms);
+edge_do edge_end(edge *self, edge_call *call, int64_t now_ms);
+edge_do edge_failed(edge *self, edge_call *call, int64_t now_ms);
+edge_do edge_late(edge *self, edge_call *call, int64_t now_ms);
+
+/* After COMMIT with "seen": the next bytes of the provider's; `body` is what
+ * the caller gets for them. */
+void edge_pass(edge *self, edge_call *call, ob_slice bytes);
+/* The answer is over; `whole` as far as HTTP knows. Returns whether it is, and
+ * `body` is what the caller gets at its end. Harmless when it was over. */
+bool edge_finish(edge *self, edge_call *call, bool whole, int64_t now_ms);
+
+#endif

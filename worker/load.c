@@ -1,0 +1,284 @@
+/* load.c - the configuration at the start, and what D1 has. */
+#include "edge.h"
+
+#include "../src/core/providers_data.h"
+
+/* So long a pool is used before it is looked at again. */
+#define LIFE_MS 60000
+/* Between tries where D1 does not answer. */
+#define AGAIN_MS 5000
+
+/* ---- start ---- */
+
+static void say(edge *self, const char *text)
+{
+    ob_buffer_clear(&self->told);
+    ob_buffer_append_str(&self->told, text);
+}
+
+static ob_slice environment(void *context, ob_slice name)
+{
+    yyjson_val *value = yyjson_obj_getn(context, name.ptr, name.len);
+    return yyjson_is_str(value) ? ob_json_text(value) : (ob_slice){NULL, 0};
+}
+
+static ob_status read_config(edge *self, yyjson_val *root)
+{
+    ob_config_error error;
+    ob_slice builtin = ob_slice_make((const char *)ob_providers_jsonc,
+                                     ob_providers_jsonc_size);
+    ob_status status = ob_config_parse(
+        ob_json_get_text(root, "config"), builtin, environment,
+        ob_json_get(root, "environment"), &self->config, &error);
+    if (status == OB_OK)
+        return OB_OK;
+    say(self, "one-balance.jsonc: ");
+    if (status == OB_INVALID && error.line) {
+        ob_buffer_append_str(&self->told, "line ");
+        ob_buffer_append_u64(&self->told, error.line);
+        ob_buffer_append_str(&self->told, ": ");
+    }
+    ob_buffer_append_str(&self->told, status == OB_INVALID
+                                          ? error.message
+                                          : ob_status_text(status));
+    return status;
+}
+
+static ob_status read_authkeys(edge *self, yyjson_val *root)
+{
+    ob_slice text = ob_json_get_text(root, "auth_key");
+    ob_slice slugs[512];
+    ob_authkey_error error = {0};
+    size_t count = self->config->provider_count;
+    for (size_t i = 0; i < count && i < OB_LEN(slugs); i++)
+        slugs[i] = self->config->providers[i].slug;
+    if (!ob_slice_trim(text).len) {
+        say(self, "AUTH_KEY is not set: \"wrangler secret put AUTH_KEY\" "
+                  "sets it.");
+        return OB_INVALID;
+    }
+    ob_status status = ob_authkeys_parse(
+        text, slugs, count < OB_LEN(slugs) ? count : OB_LEN(slugs),
+        &self->environment, &error);
+    if (status == OB_OK)
+        return ob_authkeys_join(self->environment, NULL, &self->authkeys);
+    say(self, "AUTH_KEY, at byte ");
+    ob_buffer_append_u64(&self->told, error.position);
+    ob_buffer_append_str(&self->told, ": ");
+    ob_buffer_append_str(&self->told, error.message);
+    return status;
+}
+
+static uint64_t read_hex(ob_slice digits)
+{
+    uint64_t value = 0;
+    for (size_t i = 0; i < digits.len; i++) {
+        char c = ob_lower(digits.ptr[i]);
+        value = value << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+    }
+    return value;
+}
+
+static ob_status bind_groups(edge *self)
+{
+    ob_status status = OB_OK;
+    ob_config *config = self->config;
+    for (size_t i = 0; i < config->provider_count && status == OB_OK; i++)
+        status = ob_pool_group(self->pool, config->providers[i].slug,
+                               &config->providers[i].pool_group);
+    return status;
+}
+
+static ob_status start(edge *self, yyjson_val *root)
+{
+    ob_slice seed = ob_json_get_text(root, "seed");
+    ob_status status = read_config(self, root);
+    if (status == OB_OK)
+        status = read_authkeys(self, root);
+    if (status != OB_OK)
+        return status;
+    self->random.words[0] = read_hex(ob_slice_head(seed, 16));
+    self->random.words[1] = read_hex(ob_slice_from(seed, 16));
+    self->config->affinity_key.words[0] = edge_draw(self);
+    self->config->affinity_key.words[1] = edge_draw(self);
+    self->pool = ob_pool_new();
+    if (!self->pool)
+        return OB_NO_MEMORY;
+    return bind_groups(self);
+}
+
+ob_status edge_start(edge *self, ob_slice json)
+{
+    yyjson_doc *doc = yyjson_read(json.ptr, json.len, 0);
+    say(self, "The settings of the Worker cannot be read.");
+    ob_status status = OB_INVALID;
+    if (doc)
+        status = start(self, yyjson_doc_get_root(doc));
+    yyjson_doc_free(doc);
+    return status;
+}
+
+/* ---- queries ---- */
+
+int edge_due(edge *self, int64_t now_ms)
+{
+    if (!self->loaded_ms)
+        return 2;
+    if (now_ms - self->loaded_ms < LIFE_MS ||
+        now_ms - self->tried_ms < AGAIN_MS)
+        return 0;
+    self->tried_ms = now_ms;
+    return 1;
+}
+
+/* One query with at most one number. */
+static void write_query(ob_json *json, const char *sql, const int64_t *number)
+{
+    ob_json_open(json, '{');
+    ob_json_member(json, "sql", ob_slice_str(sql));
+    ob_json_name(json, "params");
+    ob_json_open(json, '[');
+    if (number)
+        ob_json_i64(json, *number);
+    ob_json_close(json, ']');
+    ob_json_close(json, '}');
+}
+
+enum { REVISION, KEYS, REMOVED, RESTS, AUTH_KEYS, RESULTS };
+
+void edge_load_queries(edge *self, int64_t now_ms)
+{
+    ob_buffer_clear(&self->told);
+    ob_json json = {.out = &self->told};
+    ob_json_open(&json, '[');
+    write_query(&json, "SELECT number FROM revision", NULL);
+    write_query(&json,
+                "SELECT id, provider, hex(sealed) AS sealed, "
+                "hex(fingerprint) AS fingerprint, status, blocked_reason, "
+                "remark, created_at, total_cooling_ms, priority, weight "
+                "FROM keys WHERE revision > ?1",
+                &self->revision);
+    write_query(&json, "SELECT id FROM removed_keys WHERE revision > ?1",
+                &self->revision);
+    write_query(&json,
+                "SELECT key_id, model, until_ms, reason FROM cooldowns "
+                "WHERE until_ms > ?1",
+                &now_ms);
+    write_query(&json,
+                "SELECT id, name, hex(hash) AS hash, shown, permissions, "
+                "expires_at, created_at, requests_minute, tokens_minute, "
+                "micro_usd_day, micro_usd_month FROM auth_keys "
+                "WHERE revoked_at = 0 ORDER BY id",
+                NULL);
+    ob_json_close(&json, ']');
+}
+
+/* ---- keys ---- */
+
+static ob_status load_key(edge *self, yyjson_val *row)
+{
+    ob_buffer sealed = {0};
+    ob_key_record record = {
+        .id = ob_json_get_i64(row, "id", 0),
+        .sealed = true,
+        .remark = ob_json_get_text(row, "remark"),
+        .status = ob_json_is(ob_json_get(row, "status"), "blocked")
+                      ? OB_KEY_BLOCKED
+                      : OB_KEY_ACTIVE,
+        .blocked_reason =
+            ob_reason_from_word(ob_json_get_text(row, "blocked_reason")),
+        .created_at = ob_json_get_i64(row, "created_at", 0),
+        .total_cooling_ms = ob_json_get_i64(row, "total_cooling_ms", 0),
+        .priority = (uint8_t)ob_json_get_i64(row, "priority", 0),
+        .weight = (uint8_t)ob_json_get_i64(row, "weight", 1)};
+    ob_status status = ob_pool_group(
+        self->pool, ob_json_get_text(row, "provider"), &record.group);
+    if (status != OB_OK)
+        return status;
+    /* Both are needed to open it. */
+    ob_buffer_append(&sealed, ob_json_get_text(row, "sealed"));
+    ob_buffer_append_char(&sealed, ' ');
+    ob_buffer_append(&sealed, ob_json_get_text(row, "fingerprint"));
+    record.secret = ob_buffer_slice(&sealed);
+    status = sealed.failed ? OB_NO_MEMORY : ob_pool_put(self->pool, &record);
+    ob_buffer_deinit(&sealed);
+    return status;
+}
+
+static ob_status load_keys(edge *self, yyjson_val *rows)
+{
+    yyjson_arr_iter iter = yyjson_arr_iter_with(rows);
+    yyjson_val *row;
+    ob_status status = OB_OK;
+    while (status == OB_OK && (row = yyjson_arr_iter_next(&iter)))
+        status = load_key(self, row);
+    return status;
+}
+
+static void remove_keys(edge *self, yyjson_val *rows)
+{
+    yyjson_arr_iter iter = yyjson_arr_iter_with(rows);
+    yyjson_val *row;
+    while ((row = yyjson_arr_iter_next(&iter)))
+        ob_pool_remove(self->pool, ob_json_get_i64(row, "id", 0));
+}
+
+/* What another isolate has learned. A rest that this one knows for longer
+ * stays. */
+static void load_rest(edge *self, yyjson_val *row, int64_t now_ms)
+{
+    ob_key *key = ob_pool_find(self->pool, ob_json_get_i64(row, "key_id", 0));
+    ob_slice model = ob_json_get_text(row, "model");
+    int64_t until_ms = ob_json_get_i64(row, "until_ms", 0);
+    if (!key)
+        return;
+    for (const ob_cooldown *rest = key->cooldowns; rest; rest = rest->next)
+        if (ob_slice_eq(rest->model, model) && rest->until_ms >= until_ms)
+            return;
+    ob_pool_set_cooldown(self->pool, key, model, until_ms,
+                         ob_reason_from_word(ob_json_get_text(row, "reason")),
+                         now_ms);
+}
+
+static void load_rests(edge *self, yyjson_val *rows, int64_t now_ms)
+{
+    yyjson_arr_iter iter = yyjson_arr_iter_with(rows);
+    yyjson_val *row;
+    while ((row = yyjson_arr_iter_next(&iter)))
+        load_rest(self, row, now_ms);
+}
+
+static bool are_results(yyjson_val *root)
+{
+    if (yyjson_arr_size(root) != RESULTS)
+        return false;
+    for (size_t i = 0; i < RESULTS; i++)
+        if (!yyjson_is_arr(yyjson_arr_get(root, i)))
+            return false;
+    return true;
+}
+
+static ob_status take_results(edge *self, yyjson_val *root, int64_t now_ms)
+{
+    yyjson_val *revision = yyjson_arr_get_first(yyjson_arr_get(root, REVISION));
+    if (!are_results(root) || !revision)
+        return OB_INVALID;
+    ob_status status = load_keys(self, yyjson_arr_get(root, KEYS));
+    if (status != OB_OK)
+        return status;
+    remove_keys(self, yyjson_arr_get(root, REMOVED));
+    load_rests(self, yyjson_arr_get(root, RESTS), now_ms);
+    self->revision = ob_json_get_i64(revision, "number", self->revision);
+    self->loaded_ms = now_ms;
+    return OB_OK;
+}
+
+ob_status edge_load(edge *self, ob_slice json, int64_t now_ms)
+{
+    yyjson_doc *doc = yyjson_read(json.ptr, json.len, 0);
+    ob_status status = OB_INVALID;
+    if (doc)
+        status = take_results(self, yyjson_doc_get_root(doc), now_ms);
+    yyjson_doc_free(doc);
+    return status;
+}

@@ -1,0 +1,82 @@
+/* shell.mjs - the Worker: performs what the core decides, and decides
+ * nothing. */
+import config from '../one-balance.jsonc';
+import module from './build/core.wasm';
+import { Core } from './core.mjs';
+import { relay } from './relay.mjs';
+import { Sealer, fromHex } from './seal.mjs';
+
+/* One pool an isolate. */
+let instance;
+
+function seed() {
+    const bytes = crypto.getRandomValues(new Uint8Array(16));
+    return [...bytes].map((b) => b.toString(16).padStart(2, '0')).join('');
+}
+
+async function make(env) {
+    const core = new Core(module);
+    const texts = Object.entries(env).filter(([, v]) => typeof v === 'string');
+    core.start({
+        config,
+        auth_key: env.AUTH_KEY ?? '',
+        environment: Object.fromEntries(texts),
+        seed: seed(),
+    });
+    return { core, sealer: await Sealer.make(env.MASTER_KEY ?? '') };
+}
+
+async function batch(env, statements) {
+    return env.DB.batch(
+        statements.map(({ sql, params }) =>
+            params.length
+                ? env.DB.prepare(sql).bind(...params)
+                : env.DB.prepare(sql),
+        ),
+    );
+}
+
+async function load(core, env) {
+    const results = await batch(env, core.queries());
+    core.load(results.map((result) => result.results));
+}
+
+/* Behind the answer: what was learned. */
+async function save(core, env) {
+    const statements = core.writes();
+    if (statements.length) await batch(env, statements);
+}
+
+async function serve(request, env, ctx) {
+    instance ??= await make(env);
+    const { core, sealer } = instance;
+    const due = core.due();
+    if (due === 2) await load(core, env);
+    else if (due === 1) ctx.waitUntil(load(core, env).catch(console.error));
+    const response = await relay({ core, sealer, request, ctx });
+    ctx.waitUntil(save(core, env).catch(console.error));
+    return response;
+}
+
+function broken(error) {
+    console.error(error);
+    /* A core that has stopped is not used again. */
+    if (error instanceof WebAssembly.RuntimeError) instance = undefined;
+    const message = error instanceof WebAssembly.RuntimeError
+        ? 'The gateway has met a fault of its own. Try again.'
+        : `The gateway is not set up: ${error.message}`;
+    return Response.json(
+        { error: { message, type: 'server_error', code: null, param: null } },
+        { status: 500 },
+    );
+}
+
+export default {
+    async fetch(request, env, ctx) {
+        try {
+            return await serve(request, env, ctx);
+        } catch (error) {
+            return broken(error);
+        }
+    },
+};

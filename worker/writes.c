@@ -1,0 +1,125 @@
+/*
+ * writes.c - what was learned, as statements for D1.
+ *
+ * A row that is written costs, so a request that is answered writes nothing, a
+ * rest writes one row, and what the database knows already writes none. Only
+ * the evidence of what lasts is kept.
+ */
+#include "edge.h"
+
+/* A rest that is over before another isolate would hear of it is kept here. */
+#define REST_MS_MIN 5000
+/* Many changes at once are an outage: the first ones tell of it. */
+#define CHANGES_MAX 40
+
+static void statement(ob_json *json, const char *sql)
+{
+    ob_json_open(json, '{');
+    ob_json_member(json, "sql", ob_slice_str(sql));
+    ob_json_name(json, "params");
+    ob_json_open(json, '[');
+}
+
+static void statement_end(ob_json *json)
+{
+    ob_json_close(json, ']');
+    ob_json_close(json, '}');
+}
+
+static void write_rest(ob_json *json, const ob_change *change)
+{
+    if (change->until_ms - change->at_ms < REST_MS_MIN)
+        return;
+    statement(json, "INSERT INTO cooldowns (key_id, model, until_ms, reason) "
+                    "VALUES (?1, ?2, ?3, ?4) ON CONFLICT (key_id, model) DO "
+                    "UPDATE SET until_ms = excluded.until_ms, "
+                    "reason = excluded.reason "
+                    "WHERE until_ms <> excluded.until_ms");
+    ob_json_i64(json, change->key_id);
+    ob_json_string(json, ob_slice_str(change->model));
+    ob_json_i64(json, change->until_ms);
+    ob_json_string(json, ob_slice_str(ob_reason_slug(change->reason)));
+    statement_end(json);
+}
+
+/* Others hear of a key's status by its revision. A person's decision stays. */
+static void write_status(ob_json *json, const edge *self,
+                         const ob_change *change, const char *status,
+                         const char *reason)
+{
+    statement(json, "UPDATE revision SET number = number + 1");
+    statement_end(json);
+    statement(json, "UPDATE keys SET status = ?2, blocked_reason = ?3, "
+                    "revision = (SELECT number FROM revision) "
+                    "WHERE id = ?1 AND status <> ?2 AND decided <= ?4");
+    ob_json_i64(json, change->key_id);
+    ob_json_string(json, ob_slice_str(status));
+    ob_json_string(json, ob_slice_str(reason));
+    ob_json_i64(json, self->revision);
+    statement_end(json);
+}
+
+static void write_evidence(ob_json *json, const ob_change *change)
+{
+    statement(json, "INSERT INTO changes (key_id, at_ms, action, reason, "
+                    "status, model, until_ms, words, request_id) "
+                    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
+    ob_json_i64(json, change->key_id);
+    ob_json_i64(json, change->at_ms);
+    ob_json_string(json, ob_slice_str(ob_action_slug(change->action)));
+    ob_json_string(json, ob_slice_str(ob_reason_slug(change->reason)));
+    ob_json_i64(json, change->status);
+    ob_json_string(json, ob_slice_str(change->model));
+    ob_json_i64(json, change->until_ms);
+    ob_json_string(json, ob_slice_str(change->words));
+    ob_json_string(json, ob_slice_str(change->request_id));
+    statement_end(json);
+}
+
+/* A rest has ended early, or a blocked key works again. */
+static void write_freed(ob_json *json, const edge *self,
+                        const ob_change *change)
+{
+    if (!change->status) /* a block that rested on one refusal alone */
+        write_status(json, self, change, "active", "");
+    statement(json, "DELETE FROM cooldowns WHERE key_id = ?1 AND model = ?2");
+    ob_json_i64(json, change->key_id);
+    ob_json_string(json, ob_slice_str(change->model));
+    statement_end(json);
+}
+
+static void write_change(ob_json *json, const edge *self,
+                         const ob_change *change)
+{
+    switch (change->action) {
+    case OB_ACTION_COOL:
+        write_rest(json, change);
+        return;
+    case OB_ACTION_EXHAUSTED:
+    case OB_ACTION_DENY_MODEL:
+        write_rest(json, change);
+        break;
+    case OB_ACTION_BLOCK:
+        write_status(json, self, change, "blocked",
+                     ob_reason_slug(change->reason));
+        break;
+    default:
+        write_freed(json, self, change);
+    }
+    write_evidence(json, change);
+}
+
+void edge_writes(edge *self)
+{
+    ob_change change;
+    ob_json json = {.out = &self->told};
+    ob_buffer_clear(&self->told);
+    for (size_t i = 0;
+         i < CHANGES_MAX && ob_pool_take_change(self->pool, &change); i++) {
+        if (!i)
+            ob_json_open(&json, '[');
+        write_change(&json, self, &change);
+    }
+    if (self->told.end > self->told.start)
+        ob_json_close(&json, ']');
+}
