@@ -2,6 +2,7 @@
 #include "edge.h"
 
 #include "../src/core/dialect/error.h"
+#include "../src/core/models_answer.h"
 #include "../src/core/websocket.h"
 
 /* An isolate may drop a request without a word: what has not moved for so long
@@ -126,7 +127,6 @@ static bool is_same_body(const edge_call *call)
 static edge_do send(edge *self, edge_call *call)
 {
     const ob_upstream_request *request = &call->room;
-    const ob_timeouts *timeouts = &self->config->timeouts;
     ob_json json;
     tell_begin(self, &json);
     tell_url(&json, request);
@@ -135,8 +135,7 @@ static edge_do send(edge *self, edge_call *call)
     ob_json_open(&json, '[');
     tell_headers(&json, request->headers, request->header_count);
     ob_json_close(&json, ']');
-    ob_json_member_i64(&json, "ms",
-                       timeouts->connect_ms + timeouts->first_byte_ms);
+    ob_json_member_i64(&json, "ms", self->config->timeouts.first_byte_ms);
     ob_json_name(&json, "same");
     ob_json_bool(&json, is_same_body(call));
     ob_json_close(&json, '}');
@@ -360,6 +359,31 @@ static ob_status find_key(edge *self, edge_call *call, int64_t now_ms)
     return worst;
 }
 
+/* Providers' own lists are not asked for here: the configuration's names. */
+static const ob_model_list *no_list(void *context, const ob_provider *provider)
+{
+    return NULL;
+}
+
+static edge_do models(edge *self, edge_call *call)
+{
+    const ob_route *route = &call->relay.route;
+    const ob_models_asked asked = {.config = self->config,
+                                   .authkey = call->authkey,
+                                   .dialect = route->dialect,
+                                   .asked = route->asked,
+                                   .take = no_list};
+    char unknown[512];
+    ob_reply reply = {.status = 200};
+    if (ob_models_answer(&asked, &reply.body) == OB_OK) {
+        ob_reply_as_json(&call->call, &reply);
+        return tell_reply(self, call, &reply);
+    }
+    ob_reply_deinit(&reply);
+    ob_models_unknown(route->asked, unknown, sizeof(unknown));
+    return refuse(self, call, 404, route->dialect, ob_slice_str(unknown), 0);
+}
+
 static edge_do relay(edge *self, edge_call *call, int64_t now_ms)
 {
     ob_route_error error = {0};
@@ -373,6 +397,8 @@ static edge_do relay(edge *self, edge_call *call, int64_t now_ms)
     if (status != OB_OK)
         return refuse(self, call, error.status, error.dialect,
                       ob_slice_str(error.message), 0);
+    if (call->relay.route.kind == OB_ROUTE_MODELS)
+        return models(self, call);
     call->running = true;
     return edge_wake(self, call, now_ms);
 }

@@ -68,12 +68,13 @@ class Attempt {
 }
 
 /* The rest of a committed answer, seen by the core piece by piece. */
-async function pump(core, call, attempt, writable) {
+async function pump(job, writable) {
+    const { core, call, attempt } = job;
     const writer = writable.getWriter();
     try {
         for (;;) {
             const { done, value } = await attempt.reader.read();
-            if (done) return;
+            if (done || job.over) return;
             const bytes = core.pass(call, value);
             if (bytes.length) await writer.write(bytes);
         }
@@ -83,7 +84,7 @@ async function pump(core, call, attempt, writable) {
 }
 
 /* The same untouched, which costs no JavaScript. */
-async function pipe(core, call, attempt, writable) {
+async function pipe({ attempt }, writable) {
     attempt.reader.releaseLock();
     await attempt.response.body.pipeTo(writable, {
         preventClose: true,
@@ -97,15 +98,16 @@ async function write(writable, bytes) {
     writer.releaseLock();
 }
 
-async function follow(core, call, step, attempt, writable) {
+async function follow(job, step, writable) {
     const pass = step.seen ? pump : pipe;
     try {
         await write(writable, step.body);
-        const whole = await pass(core, call, attempt, writable).then(
+        const whole = await pass(job, writable).then(
             () => true,
             () => false,
         );
-        const end = core.finish(call, whole);
+        if (job.over) return;
+        const end = job.core.finish(job.call, whole);
         await write(writable, end.tail);
         await (end.whole
             ? writable.close()
@@ -113,13 +115,14 @@ async function follow(core, call, step, attempt, writable) {
     } catch {
         /* The caller has gone. */
     } finally {
-        attempt.cancel();
-        core.close(call);
+        abandon(job);
     }
 }
 
-function commit(core, call, step, attempt, ctx) {
+function commit(job, step) {
+    const { core, call, attempt } = job;
     const { status, headers } = step;
+    job.answered = true;
     attempt.keep();
     if (status === 101) {
         const { webSocket } = attempt.response;
@@ -128,44 +131,62 @@ function commit(core, call, step, attempt, ctx) {
         return new Response(null, { status, headers, webSocket });
     }
     const { readable, writable } = new IdentityTransformStream();
-    ctx.waitUntil(follow(core, call, step, attempt, writable));
+    job.after(follow(job, step, writable));
     return new Response(readable, { status, headers });
 }
 
-function answer(core, call, { status, headers, body }) {
-    core.close(call);
+function answer(job, { status, headers, body }) {
+    abandon(job);
     return new Response(body.length ? body : null, { status, headers });
 }
 
-export async function relay({ core, sealer, request, ctx }) {
+/* One step of what is to be done; gives the next, or the answer. */
+async function perform(job, step) {
+    const { core, call } = job;
+    switch (step.what) {
+        case READ:
+            return job.attempt.read();
+        case SEND:
+            job.attempt?.cancel();
+            job.attempt = new Attempt(core, call, step, step.body ?? job.body);
+            return job.attempt.begin();
+        case OPEN:
+            return core.step(call, Event.OPENED, await job.sealer.open(step));
+        case WAIT:
+            job.attempt?.cancel();
+            await sleep(step.ms);
+            return core.step(call, Event.WAKE);
+        case COMMIT:
+            return commit(job, step);
+        case ANSWER:
+            job.attempt?.cancel();
+            return answer(job, step);
+    }
+}
+
+/* All is over, or the caller has gone: so does its attempt, and nothing more is
+ * told to the core. */
+function abandon(job) {
+    if (job.over) return;
+    job.over = true;
+    job.attempt?.cancel();
+    job.core.close(job.call);
+}
+
+export async function relay({ core, sealer, request, after }) {
     const body = new Uint8Array(await request.arrayBuffer());
-    const { method, url } = request;
-    const call = core.open({ method, url, headers: [...request.headers] }, body);
-    let attempt;
-    let step = core.step(call, Event.BEGIN);
-    for (;;) {
-        switch (step.what) {
-            case READ:
-                step = await attempt.read();
-                break;
-            case SEND:
-                attempt?.cancel();
-                attempt = new Attempt(core, call, step, step.body ?? body);
-                step = await attempt.begin();
-                break;
-            case OPEN:
-                step = core.step(call, Event.OPENED, await sealer.open(step));
-                break;
-            case WAIT:
-                attempt?.cancel();
-                await sleep(step.ms);
-                step = core.step(call, Event.WAKE);
-                break;
-            case COMMIT:
-                return commit(core, call, step, attempt, ctx);
-            case ANSWER:
-                attempt?.cancel();
-                return answer(core, call, step);
-        }
+    const { method, url, headers } = request;
+    const call = core.open({ method, url, headers: [...headers] }, body);
+    const job = { core, sealer, call, body, after };
+    const gone = new Promise((done) => {
+        request.signal.addEventListener('abort', () => done(abandon(job)));
+    });
+    try {
+        let step = core.step(call, Event.BEGIN);
+        while (step && !(step instanceof Response))
+            step = await Promise.race([perform(job, step), gone]);
+        return step ?? new Response(null, { status: 499 });
+    } finally {
+        if (!job.answered) abandon(job);
     }
 }

@@ -1,5 +1,5 @@
-/* seal.mjs - opens what src/store/seal.c sealed: AES-256-GCM under a key that
- * is derived from the master key. */
+/* seal.mjs - secrets at rest as src/store/seal.c has them: AES-256-GCM and
+ * fingerprints under keys that are derived from the master key. */
 
 const encoder = new TextEncoder();
 
@@ -18,6 +18,11 @@ function masterBytes(text) {
     throw new Error(
         'MASTER_KEY must be 64 hexadecimal digits or 44 characters of base64',
     );
+}
+
+/* Binds a sealed secret to its provider and its row. */
+function place(provider, fingerprint) {
+    return new Uint8Array([...encoder.encode(`${provider}\0`), ...fingerprint]);
 }
 
 async function derive(master, label, algorithm, usages) {
@@ -42,28 +47,39 @@ export class Sealer {
         return sealer;
     }
 
+    /* Recognises a secret of a provider without opening any. */
+    async fingerprint(provider, secret) {
+        const text = encoder.encode(`${provider}\0${secret}`);
+        return new Uint8Array(
+            await crypto.subtle.sign('HMAC', this.fingerprints, text),
+        );
+    }
+
+    async seal(provider, secret) {
+        const fingerprint = await this.fingerprint(provider, secret);
+        const iv = crypto.getRandomValues(new Uint8Array(12));
+        const text = await crypto.subtle.encrypt(
+            { name: 'AES-GCM', iv, additionalData: place(provider, fingerprint) },
+            this.key,
+            encoder.encode(secret),
+        );
+        const sealed = new Uint8Array([1, ...iv, ...new Uint8Array(text)]);
+        return { sealed, fingerprint };
+    }
+
     /* The secret's bytes; empty where it cannot be opened. */
     async open({ provider, sealed, fingerprint }) {
         const bytes = fromHex(sealed);
-        const name = encoder.encode(`${provider}\0`);
-        const place = new Uint8Array(name.length + 32);
-        place.set(name);
-        place.set(fromHex(fingerprint), name.length);
         if (bytes[0] !== 1) return new Uint8Array();
-        try {
-            return new Uint8Array(
-                await crypto.subtle.decrypt(
-                    {
-                        name: 'AES-GCM',
-                        iv: bytes.subarray(1, 13),
-                        additionalData: place,
-                    },
-                    this.key,
-                    bytes.subarray(13),
-                ),
-            );
-        } catch {
-            return new Uint8Array();
-        }
+        const how = {
+            name: 'AES-GCM',
+            iv: bytes.subarray(1, 13),
+            additionalData: place(provider, fromHex(fingerprint)),
+        };
+        const text = bytes.subarray(13);
+        return crypto.subtle.decrypt(how, this.key, text).then(
+            (secret) => new Uint8Array(secret),
+            () => new Uint8Array(),
+        );
     }
 }

@@ -50,11 +50,14 @@ async function save(core, env) {
 async function serve(request, env, ctx) {
     instance ??= await make(env);
     const { core, sealer } = instance;
+    const behind = (work) => ctx.waitUntil(work.catch(console.error));
+    /* What goes on behind an answer may teach more. */
+    const after = (work) => behind(work.then(() => save(core, env)));
     const due = core.due();
     if (due === 2) await load(core, env);
-    else if (due === 1) ctx.waitUntil(load(core, env).catch(console.error));
-    const response = await relay({ core, sealer, request, ctx });
-    ctx.waitUntil(save(core, env).catch(console.error));
+    else if (due === 1) behind(load(core, env));
+    const response = await relay({ core, sealer, request, after });
+    behind(save(core, env));
     return response;
 }
 

@@ -23,6 +23,14 @@ size_t ob_cors_headers(const ob_header *asked, size_t count,
     return OB_CORS_HEADERS_MAX;
 }
 
+void ob_reply_as_json(const ob_call *call, ob_reply *reply)
+{
+    add_header(reply, OB_S("content-type"), OB_S("application/json"));
+    reply->header_count +=
+        ob_cors_headers(call->headers, call->header_count,
+                        reply->headers + reply->header_count);
+}
+
 bool ob_service_relays(ob_slice path)
 {
     return ob_slice_starts(path, OB_S("/api/")) ||

@@ -31,6 +31,9 @@ void ob_reply_deinit(ob_reply *reply);
 size_t ob_cors_headers(const ob_header *asked, size_t count,
                        ob_header headers[OB_CORS_HEADERS_MAX]);
 
+/* The headers of an answer whose body is JSON. */
+void ob_reply_as_json(const ob_call *call, ob_reply *reply);
+
 /* Is the path one of those that go to providers? */
 bool ob_service_relays(ob_slice path);
 

@@ -3,7 +3,6 @@
 #include "../core/cost.h"
 #include "../core/dialect/error.h"
 #include "../core/mask.h"
-#include "../core/message.h"
 #include "../core/relay.h"
 #include "../core/route.h"
 #include "../core/service.h"
@@ -552,13 +551,8 @@ static bool refuse_spent(drive *d)
 static void refuse_models(drive *d, ob_exchange *exchange, int status)
 {
     char text[512] = "The gateway is out of memory.";
-    if (status == 404) {
-        ob_message message = ob_message_make(text, sizeof(text));
-        ob_message_str(&message, "There is no model ");
-        ob_message_word(&message, d->relay.route.asked);
-        ob_message_str(&message, " that this auth key may use; GET /v1/models "
-                                 "lists those there are.");
-    }
+    if (status == 404)
+        ob_models_unknown(d->relay.route.asked, text, sizeof(text));
     ob_gateway_refuse_with(d->gateway, exchange, status, d->relay.route.dialect,
                            ob_slice_str(text), 0);
 }
@@ -566,7 +560,7 @@ static void refuse_models(drive *d, ob_exchange *exchange, int status)
 static void respond_models(drive *d, const ob_models_call *call)
 {
     ob_buffer body = {0};
-    ob_status status = ob_models_write(call, &body);
+    ob_status status = ob_models_answer(&call->asked, &body);
     int code = status == OB_OK ? 200 : status == OB_NOT_FOUND ? 404 : 503;
     account(d, code, code == 200 ? OB_FAULT_NONE : ob_fault_of_status(code));
     ob_exchange *exchange = leave(d);
@@ -592,12 +586,13 @@ static void on_models_waited(ob_deadline *deadline)
 /* A list that is fetched for the first time is waited for, a little. */
 static void answer_models(drive *d)
 {
-    const ob_models_call call = {.gateway = d->gateway,
-                                 .loop = &d->loop->uv,
-                                 .config = d->snapshot->config,
-                                 .authkey = d->authkey,
-                                 .dialect = d->relay.route.dialect,
-                                 .asked = d->relay.route.asked};
+    ob_models_call call = {.gateway = d->gateway,
+                           .loop = &d->loop->uv,
+                           .asked = {.config = d->snapshot->config,
+                                     .authkey = d->authkey,
+                                     .dialect = d->relay.route.dialect,
+                                     .asked = d->relay.route.asked}};
+    ob_models_call_init(&call);
     if (!ob_models_wait(&call)) {
         respond_models(d, &call);
         return;

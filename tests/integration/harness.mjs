@@ -116,7 +116,7 @@ export class Room {
     }
 
     async gateway(options = {}) {
-        const gateway = new Gateway(this, options);
+        const gateway = new (await kindOfGateway())(this, options);
         this.gateways.push(gateway);
         await gateway.start();
         return gateway;
@@ -219,7 +219,13 @@ function assertClean(stderr) {
     );
 }
 
-class Gateway {
+/* The binary, or what a module puts in its place. */
+async function kindOfGateway() {
+    const module = process.env.ONE_BALANCE_GATEWAY;
+    return module ? (await import(resolve(module))).Gateway : Gateway;
+}
+
+export class Gateway {
     constructor(
         room,
         {

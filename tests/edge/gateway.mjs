@@ -1,0 +1,108 @@
+/* gateway.mjs - the Worker in workerd, with a D1 of its own, in the place of
+ * the binary: for harness.mjs of the integration tests. */
+import { readFile, readdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { Miniflare } from 'miniflare';
+import { Gateway as Native } from '../integration/harness.mjs';
+import { Sealer } from '../../worker/seal.mjs';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+const WORKER = join(ROOT, 'worker');
+const MIGRATIONS = join(ROOT, 'src/store/migrations');
+const MASTER_KEY = '0123456789abcdef'.repeat(4);
+
+async function modules(config) {
+    const scripts = (await readdir(WORKER)).filter(
+        (name) => name.endsWith('.mjs') && name !== 'build.mjs',
+    );
+    /* The first one is the Worker itself. */
+    scripts.sort((a, b) => (b === 'shell.mjs') - (a === 'shell.mjs'));
+    const list = scripts.map(async (name) => ({
+        type: 'ESModule',
+        path: join(WORKER, name),
+        contents: await readFile(join(WORKER, name), 'utf8'),
+    }));
+    return [
+        ...(await Promise.all(list)),
+        {
+            type: 'CompiledWasm',
+            path: join(WORKER, 'build/core.wasm'),
+            contents: await readFile(join(WORKER, 'build/core.wasm')),
+        },
+        {
+            type: 'Text',
+            path: join(ROOT, 'one-balance.jsonc'),
+            contents: JSON.stringify(config),
+        },
+    ];
+}
+
+/* As "wrangler d1 migrations apply" runs them. */
+async function migrate(db) {
+    for (const name of (await readdir(MIGRATIONS)).sort()) {
+        const text = await readFile(join(MIGRATIONS, name), 'utf8');
+        const statements = text.replaceAll(/--.*$/gm, '').split(';');
+        await db.batch(
+            statements
+                .filter((sql) => sql.trim())
+                .map((sql) => db.prepare(sql)),
+        );
+    }
+}
+
+export class Gateway extends Native {
+    async start() {
+        const { authKey, env } = this.options;
+        this.stdout = this.stderr = '';
+        this.edge = new Miniflare({
+            modules: await modules(this.config),
+            modulesRoot: ROOT,
+            compatibilityDate: '2026-03-01',
+            compatibilityFlags: ['enable_request_signal'],
+            d1Databases: { DB: 'one-balance' },
+            d1Persist: join(this.room.dir, 'd1'),
+            bindings: {
+                MASTER_KEY,
+                ...(authKey !== null && { AUTH_KEY: authKey }),
+                ...env,
+            },
+            handleRuntimeStdio: (stdout, stderr) => {
+                stdout.resume();
+                stderr.on('data', (text) => (this.stderr += text));
+            },
+        });
+        const url = await this.edge.ready;
+        this.url = url.href.replace(/\/$/, '');
+        this.port = Number(url.port);
+        this.pid = process.pid;
+        this.db = await this.edge.getD1Database('DB');
+        if (!this.migrated) await migrate(this.db);
+        this.migrated = true;
+    }
+
+    async stop() {
+        await this.edge.dispose();
+        return { code: 0, signal: null };
+    }
+
+    async finish() {
+        await this.edge?.dispose();
+    }
+
+    async addKeys(provider, keys) {
+        const sealer = await Sealer.make(MASTER_KEY);
+        for (const secret of keys) {
+            const { sealed, fingerprint } = await sealer.seal(provider, secret);
+            await this.db.batch([
+                this.db.prepare('UPDATE revision SET number = number + 1'),
+                this.db
+                    .prepare(
+                        'INSERT INTO keys (provider, fingerprint, sealed, ' +
+                            'created_at, revision) VALUES (?1, ?2, ?3, ?4, ' +
+                            '(SELECT number FROM revision))',
+                    )
+                    .bind(provider, [...fingerprint], [...sealed], 1),
+            ]);
+        }
+    }
+}
