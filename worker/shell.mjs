@@ -1,6 +1,6 @@
 /* shell.mjs - the Worker: performs what the core decides, and decides
  * nothing. */
-import config from '../one-balance.jsonc';
+import config from './build/one-balance.jsonc';
 import module from './build/core.wasm';
 import { Core } from './core.mjs';
 import { relay } from './relay.mjs';

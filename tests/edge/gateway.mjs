@@ -2,18 +2,19 @@
  * the binary: for harness.mjs of the integration tests. */
 import { readFile, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { Miniflare } from 'miniflare';
+import { createRequire } from 'node:module';
 import { Gateway as Native } from '../integration/harness.mjs';
 import { Sealer } from '../../worker/seal.mjs';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const WORKER = join(ROOT, 'worker');
+const { Miniflare } = createRequire(join(WORKER, 'package.json'))('miniflare');
 const MIGRATIONS = join(ROOT, 'src/store/migrations');
 const MASTER_KEY = '0123456789abcdef'.repeat(4);
 
 async function modules(config) {
     const scripts = (await readdir(WORKER)).filter(
-        (name) => name.endsWith('.mjs') && name !== 'build.mjs',
+        (name) => name.endsWith('.mjs'),
     );
     /* The first one is the Worker itself. */
     scripts.sort((a, b) => (b === 'shell.mjs') - (a === 'shell.mjs'));
@@ -31,7 +32,7 @@ async function modules(config) {
         },
         {
             type: 'Text',
-            path: join(ROOT, 'one-balance.jsonc'),
+            path: join(WORKER, 'build/one-balance.jsonc'),
             contents: JSON.stringify(config),
         },
     ];

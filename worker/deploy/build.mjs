@@ -1,7 +1,7 @@
 /* build.mjs - core.wasm: the core and worker/*.c as one WebAssembly module
  * without imports.
  *
- *   node worker/build.mjs [FILE]     default: worker/build/core.wasm
+ *   node worker/deploy/build.mjs [FILE]     default: worker/build/core.wasm
  *
  * With clang and wasm-ld of the machine, or where CLANG and WASM_LD say.
  */
@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
-const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const ROOT = path.resolve(import.meta.dirname, '../..');
 const OBJECTS = path.join(ROOT, 'worker/build/objects');
 const YYJSON = path.join(ROOT, '.deps/yyjson/yyjson.c');
 const CLANG = process.env.CLANG ?? 'clang';
