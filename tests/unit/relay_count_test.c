@@ -4,6 +4,8 @@
 
 #include "relay_fixture.h"
 
+#include "../../src/core/dialect/translate.h"
+
 #define MESSAGES "POST /v1/messages/count_tokens"
 #define HELLO(model)                                                           \
     "{\"model\":\"" model                                                      \
@@ -135,11 +137,11 @@ static void what_cannot_be_read_is_refused_before_a_key_is_asked(void **state)
     assert_int_equal(relay.state, OB_RELAY_OVER);
 }
 
-static void stream_of_gemini_needs_alt_sse_itself(void **state)
+static void stream_of_gemini_is_of_events_by_alt_sse_itself(void **state)
 {
     static const struct {
         const char *line;
-        bool taken;
+        bool events;
     } lines[] = {
         {"POST /v1beta/models/openai/x:streamGenerateContent?alt=sse", true},
         {"POST /v1beta/models/openai/x:streamGenerateContent?a=1&alt=SSE",
@@ -151,7 +153,9 @@ static void stream_of_gemini_needs_alt_sse_itself(void **state)
     for (size_t i = 0; i < OB_LEN(lines); i++) {
         begin(lines[i].line,
               "{\"contents\":[{\"parts\":[{\"text\":\"Hello\"}]}]}");
-        assert_int_equal(action.what == OB_DO_SEND, lines[i].taken);
+        assert_int_equal(action.what, OB_DO_SEND);
+        assert_int_equal(ob_translation_says_array(relay.translation),
+                         !lines[i].events);
         ob_relay_gone(&relay, pool, now);
     }
 }
@@ -169,7 +173,7 @@ int main(void)
         TEST(count_of_a_list_asks_those_that_count),
         TEST(count_keeps_to_what_the_auth_key_may),
         TEST(what_cannot_be_read_is_refused_before_a_key_is_asked),
-        TEST(stream_of_gemini_needs_alt_sse_itself),
+        TEST(stream_of_gemini_is_of_events_by_alt_sse_itself),
 #undef TEST
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
