@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CORE = sorted(glob.glob(ROOT + "/src/core/**/*.c", recursive=True))
-WORKER = sorted(glob.glob(ROOT + "/worker/*.c"))
 YYJSON = ROOT + "/.deps/yyjson/yyjson.c"
 VECTORS = ROOT + "/tests/vectors/"
 WASM_LIB = "/usr/lib/wasm32-wasi"
@@ -132,7 +131,7 @@ def wasm_imports(data):
 
 
 def check_wasm(folder):
-    objects = compile_all("clang", WASM_FLAGS, CORE + WORKER + [YYJSON],
+    objects = compile_all("clang", WASM_FLAGS, CORE + [YYJSON],
                           folder)
     size = link_wasm(objects, exports(), os.path.join(folder, "core.wasm"))
     return f"{size // 1024} KB"
