@@ -215,7 +215,9 @@ static const char *name_of(const target_row *row, char *room, size_t size)
     return room;
 }
 
-int main(void)
+/* "0" or "1": every other row of the targets, so that both cores of a small
+ * machine have their half. */
+int main(int argc, char **argv)
 {
     enum { COUNT = sizeof(targets) / sizeof(targets[0]) };
     static char names[COUNT][96];
@@ -228,12 +230,15 @@ int main(void)
         cmocka_unit_test(baseline_is_as_bad_as_it_is_known_to_be),
         cmocka_unit_test(find_knows_how_many_keys_are_enough),
     };
-    for (size_t i = 0; i < COUNT; i++)
-        rows[i] = (struct CMUnitTest){
+    bool second = argc > 1 && argv[1][0] == '1';
+    size_t count = 0;
+    for (size_t i = second; i<COUNT; i += argc> 1 ? 2 : 1)
+        rows[count++] = (struct CMUnitTest){
             .name = name_of(&targets[i], names[i], sizeof(names[i])),
             .test_func = reaches_its_target,
             .initial_state = (void *)&targets[i]};
-    int failed = cmocka_run_group_tests_name("sim", tests, NULL, NULL);
+    int failed =
+        second ? 0 : cmocka_run_group_tests_name("sim", tests, NULL, NULL);
     return failed +
-           cmocka_run_group_tests_name("sim targets", rows, NULL, NULL);
+           _cmocka_run_group_tests("sim targets", rows, count, NULL, NULL);
 }
