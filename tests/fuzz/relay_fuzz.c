@@ -21,6 +21,7 @@ typedef struct request {
     ob_upstream_request room;
     ob_relay_action action;
     uint32_t sent;
+    bool opened; /* its key was sealed, and picked a while ago */
     uint32_t answers;
     bool running;
 } request;
@@ -151,10 +152,13 @@ static void check_action(request *r)
     case OB_DO_SEND:
         OB_ASSERT(++r->sent == r->relay.attempts);
         OB_ASSERT(action->upstream == &r->room);
-        check_key(r);
+        if (!r->opened)
+            check_key(r);
+        r->opened = false;
         break;
-    case OB_DO_OPEN: /* no key is sealed */
-        OB_ASSERT(false);
+    case OB_DO_OPEN:
+        OB_ASSERT(action->key_id == r->relay.key_id && action->body.len);
+        check_key(r);
         break;
     case OB_DO_WAIT:
         OB_ASSERT(action->wake_at_ms <=
@@ -330,6 +334,16 @@ static void step_attempt(request *r, uint8_t what)
         body(r);
 }
 
+/* Others may have met the key meanwhile, and a person may have removed it. */
+static void open_key(request *r, uint8_t what)
+{
+    if (what % 4)
+        OB_ASSERT(ob_pool_open(pool, r->relay.key_id,
+                               OB_S("opened-of-a-key-0")) == OB_OK);
+    ob_relay_opened(&r->relay, pool, now_ms, &r->room, &r->action);
+    r->opened = r->action.what == OB_DO_SEND;
+}
+
 static void step(request *r, uint8_t what)
 {
     if (!r->running) {
@@ -339,6 +353,9 @@ static void step(request *r, uint8_t what)
     switch (r->relay.state) {
     case OB_RELAY_IDLE:
         wake(r);
+        break;
+    case OB_RELAY_OPENING:
+        open_key(r, what);
         break;
     case OB_RELAY_SENT:
     case OB_RELAY_HOLDING:
@@ -370,6 +387,7 @@ static void put(int64_t id, uint8_t how)
         .id = id,
         .group = groups[how & 1],
         .secret = ob_slice_make(secret, sizeof(secret) - 1),
+        .sealed = (how & 0x82) == 0x82,
         .status = how & 0x10 ? OB_KEY_BLOCKED : OB_KEY_ACTIVE,
         .blocked_reason =
             how & 0x10 ? how & 0x40 ? OB_REASON_KEY_REVOKED : OB_REASON_PERSON
