@@ -124,6 +124,9 @@ const ob_provider *ob_config_provider(const ob_config *config, ob_slice slug);
 /* As above, but takes the alias too ("perplexity" for "perplexity-ai"). */
 const ob_provider *ob_config_provider_or_alias(const ob_config *config,
                                                ob_slice name);
+/* The first provider whose base URL has that URL's host and port; at Cloudflare
+ * AI Gateway the one that its path names. NULL when there is none. */
+const ob_provider *ob_config_provider_at(const ob_config *config, ob_slice url);
 /* The operator's model of that name; NULL when there is none. */
 const ob_model_alias *ob_config_model(const ob_config *config, ob_slice name);
 

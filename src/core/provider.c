@@ -225,3 +225,30 @@ ob_status ob_provider_set_account(ob_provider *provider, ob_slice account,
     return ob_url_parse(ob_slice_make(text, base.len - name.len + account.len),
                         &provider->base, &why);
 }
+
+/* "/v1/ACCOUNT/GATEWAY/PROVIDER/…".
+ * Source: Cloudflare's documentation, "AI Gateway, provider native". */
+static const ob_provider *provider_behind(const ob_config *config,
+                                          ob_slice path)
+{
+    ob_slice segment = {NULL, 0};
+    for (size_t i = 0; i < 5; i++)
+        segment = path.ptr ? ob_slice_cut(&path, '/') : (ob_slice){NULL, 0};
+    return segment.len ? ob_config_provider_or_alias(config, segment) : NULL;
+}
+
+const ob_provider *ob_config_provider_at(const ob_config *config, ob_slice url)
+{
+    ob_url at;
+    const char *why = NULL;
+    if (ob_url_parse(url, &at, &why) != OB_OK)
+        return NULL;
+    if (ob_slice_eq_nocase(at.host, OB_S("gateway.ai.cloudflare.com")))
+        return provider_behind(config, at.path);
+    for (size_t i = 0; i < config->provider_count; i++) {
+        const ob_url *base = &config->providers[i].base;
+        if (base->port == at.port && ob_slice_eq_nocase(base->host, at.host))
+            return &config->providers[i];
+    }
+    return NULL;
+}

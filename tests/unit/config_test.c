@@ -675,6 +675,37 @@ static void schema_defaults_are_the_parsers(void **state)
     free(text);
 }
 
+static void providers_are_found_by_their_urls(void **state)
+{
+    static const char *const urls[][2] = {
+        {"https://api.openai.com", "openai"},
+        {"https://API.OpenAI.com/v1/chat", "openai"},
+        {"https://api.openai.com:8443", NULL},
+        {"https://api.openai.com.evil.example", NULL},
+        {"http://127.0.0.1:9", "mine"},
+        {"http://127.0.0.1:10", NULL},
+        {"https://gateway.ai.cloudflare.com/v1/a/g/groq/v1", "groq"},
+        {"https://gateway.ai.cloudflare.com/v1/a/g/perplexity",
+         "perplexity-ai"},
+        {"https://gateway.ai.cloudflare.com/v1/a/g", NULL},
+        {"https://gateway.ai.cloudflare.com", NULL},
+        {"https://me.openai.azure.com", NULL},
+        {"no url", NULL},
+        {"", NULL},
+    };
+    ob_config *config =
+        parsed("{\"providers\":{\"mine\":{\"dialect\":\"openai\","
+               "\"base_url\":\"http://127.0.0.1:9/v1\"}}}");
+    for (size_t i = 0; i < OB_LEN(urls); i++) {
+        const ob_provider *found =
+            ob_config_provider_at(config, ob_slice_str(urls[i][0]));
+        assert_int_equal(found != NULL, urls[i][1] != NULL);
+        if (found)
+            assert_true(ob_slice_eq(found->slug, ob_slice_str(urls[i][1])));
+    }
+    ob_config_free(config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -704,6 +735,7 @@ int main(void)
         cmocka_unit_test(models_are_names_for_targets),
         cmocka_unit_test(clashing_model_names_are_refused),
         cmocka_unit_test(targets_must_exist),
+        cmocka_unit_test(providers_are_found_by_their_urls),
         cmocka_unit_test(builtin_providers_are_complete),
         cmocka_unit_test(schema_has_the_members_of_the_parser),
         cmocka_unit_test(schema_defaults_are_the_parsers),
