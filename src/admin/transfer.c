@@ -184,6 +184,7 @@ typedef struct import_task {
     ob_task task;
     ob_slice body;
     ob_import_kind kind;
+    ob_slice provider; /* of keys of which the text does not say it; a slug */
     ob_import_result result;
     refused_row *refused; /* room for OB_REFUSED_SHOWN_MAX */
     size_t refused_shown;
@@ -198,6 +199,13 @@ static ob_slice find_provider(void *context, ob_slice name, ob_slice *nearest)
         return provider->slug;
     *nearest = ob_provider_nearest(config, name);
     return (ob_slice){NULL, 0};
+}
+
+static ob_slice find_place(void *context, ob_slice url)
+{
+    const ob_config *config = ((import_task *)context)->task.snapshot->config;
+    const ob_provider *provider = ob_config_provider_at(config, url);
+    return provider ? provider->slug : (ob_slice){NULL, 0};
 }
 
 static void keep_refused(void *context, size_t row, const char *masked,
@@ -220,6 +228,8 @@ static ob_status import_job(ob_task *task, ob_store *store,
                                  .now_ms = task->now_ms,
                                  .context = importing,
                                  .provider = find_provider,
+                                 .place = find_place,
+                                 .fallback = importing->provider,
                                  .refused = keep_refused};
     ob_status status = ob_import_text(store, importing->body, &options,
                                       &importing->result, error);
@@ -246,6 +256,9 @@ static void import_answer(ob_task *task)
     write_count(out, "{\"added\":", result->added);
     write_count(out, ",\"known\":", result->known);
     write_count(out, ",\"cooldowns\":", result->cooldowns);
+    ob_buffer_append_str(out, ",\"read_as\":");
+    ob_buffer_append_json(out,
+                          ob_slice_str(result->read_as ? result->read_as : ""));
     ob_buffer_append_str(out, ",\"refused\":[");
     for (size_t i = 0; i < importing->refused_shown; i++) {
         const refused_row *row = &importing->refused[i];
@@ -274,11 +287,9 @@ static ob_status read_kind(ob_slice word, import_task *importing)
     static const struct {
         const char *word;
         ob_import_kind kind;
-    } kinds[] = {{"auto", OB_IMPORT_AUTO},
-                 {"text", OB_IMPORT_LINES},
-                 {"csv", OB_IMPORT_CSV},
-                 {"json", OB_IMPORT_JSON},
-                 {"sql", OB_IMPORT_SQL}};
+    } kinds[] = {{"auto", OB_IMPORT_AUTO}, {"text", OB_IMPORT_LINES},
+                 {"csv", OB_IMPORT_CSV},   {"json", OB_IMPORT_JSON},
+                 {"sql", OB_IMPORT_SQL},   {"env", OB_IMPORT_ENV}};
     if (!word.len)
         return OB_OK;
     for (size_t i = 0; i < OB_LEN(kinds); i++) {
@@ -288,7 +299,8 @@ static ob_status read_kind(ob_slice word, import_task *importing)
         return OB_OK;
     }
     return ob_admin_fail(&importing->task.error, 400,
-                         "format must be auto, text, csv, json or sql, not "
+                         "format must be auto, text, csv, json, sql or env, "
+                         "not "
                          "'%.*s'",
                          OB_QUOTED(word));
 }
@@ -296,11 +308,16 @@ static ob_status read_kind(ob_slice word, import_task *importing)
 static ob_status read_import(import_task *importing, const ob_admin_call *call)
 {
     ob_task *task = &importing->task;
-    ob_param params[] = {{"format", {NULL, 0}}};
+    const ob_provider *provider = NULL;
+    ob_param params[] = {{"format", {NULL, 0}}, {"provider", {NULL, 0}}};
     ob_status status = ob_params_read(call->request->query, &task->arena,
                                       params, OB_LEN(params), &task->error);
     if (!status)
         status = read_kind(params[0].value, importing);
+    if (!status && params[1].value.len)
+        status = ob_provider_named(task->snapshot->config, params[1].value,
+                                   &provider, &task->error);
+    importing->provider = provider ? provider->slug : OB_S("");
     if (!status && !ob_slice_trim(call->request->body).len)
         status = ob_admin_fail(&task->error, 400,
                                "the body must be the text to import");

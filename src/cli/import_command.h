@@ -1,11 +1,9 @@
-/* import_command.h - `one-balance import FILE` and `one-balance export`. */
+/* import_command.h - `one-balance import FILE`. */
 #ifndef OB_IMPORT_COMMAND_H
 #define OB_IMPORT_COMMAND_H
 
 /* argv[0] is "import". Returns the exit code: 1 also where every key
  * was refused. */
 int ob_import_command(int argc, char **argv);
-/* argv[0] is "export". */
-int ob_export_command(int argc, char **argv);
 
 #endif

@@ -64,15 +64,6 @@ static int add_text(ob_access *access, const ob_new_key *like, ob_slice text)
     return exit_code;
 }
 
-static int unknown_provider(const char *name, ob_slice nearest)
-{
-    fprintf(stderr, "unknown provider \"%s\"", name);
-    if (nearest.len)
-        fprintf(stderr, "; did you mean %.*s?", (int)nearest.len, nearest.ptr);
-    fputc('\n', stderr);
-    return OB_EXIT_USAGE;
-}
-
 static int add_file(ob_access *access, const ob_arguments *arguments,
                     ob_new_key *like)
 {
@@ -82,7 +73,7 @@ static int add_file(ob_access *access, const ob_arguments *arguments,
     like->provider = ob_access_provider(access->settings.config,
                                         ob_slice_str(name), &nearest);
     if (!like->provider.ptr)
-        return unknown_provider(name, nearest);
+        return ob_access_refuse_provider(name, nearest);
     if (!ob_text_read(arguments->count > 1 ? arguments->list[1] : "-", &text))
         return OB_EXIT_FAILED;
     int exit_code = OB_EXIT_FAILED;
@@ -298,7 +289,7 @@ static int list(int argc, char **argv)
     }
     exit_code = list_store(access.store, &list);
     if (!known && !list.total && exit_code == OB_EXIT_OK)
-        exit_code = unknown_provider(arguments.list[0], nearest);
+        exit_code = ob_access_refuse_provider(arguments.list[0], nearest);
     ob_buffer_deinit(&list.out);
     ob_buffer_deinit(&list.ordered);
     ob_access_close(&access);

@@ -6,6 +6,7 @@
 #include "auth_keys_command.h"
 #include "config_command.h"
 #include "demo_command.h"
+#include "export_command.h"
 #include "import_command.h"
 #include "keys_command.h"
 #include "options.h"

@@ -83,6 +83,21 @@ ob_slice ob_access_provider(const ob_config *config, ob_slice name,
     return ob_slice_make(NULL, 0);
 }
 
+ob_slice ob_access_provider_at(const ob_config *config, ob_slice url)
+{
+    const ob_provider *provider = ob_config_provider_at(config, url);
+    return provider ? provider->slug : ob_slice_make(NULL, 0);
+}
+
+int ob_access_refuse_provider(const char *name, ob_slice nearest)
+{
+    fprintf(stderr, "unknown provider \"%s\"", name);
+    if (nearest.len)
+        fprintf(stderr, "; did you mean %.*s?", (int)nearest.len, nearest.ptr);
+    fputc('\n', stderr);
+    return OB_EXIT_USAGE;
+}
+
 /* Like ob_buffer_reserve(), but wipes what it leaves behind. */
 static bool grow(ob_buffer *text)
 {

@@ -47,6 +47,11 @@ int64_t ob_now_ms(void);
 ob_slice ob_access_provider(const ob_config *config, ob_slice name,
                             ob_slice *nearest);
 
+/* The slug at a URL; {NULL, 0}: no provider is there. */
+ob_slice ob_access_provider_at(const ob_config *config, ob_slice url);
+/* Says on standard error that a provider is not known; the exit code. */
+int ob_access_refuse_provider(const char *name, ob_slice nearest);
+
 /* Reads a file, or standard input for "-". False: the reason is on standard
  * error. The caller wipes and frees with ob_text_free(). */
 bool ob_text_read(const char *path, ob_buffer *text);

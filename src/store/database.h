@@ -75,6 +75,15 @@ OB_MUST_USE ob_status ob_store_trim_changes(ob_store *store, size_t added,
 void ob_store_note_refusal(ob_add_result *result, ob_slice secret,
                            const char *why);
 
+/* Opens a row's key; `secret` has OB_KEY_BYTES_MAX bytes, of which it takes
+ * sealed.len - OB_SEAL_OVERHEAD. OB_INVALID: another master key, or damage. */
+OB_MUST_USE ob_status ob_key_unseal(ob_sealer *sealer, ob_slice provider,
+                                    ob_slice fingerprint, ob_slice sealed,
+                                    char *secret);
+
+/* The first line of what ob_store_export_d1() writes. */
+#define OB_D1_HEAD "-- One Balance: keys for a Worker's D1 database."
+
 #define OB_USAGE_BYTES (OB_USAGE_CHUNK * 3 * 8)
 /* The counters of a chunk of keys; zeros where none are stored. */
 OB_MUST_USE ob_status ob_store_load_usage(ob_store *store, int64_t chunk,

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../core/config.h"
 #include "database.h"
 
 /* ------------------------------------------------------- rows */
@@ -23,10 +24,10 @@ void ob_import_refuse(ob_importer *importer, size_t row, ob_slice key,
 }
 
 void ob_import_cooldown(ob_importer *importer, ob_import_row *row,
-                        ob_slice model, int64_t until_s, ob_reason reason)
+                        ob_slice model, int64_t until_ms, ob_reason reason)
 {
-    int64_t now_ms = importer->options->now_ms;
-    if (until_s <= now_ms / 1000)
+    int64_t longest_ms = importer->options->now_ms + OB_COOL_MS_MAX;
+    if (until_ms <= importer->options->now_ms)
         return;
     if (ob_slice_starts(model, OB_S("models/")))
         model = ob_slice_from(model, 7);
@@ -36,19 +37,48 @@ void ob_import_cooldown(ob_importer *importer, ob_import_row *row,
         return;
     }
     /* Another program's rest, or its mistake, must not bench a key for
-     * weeks; the comparison comes first, for a huge number would overflow. */
-    int64_t until_ms = until_s > (now_ms + OB_COOL_MS_MAX) / 1000
-                           ? now_ms + OB_COOL_MS_MAX
-                           : until_s * 1000;
+     * weeks. */
+    if (until_ms > longest_ms)
+        until_ms = longest_ms;
     row->cooldowns[row->cooldown_count++] =
         (ob_stored_cooldown){model, until_ms, reason};
+}
+
+void ob_import_order(ob_importer *importer, ob_import_row *row,
+                     int64_t priority, int64_t weight)
+{
+    bool ranked = priority >= 0 && priority <= OB_PRIORITY_MAX;
+    bool weighed = weight >= 1 && weight <= OB_WEIGHT_MAX;
+    /* Zero is what nobody has set. */
+    if ((!ranked && priority != 0) || (!weighed && weight != 0))
+        importer->result->orders_left_out++;
+    if (ranked && priority)
+        row->priority = priority;
+    if (weighed)
+        row->weight = weight;
+}
+
+void ob_import_left_out(const ob_importer *importer, const char *what)
+{
+    if (importer->options->left_out)
+        importer->options->left_out(importer->options->context, what);
+}
+
+ob_status ob_import_need_provider(ob_importer *importer)
+{
+    if (importer->options->fallback.len)
+        return OB_OK;
+    return ob_store_fail(importer->error, OB_INVALID,
+                         "it does not say of which provider the keys are: "
+                         "name it (--provider on the command line, provider= "
+                         "in the admin API)");
 }
 
 void ob_import_row_init(ob_import_row *row, size_t number)
 {
     static const ob_slice none = {"", 0};
     row->row = number;
-    row->provider = row->key = row->remark = none;
+    row->provider = row->url = row->key = row->remark = none;
     row->status = row->blocked_reason = none;
     row->priority = row->weight = OB_NOT_GIVEN;
     row->created_at = row->total_cooling_ms = 0;
@@ -84,7 +114,10 @@ static void refuse_provider(ob_importer *importer, const ob_import_row *row,
                             ob_slice nearest)
 {
     char why[256];
-    if (nearest.len)
+    if (!row->provider.len)
+        snprintf(why, sizeof(why),
+                 "no provider: the file has to say it, or --provider");
+    else if (nearest.len)
         snprintf(why, sizeof(why), "unknown provider, did you mean %.*s?",
                  (int)nearest.len, nearest.ptr);
     else
@@ -92,6 +125,43 @@ static void refuse_provider(ob_importer *importer, const ob_import_row *row,
                  "unknown provider; add it to \"providers\" in the "
                  "configuration");
     ob_import_refuse(importer, row->row, row->key, why);
+}
+
+/* The host alone: the rest of a URL may hold a password. */
+static void refuse_place(ob_importer *importer, const ob_import_row *row)
+{
+    char why[256] = "its upstream is not a plain URL";
+    const char *reason = NULL;
+    ob_url url;
+    if (ob_url_parse(row->url, &url, &reason) == OB_OK)
+        snprintf(why, sizeof(why),
+                 "no provider is at its upstream %.*s; add one with that "
+                 "base_url to \"providers\" in the configuration",
+                 (int)(url.host.len > 100 ? 100 : url.host.len), url.host.ptr);
+    ob_import_refuse(importer, row->row, row->key, why);
+}
+
+/* False: the row is refused. What the file says goes before what the person
+ * says of the file: keys of an upstream that is unknown here must not go to
+ * another one. */
+static bool find_provider(ob_importer *importer, const ob_import_row *row,
+                          ob_slice *slug)
+{
+    const ob_import_options *options = importer->options;
+    ob_slice nearest = {NULL, 0};
+    if (row->url.len) {
+        *slug = options->place ? options->place(options->context, row->url)
+                               : (ob_slice){NULL, 0};
+        if (slug->len == 0)
+            refuse_place(importer, row);
+        return slug->len != 0;
+    }
+    *slug = row->provider.len || !options->fallback.len
+                ? options->provider(options->context, row->provider, &nearest)
+                : options->fallback;
+    if (slug->len == 0)
+        refuse_provider(importer, row, nearest);
+    return slug->len != 0;
 }
 
 static ob_status store_row(ob_importer *importer, const ob_import_row *row,
@@ -116,8 +186,6 @@ static ob_status store_row(ob_importer *importer, const ob_import_row *row,
 
 ob_status ob_import_add(ob_importer *importer, const ob_import_row *row)
 {
-    const ob_import_options *options = importer->options;
-    ob_slice nearest = {NULL, 0};
     uint8_t room[2];
     ob_new_key key = {.secret = ob_slice_trim(row->key),
                       .remark = row->remark,
@@ -127,11 +195,8 @@ ob_status ob_import_add(ob_importer *importer, const ob_import_row *row)
                       .total_cooling_ms = row->total_cooling_ms,
                       .cooldowns = row->cooldowns,
                       .cooldown_count = row->cooldown_count};
-    key.provider = options->provider(options->context, row->provider, &nearest);
-    if (key.provider.len == 0) {
-        refuse_provider(importer, row, nearest);
+    if (!find_provider(importer, row, &key.provider))
         return OB_OK;
-    }
     if (!read_status(row, &key)) {
         ob_import_refuse(importer, row->row, row->key,
                          "the status is neither active nor blocked");
@@ -163,6 +228,8 @@ static ob_import_kind kind_of(ob_slice text)
         return OB_IMPORT_SQL;
     if (ob_slice_starts(begin, OB_S("{")) || ob_slice_starts(begin, OB_S("[")))
         return OB_IMPORT_JSON;
+    if (ob_import_is_env(text))
+        return OB_IMPORT_ENV;
     return ob_import_is_csv(text) ? OB_IMPORT_CSV : OB_IMPORT_LINES;
 }
 
@@ -184,8 +251,10 @@ static ob_status read_text(ob_importer *importer, ob_slice text)
         if (!ob_import_is_csv(text))
             return ob_store_fail(importer->error, OB_INVALID,
                                  "the first line of the CSV must name the "
-                                 "columns, provider and key among them");
+                                 "columns, key among them, and provider");
         return ob_import_csv(importer, text);
+    case OB_IMPORT_ENV:
+        return ob_import_env(importer, text);
     case OB_IMPORT_AUTO:
     case OB_IMPORT_LINES:
         break;
@@ -193,15 +262,14 @@ static ob_status read_text(ob_importer *importer, ob_slice text)
     return ob_import_lines(importer, text);
 }
 
-static ob_status in_transaction(ob_importer *importer, const char *path,
+static ob_status in_transaction(ob_importer *importer, bool database,
                                 ob_slice text)
 {
-    *importer->result = (ob_import_result){0};
     ob_status status = ob_store_begin(importer->store, importer->error);
     if (status != OB_OK)
         return status;
-    status =
-        path ? ob_import_database(importer, path) : read_text(importer, text);
+    status = database ? ob_import_database(importer, importer->path)
+                      : read_text(importer, text);
     if (status == OB_OK)
         return ob_store_commit(importer->store, importer->error);
     ob_store_rollback(importer->store);
@@ -212,8 +280,10 @@ ob_status ob_import_text(ob_store *store, ob_slice text,
                          const ob_import_options *options,
                          ob_import_result *result, ob_store_error *error)
 {
-    ob_importer importer = {store, options, result, error};
-    return in_transaction(&importer, NULL, text);
+    ob_importer importer = {
+        .store = store, .options = options, .result = result, .error = error};
+    *result = (ob_import_result){0};
+    return in_transaction(&importer, false, text);
 }
 
 /* ------------------------------------------------------- files */
@@ -222,54 +292,100 @@ static ob_status read_all(int fd, char *text, size_t len)
 {
     size_t at = 0;
     while (at < len) {
-        ssize_t size = read(fd, text + at, len - at);
+        ssize_t size = pread(fd, text + at, len - at, (off_t)at);
         if (size < 0 && errno == EINTR)
             continue;
         if (size <= 0)
             return OB_IO;
         at += (size_t)size;
     }
-    text[len] = 0;
     return OB_OK;
 }
 
-static ob_status import_open_file(ob_importer *importer, int fd,
-                                  const char *path)
+static ob_status import_text_file(ob_importer *importer, int fd, size_t len)
 {
-    static const char magic[16] = "SQLite format 3";
-    struct stat info;
-    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
-        return ob_store_fail(importer->error, OB_INVALID,
-                             "%s is not a plain file", path);
-    if ((uint64_t)info.st_size > OB_IMPORT_BYTES_MAX)
+    if (len > OB_IMPORT_BYTES_MAX)
         return ob_store_fail(importer->error, OB_LIMIT,
-                             "%s is larger than 512 MB", path);
-    size_t len = (size_t)info.st_size;
+                             "it is larger than 512 MB");
     char *text = malloc(len + 1);
     if (!text)
         return ob_store_fail(importer->error, OB_NO_MEMORY, "out of memory");
+    text[len] = 0;
     ob_status status = read_all(fd, text, len);
     if (status != OB_OK)
-        ob_store_fail(importer->error, status, "%s cannot be read", path);
-    else if (len >= sizeof(magic) && memcmp(text, magic, sizeof(magic)) == 0)
-        status = in_transaction(importer, path, OB_S(""));
+        ob_store_fail(importer->error, status, "it cannot be read");
     else
-        status = in_transaction(importer, NULL, ob_slice_make(text, len));
+        status = in_transaction(importer, false, ob_slice_make(text, len));
     ob_wipe(text, len);
     free(text);
     return status;
+}
+
+static ob_status import_open_file(ob_importer *importer, int fd)
+{
+    static const char magic[16] = "SQLite format 3";
+    char begin[sizeof(magic)];
+    struct stat info;
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
+        return ob_store_fail(importer->error, OB_INVALID,
+                             "it is not a plain file");
+    if ((size_t)info.st_size >= sizeof(magic) &&
+        read_all(fd, begin, sizeof(begin)) == OB_OK &&
+        memcmp(begin, magic, sizeof(magic)) == 0)
+        return in_transaction(importer, true, OB_S(""));
+    return import_text_file(importer, fd, (size_t)info.st_size);
+}
+
+/* Closing a file drops the locks that SQLite has on it (POSIX), so the store's
+ * own is not even opened. */
+static bool is_own_file(ob_store *store, const char *path)
+{
+    struct stat own;
+    struct stat other;
+    const char *file = sqlite3_db_filename(store->db, "main");
+    return file && stat(file, &own) == 0 && stat(path, &other) == 0 &&
+           own.st_dev == other.st_dev && own.st_ino == other.st_ino;
+}
+
+/* An export of gpt-load's is a list of keys of one status, "keys-GROUP-
+ * all.txt", "-active.txt" or "-invalid.txt".
+ * Source: gpt-load, internal/handler/key_handler.go, ExportKeys(). */
+static void read_name(ob_importer *importer)
+{
+    static const ob_slice ends[] = {OB_S_INIT("-all.txt"),
+                                    OB_S_INIT("-active.txt"),
+                                    OB_S_INIT("-invalid.txt")};
+    const char *slash = strrchr(importer->path, '/');
+    ob_slice name = ob_slice_str(slash ? slash + 1 : importer->path);
+    for (size_t i = 0; i < OB_LEN(ends); i++) {
+        if (!ob_slice_starts(name, OB_S("keys-")) ||
+            !ob_slice_ends(name, ends[i]))
+            continue;
+        importer->gpt_load = true;
+        importer->list_status = i == 2 ? OB_S("blocked") : OB_S("");
+    }
 }
 
 ob_status ob_import_file(ob_store *store, const char *path,
                          const ob_import_options *options,
                          ob_import_result *result, ob_store_error *error)
 {
-    ob_importer importer = {store, options, result, error};
+    ob_importer importer = {.store = store,
+                            .options = options,
+                            .result = result,
+                            .error = error,
+                            .path = path};
+    *result = (ob_import_result){0};
+    if (is_own_file(store, path))
+        return ob_store_fail(
+            error, OB_INVALID,
+            "it is the database that it would be imported into");
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
-        return ob_store_fail(error, OB_IO, "cannot open %s: %s", path,
+        return ob_store_fail(error, OB_IO, "it cannot be opened: %s",
                              strerror(errno));
-    ob_status status = import_open_file(&importer, fd, path);
+    read_name(&importer);
+    ob_status status = import_open_file(&importer, fd);
     close(fd);
     return status;
 }

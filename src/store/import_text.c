@@ -1,4 +1,4 @@
-/* import_text.c - keys from JSON Lines, CSV and plain lines. */
+/* import_text.c - keys from JSON and CSV. */
 #include <yyjson.h>
 
 #include "../core/base/buffer.h"
@@ -39,9 +39,10 @@ static void read_cooldowns(ob_importer *importer, yyjson_val *all,
     size_t index;
     size_t max;
     yyjson_val *rest;
-    yyjson_arr_foreach(all, index, max, rest) ob_import_cooldown(
-        importer, row, json_text(rest, "model"), json_seconds(rest, "until"),
-        ob_reason_from_word(json_text(rest, "reason")));
+    yyjson_arr_foreach(all, index, max, rest)
+        ob_import_cooldown(importer, row, json_text(rest, "model"),
+                           json_seconds(rest, "until") * 1000,
+                           ob_reason_from_word(json_text(rest, "reason")));
 }
 
 static ob_status import_object(ob_importer *importer, yyjson_val *object,
@@ -90,11 +91,18 @@ static ob_status import_json_lines(ob_importer *importer, ob_slice text)
 static ob_status import_element(ob_importer *importer, yyjson_val *value,
                                 size_t number)
 {
+    ob_import_row row;
     if (yyjson_is_obj(value))
         return import_object(importer, value, number);
-    ob_import_refuse(importer, number, OB_S(""),
-                     "the element is not a JSON object");
-    return OB_OK;
+    if (!yyjson_is_str(value)) {
+        ob_import_refuse(importer, number, OB_S(""),
+                         "the element is neither a JSON object nor a key");
+        return OB_OK;
+    }
+    ob_import_row_init(&row, number);
+    row.key = ob_slice_make(yyjson_get_str(value), yyjson_get_len(value));
+    row.status = importer->list_status;
+    return ob_import_add(importer, &row);
 }
 
 static ob_status import_array(ob_importer *importer, ob_slice text)
@@ -110,9 +118,39 @@ static ob_status import_array(ob_importer *importer, ob_slice text)
                              "the JSON is malformed at byte %zu; nothing was "
                              "imported",
                              why.pos);
+    importer->result->read_as = "a JSON array";
+    /* Keys alone say nothing of themselves. */
+    if (yyjson_is_str(yyjson_arr_get_first(yyjson_doc_get_root(doc))))
+        status = ob_import_need_provider(importer);
     for (size_t number = 1;
          status == OB_OK && (value = yyjson_arr_iter_next(&iter)); number++)
         status = import_element(importer, value, number);
+    yyjson_doc_free(doc);
+    return status;
+}
+
+/* The first object of the text: does it stand on one line, as JSON Lines do, or
+ * is it all there is? */
+static ob_status import_objects(ob_importer *importer, ob_slice text)
+{
+    yyjson_doc *doc = yyjson_read_opts((char *)text.ptr, text.len,
+                                       YYJSON_READ_STOP_WHEN_DONE, NULL, NULL);
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    ob_slice read =
+        ob_slice_head(ob_slice_trim(text), yyjson_doc_get_read_size(doc));
+    ob_status status;
+    if (yyjson_obj_get(root, "API_KEYS")) {
+        importer->result->read_as = "gemini-balance's configuration";
+        status = ob_import_settings(importer, root);
+    } else if (ob_slice_index(ob_slice_trim(read), '\n') != OB_NOWHERE) {
+        status = ob_store_fail(importer->error, OB_INVALID,
+                               "it is a JSON object that is not known: JSON "
+                               "Lines have one object, {\"provider\", "
+                               "\"key\"}, on each line");
+    } else {
+        importer->result->read_as = "JSON Lines";
+        status = import_json_lines(importer, text);
+    }
     yyjson_doc_free(doc);
     return status;
 }
@@ -121,7 +159,7 @@ ob_status ob_import_json(ob_importer *importer, ob_slice text)
 {
     return ob_slice_starts(ob_slice_trim(text), OB_S("["))
                ? import_array(importer, text)
-               : import_json_lines(importer, text);
+               : import_objects(importer, text);
 }
 
 /* ------------------------------------------------------- CSV (RFC 4180) */
@@ -234,9 +272,7 @@ bool ob_import_is_csv(ob_slice text)
 {
     fields head = {0};
     ob_slice line = ob_slice_cut(&text, '\n');
-    bool found = take_record(&line, &head) &&
-                 find_field(&head, "provider") >= 0 &&
-                 find_field(&head, "key") >= 0;
+    bool found = take_record(&line, &head) && find_field(&head, "key") >= 0;
     ob_buffer_deinit(&head.text);
     return found;
 }
@@ -289,6 +325,9 @@ static ob_status import_records(ob_importer *importer, ob_slice text,
 {
     ob_status status = OB_OK;
     (void)take_record(&text, head);
+    importer->result->read_as = "CSV";
+    if (find_field(head, "provider") < 0)
+        status = ob_import_need_provider(importer);
     for (size_t number = 2; text.len && status == OB_OK; number++) {
         if (!take_record(&text, record))
             return ob_store_fail(importer->error, OB_INVALID,
@@ -316,46 +355,5 @@ ob_status ob_import_csv(ob_importer *importer, ob_slice text)
         ob_wipe(row.text.data, row.text.capacity);
     ob_buffer_deinit(&head.text);
     ob_buffer_deinit(&row.text);
-    return status;
-}
-
-/* ------------------------------------------------------- plain lines */
-
-static ob_slice take_word(ob_slice *rest)
-{
-    ob_slice all = ob_slice_trim(*rest);
-    size_t len = 0;
-    while (len < all.len && all.ptr[len] != ' ' && all.ptr[len] != '\t')
-        len++;
-    *rest = ob_slice_trim(ob_slice_from(all, len));
-    return ob_slice_head(all, len);
-}
-
-static ob_status import_line(ob_importer *importer, ob_slice line,
-                             size_t number)
-{
-    ob_import_row row;
-    ob_import_row_init(&row, number);
-    row.provider = take_word(&line);
-    row.key = take_word(&line);
-    row.remark = line;
-    if (row.key.len == 0) {
-        ob_import_refuse(importer, number, row.provider,
-                         "not \"provider key [remark]\"");
-        return OB_OK;
-    }
-    return ob_import_add(importer, &row);
-}
-
-/* "provider key [remark]"; blank lines and those that begin with # are
- * passed over. */
-ob_status ob_import_lines(ob_importer *importer, ob_slice text)
-{
-    ob_status status = OB_OK;
-    for (size_t number = 1; text.ptr && status == OB_OK; number++) {
-        ob_slice line = ob_slice_trim(ob_slice_cut(&text, '\n'));
-        if (line.len && line.ptr[0] != '#')
-            status = import_line(importer, line, number);
-    }
     return status;
 }

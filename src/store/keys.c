@@ -21,7 +21,7 @@ static ob_slice additional(ob_slice provider, ob_slice fingerprint, char *out)
     return ob_slice_make(out, provider.len + 1 + fingerprint.len);
 }
 
-static ob_status unseal(ob_store *store, ob_slice provider,
+ob_status ob_key_unseal(ob_sealer *sealer, ob_slice provider,
                         ob_slice fingerprint, ob_slice sealed, char *secret)
 {
     char room[ADDITIONAL_BYTES_MAX];
@@ -29,8 +29,8 @@ static ob_status unseal(ob_store *store, ob_slice provider,
         fingerprint.len != OB_FINGERPRINT_BYTES ||
         sealed.len > OB_KEY_BYTES_MAX + OB_SEAL_OVERHEAD)
         return OB_INVALID;
-    return ob_unseal(store->sealer, sealed,
-                     additional(provider, fingerprint, room), secret);
+    return ob_unseal(sealer, sealed, additional(provider, fingerprint, room),
+                     secret);
 }
 
 /* ------------------------------------------------------- adding */
@@ -546,8 +546,8 @@ static ob_status visit_row(loading *load, sqlite3_stmt *row,
     ob_slice sealed = ob_sql_slice(row, 3);
     ob_slice fingerprint = ob_sql_slice(row, 2);
     read_record(row, &key);
-    if (unseal(load->store, key.provider, fingerprint, sealed, secret) !=
-        OB_OK) {
+    if (ob_key_unseal(load->store->sealer, key.provider, fingerprint, sealed,
+                      secret) != OB_OK) {
         load->damaged++;
         return OB_OK;
     }

@@ -1,5 +1,6 @@
 /*
- * import_fuzz.c - files of keys: SQL dumps, JSON Lines, CSV, plain lines.
+ * import_fuzz.c - files of keys: SQL dumps, JSON, CSV, .env, lines, lists; with
+ * a provider for keys of which the file names none, and without.
  *
  * What was imported is rolled back, so every input meets an empty store.
  */
@@ -47,20 +48,35 @@ static ob_slice any_provider(void *context, ob_slice name, ob_slice *nearest)
     return name.len && name.len <= 20 ? OB_S("openai") : (ob_slice){NULL, 0};
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static ob_slice any_place(void *context, ob_slice url)
+{
+    return url.len > 12 ? OB_S("openai") : (ob_slice){NULL, 0};
+}
+
+static void import(ob_slice text, ob_slice fallback)
 {
     ob_import_options options = {.now_ms = 1750000000000,
-                                 .provider = any_provider};
+                                 .provider = any_provider,
+                                 .place = any_place,
+                                 .fallback = fallback};
     ob_import_result result;
     ob_store_error error;
+    if (ob_store_begin(store, &error) != OB_OK)
+        abort();
+    ob_status status = ob_import_text(store, text, &options, &result, &error);
+    OB_ASSERT(status == OB_OK ? result.read_as != NULL : error.message[0] != 0);
+    ob_store_rollback(store);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
     char *text = malloc(size + 1);
-    if (!text || ob_store_begin(store, &error) != OB_OK)
+    if (!text)
         abort();
     memcpy(text, data, size);
     text[size] = 0;
-    (void)!ob_import_text(store, ob_slice_make(text, size), &options, &result,
-                          &error);
-    ob_store_rollback(store);
+    import(ob_slice_make(text, size), OB_S(""));
+    import(ob_slice_make(text, size), OB_S("openai"));
     free(text);
     return 0;
 }

@@ -70,6 +70,7 @@ for (const format of ['csv', 'json'])
             added: 3,
             known: 0,
             cooldowns: 0,
+            read_as: format === 'csv' ? 'CSV' : 'a JSON array',
             refused: [],
         });
         assert.deepEqual(kept(await gateway.listKeys()), kept(before));
@@ -111,6 +112,20 @@ scenario('transfer: without secrets keys are masked', async (room) => {
             ['keys export', 'json, masked'],
         ],
     );
+});
+
+scenario('transfer: a list of keys needs its provider', async (room) => {
+    const gateway = await filled(room);
+    const list = `${secret('d')}\n${secret('e')}\n`;
+    const refused = await upload(gateway, 'format=text', list);
+    assert.equal(refused.status, 400);
+    assert.match(refused.body.error.message, /provider=/);
+    const unknown = await upload(gateway, 'provider=opnai', list);
+    assert.equal(unknown.status, 400);
+    const { status, body } = await upload(gateway, 'provider=openai', list);
+    assert.equal(status, 200, JSON.stringify(body));
+    assert.equal(body.added, 2);
+    assert.equal(body.read_as, 'a list of keys');
 });
 
 scenario('transfer: a dump of SQL, and what is refused', async (room) => {
