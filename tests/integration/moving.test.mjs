@@ -142,3 +142,30 @@ scenario('moving: a database under another master key, which stays as it is', as
     assert.equal(itself.code, 1);
     assert.match(itself.stderr, /it is the database that/);
 });
+
+scenario('moving: to D1 keys go sealed', async (room) => {
+    const add = ['keys', 'add', 'openai', '--database', 'a.db'];
+    await room.cli([...add, '--remark', "a'b; c"], { stdin: `${A}\n${B}` });
+    const { code, stdout, stderr } = await room.cli([
+        ...['export', '--format', 'd1', '--database', 'a.db'],
+    ]);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /MASTER_KEY must be the master key.* a\.db\.master\.key$/m);
+    assert.match(stderr, /^left out: auth keys/m);
+    assert.match(stderr, /^2 keys; next: npx wrangler d1 execute /m);
+    assert.ok(!stdout.includes(A) && !stdout.includes(B));
+    assert.equal(stdout.match(/^INSERT INTO keys .* DO NOTHING;$/gm).length, 2);
+    assert.ok(stdout.includes("'a''b; c'"));
+    assert.match(stdout, /^UPDATE revision SET number = number \+ 1;$/m);
+    assert.ok(!/BEGIN|COMMIT/.test(stdout));
+    const both = await room.cli([
+        ...['export', '--format', 'd1', '--secrets', '--database', 'a.db'],
+    ]);
+    assert.equal(both.code, 2);
+    const back = await room.cli([
+        ...['import', room.file('d1.sql', stdout), '--database', 'b.db'],
+    ]);
+    assert.equal(back.code, 1);
+    assert.match(back.stderr, /export --format d1/);
+    assert.ok(!existsSync(`${room.dir}/a.db-wal`));
+});
