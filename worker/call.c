@@ -387,6 +387,7 @@ static edge_do models(edge *self, edge_call *call)
 static edge_do relay(edge *self, edge_call *call, int64_t now_ms)
 {
     ob_route_error error = {0};
+    ob_relay_action action;
     ob_status status =
         ob_relay_init(&call->relay, self->config, call->authkey, &call->call,
                       ob_slice_make(call->request_id, OB_REQUEST_ID_LEN),
@@ -400,6 +401,8 @@ static edge_do relay(edge *self, edge_call *call, int64_t now_ms)
     if (call->relay.route.kind == OB_ROUTE_MODELS)
         return models(self, call);
     call->running = true;
+    if (!ob_relay_read(&call->relay, now_ms, &action))
+        return perform(self, call, &action, now_ms);
     return edge_wake(self, call, now_ms);
 }
 
