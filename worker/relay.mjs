@@ -3,6 +3,7 @@ import { ANSWER, COMMIT, Event, OPEN, READ, SEND, WAIT } from './core.mjs';
 
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 const LATE = Symbol('late');
+const isFault = (error) => error instanceof WebAssembly.RuntimeError;
 
 /* One request to a provider, until its answer is given up or passed on. */
 class Attempt {
@@ -30,7 +31,7 @@ class Attempt {
                 ? this.core.step(this.call, Event.LATE)
                 : tell(came);
         } catch (error) {
-            if (error instanceof WebAssembly.RuntimeError) throw error;
+            if (isFault(error)) throw error;
             return this.core.step(this.call, Event.FAILED);
         }
     }
@@ -104,7 +105,10 @@ async function follow(job, step, writable) {
         await write(writable, step.body);
         const whole = await pass(job, writable).then(
             () => true,
-            () => false,
+            (error) => {
+                if (isFault(error)) throw error;
+                return false;
+            },
         );
         if (job.over) return;
         const end = job.core.finish(job.call, whole);
@@ -112,8 +116,11 @@ async function follow(job, step, writable) {
         await (end.whole
             ? writable.close()
             : writable.abort(new Error('the provider broke off')));
-    } catch {
-        /* The caller has gone. */
+    } catch (error) {
+        /* Else the caller has gone. */
+        if (!isFault(error)) return;
+        await writable.abort(error);
+        throw error;
     } finally {
         abandon(job);
     }

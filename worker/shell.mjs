@@ -6,8 +6,14 @@ import { Core } from './core.mjs';
 import { relay } from './relay.mjs';
 import { Sealer, fromHex } from './seal.mjs';
 
-/* One pool an isolate. */
+/* One pool an isolate: a promise of { core, sealer }. */
 let instance;
+
+/* A core that has stopped is not used again. */
+function forget(error) {
+    if (error instanceof WebAssembly.RuntimeError) instance = undefined;
+    console.error(error);
+}
 
 function seed() {
     const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -26,6 +32,14 @@ async function make(env) {
     return { core, sealer: await Sealer.make(env.MASTER_KEY ?? '') };
 }
 
+function started(env) {
+    instance ??= make(env).catch((error) => {
+        instance = undefined;
+        throw error;
+    });
+    return instance;
+}
+
 async function batch(env, statements) {
     return env.DB.batch(
         statements.map(({ sql, params }) =>
@@ -37,7 +51,12 @@ async function batch(env, statements) {
 }
 
 async function load(core, env) {
-    const results = await batch(env, core.queries());
+    const results = await batch(env, core.queries()).catch((error) => {
+        throw new Error(
+            `its database cannot be read (${error.message}). "npm run deploy" ` +
+                'makes the tables that it needs.',
+        );
+    });
     core.load(results.map((result) => result.results));
 }
 
@@ -48,9 +67,8 @@ async function save(core, env) {
 }
 
 async function serve(request, env, ctx) {
-    instance ??= await make(env);
-    const { core, sealer } = instance;
-    const behind = (work) => ctx.waitUntil(work.catch(console.error));
+    const { core, sealer } = await started(env);
+    const behind = (work) => ctx.waitUntil(work.catch(forget));
     /* What goes on behind an answer may teach more. */
     const after = (work) => behind(work.then(() => save(core, env)));
     const due = core.due();
@@ -62,12 +80,11 @@ async function serve(request, env, ctx) {
 }
 
 function broken(error) {
-    console.error(error);
-    /* A core that has stopped is not used again. */
-    if (error instanceof WebAssembly.RuntimeError) instance = undefined;
-    const message = error instanceof WebAssembly.RuntimeError
-        ? 'The gateway has met a fault of its own. Try again.'
-        : `The gateway is not set up: ${error.message}`;
+    forget(error);
+    const message =
+        error instanceof WebAssembly.RuntimeError
+            ? 'The gateway has met a fault of its own. Try again.'
+            : `The gateway is not set up: ${error.message}`;
     return Response.json(
         { error: { message, type: 'server_error', code: null, param: null } },
         { status: 500 },

@@ -1,21 +1,28 @@
 /* gateway.mjs - the Worker in workerd, with a D1 of its own, in the place of
  * the binary: for harness.mjs of the integration tests. */
 import { readFile, readdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
 import { Gateway as Native } from '../integration/harness.mjs';
 import { Sealer } from '../../worker/seal.mjs';
 
-const ROOT = resolve(import.meta.dirname, '../..');
-const WORKER = join(ROOT, 'worker');
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+export const WORKER = join(ROOT, 'worker');
 const { Miniflare } = createRequire(join(WORKER, 'package.json'))('miniflare');
 const MIGRATIONS = join(ROOT, 'src/store/migrations');
-const MASTER_KEY = '0123456789abcdef'.repeat(4);
+export const MASTER_KEY = '0123456789abcdef'.repeat(4);
 
-async function modules(config) {
-    const scripts = (await readdir(WORKER)).filter(
-        (name) => name.endsWith('.mjs'),
-    );
+/* The Worker's own files. */
+export async function scriptNames() {
+    const names = await readdir(WORKER);
+    return names.filter((name) => name.endsWith('.mjs'));
+}
+
+/* As wrangler uploads them; those of `others` stand in the place of the
+ * Worker's own, or beside them. */
+async function modules(config, others) {
+    const scripts = await scriptNames();
     /* The first one is the Worker itself. */
     scripts.sort((a, b) => (b === 'shell.mjs') - (a === 'shell.mjs'));
     const list = scripts.map(async (name) => ({
@@ -23,7 +30,7 @@ async function modules(config) {
         path: join(WORKER, name),
         contents: await readFile(join(WORKER, name), 'utf8'),
     }));
-    return [
+    const all = [
         ...(await Promise.all(list)),
         {
             type: 'CompiledWasm',
@@ -36,6 +43,10 @@ async function modules(config) {
             contents: JSON.stringify(config),
         },
     ];
+    const placed = new Map(
+        [...all, ...others].map((module) => [module.path, module]),
+    );
+    return [...placed.values()];
 }
 
 /* As "wrangler d1 migrations apply" runs them. */
@@ -51,17 +62,27 @@ async function migrate(db) {
     }
 }
 
+/*
+ * Options beside the harness's: `tables: false` leaves the database empty,
+ * `modules` are Miniflare's, for modules().
+ */
 export class Gateway extends Native {
+    constructor(room, { tables = true, modules: others = [], ...options }) {
+        super(room, options);
+        this.others = others;
+        this.migrated = !tables;
+    }
+
     async start() {
-        const { authKey, env } = this.options;
+        const { authKey, env, dir } = this.options;
         this.stdout = this.stderr = '';
         this.edge = new Miniflare({
-            modules: await modules(this.config),
+            modules: await modules(this.config, this.others),
             modulesRoot: ROOT,
             compatibilityDate: '2026-03-01',
             compatibilityFlags: ['enable_request_signal'],
             d1Databases: { DB: 'one-balance' },
-            d1Persist: join(this.room.dir, 'd1'),
+            d1Persist: join(dir, 'd1'),
             bindings: {
                 MASTER_KEY,
                 ...(authKey !== null && { AUTH_KEY: authKey }),
@@ -90,8 +111,16 @@ export class Gateway extends Native {
         await this.edge?.dispose();
     }
 
-    async addKeys(provider, keys) {
-        const sealer = await Sealer.make(MASTER_KEY);
+    /* All rows of a table. */
+    async rows(table) {
+        const { results } = await this.db
+            .prepare(`SELECT * FROM ${table}`)
+            .all();
+        return results;
+    }
+
+    async addKeys(provider, keys, masterKey = MASTER_KEY) {
+        const sealer = await Sealer.make(masterKey);
         for (const secret of keys) {
             const { sealed, fingerprint } = await sealer.seal(provider, secret);
             await this.db.batch([
