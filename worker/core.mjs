@@ -1,9 +1,21 @@
 /* core.mjs - core.wasm as JavaScript sees it: memory, texts, calls. */
 
 /* What the core wants done next, and what it can be told: exports.c. */
-export const READ = 0, SEND = 1, OPEN = 2, WAIT = 3, COMMIT = 4, ANSWER = 5;
+export const READ = 0,
+    SEND = 1,
+    OPEN = 2,
+    WAIT = 3,
+    COMMIT = 4,
+    ANSWER = 5;
 export const Event = {
-    BEGIN: 0, WAKE: 1, OPENED: 2, HEAD: 3, BODY: 4, END: 5, FAILED: 6, LATE: 7,
+    BEGIN: 0,
+    WAKE: 1,
+    OPENED: 2,
+    HEAD: 3,
+    BODY: 4,
+    END: 5,
+    FAILED: 6,
+    LATE: 7,
 };
 
 const encoder = new TextEncoder();
@@ -47,6 +59,12 @@ export class Core {
             throw new Error(this.told);
     }
 
+    /* { slug }, or { nearest } where none has that name. */
+    provider(name) {
+        this.wasm.edge_provider(...this.give(name));
+        return JSON.parse(this.told);
+    }
+
     due() {
         return this.wasm.edge_is_due(Date.now());
     }
@@ -83,7 +101,12 @@ export class Core {
     step(call, event, data, number = 0) {
         const [at, length] = data === undefined ? [0, 0] : this.give(data);
         const what = this.wasm.edge_step(
-            call, event, number, at, length, Date.now(),
+            call,
+            event,
+            number,
+            at,
+            length,
+            Date.now(),
         );
         if (what === READ) return { what };
         const step = JSON.parse(this.told);

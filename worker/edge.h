@@ -71,6 +71,10 @@ void edge_load_queries(edge *self, int64_t now_ms);
  * OB_INVALID: they are not that; nothing is changed. */
 OB_MUST_USE ob_status edge_load(edge *self, ob_slice json, int64_t now_ms);
 
+/* Writes into `told`, of a provider's name: {"slug"}, or where none has it
+ * {"nearest"}, which may be empty. After edge_start(). */
+void edge_find_provider(edge *self, ob_slice name);
+
 /* ---- writes.c ---- */
 
 /* Writes into `told` what is to be stored now, one batch in the form of

@@ -58,6 +58,13 @@ int EXPORT(edge_start_with)(char *json, size_t len)
     return status;
 }
 
+void EXPORT(edge_provider)(char *name, size_t len)
+{
+    edge_find_provider(&edge_self, ob_slice_make(name, len));
+    free(name);
+    show();
+}
+
 int EXPORT(edge_is_due)(double now_ms)
 {
     return edge_due(&edge_self, (int64_t)now_ms);

@@ -118,6 +118,33 @@ ob_status edge_start(edge *self, ob_slice json)
     return status;
 }
 
+static ob_slice nearest(const ob_config *config, ob_slice name)
+{
+    size_t count = config->provider_count;
+    ob_slice *slugs = calloc(count + 1, sizeof(*slugs));
+    ob_slice found = {NULL, 0};
+    for (size_t i = 0; slugs && i < count; i++)
+        slugs[i] = config->providers[i].slug;
+    if (slugs)
+        found = ob_nearest(name, slugs, count);
+    free(slugs);
+    return found;
+}
+
+void edge_find_provider(edge *self, ob_slice name)
+{
+    const ob_provider *provider =
+        ob_config_provider_or_alias(self->config, name);
+    ob_buffer_clear(&self->told);
+    ob_json json = {.out = &self->told};
+    ob_json_open(&json, '{');
+    if (provider)
+        ob_json_member(&json, "slug", provider->slug);
+    else
+        ob_json_member(&json, "nearest", nearest(self->config, name));
+    ob_json_close(&json, '}');
+}
+
 /* ---- queries ---- */
 
 int edge_due(edge *self, int64_t now_ms)
@@ -155,7 +182,8 @@ void edge_load_queries(edge *self, int64_t now_ms)
     write_query(&json,
                 "SELECT id, provider, hex(sealed) AS sealed, "
                 "hex(fingerprint) AS fingerprint, status, blocked_reason, "
-                "remark, created_at, total_cooling_ms, priority, weight "
+                "remark, created_at, total_cooling_ms, priority, weight, "
+                "decided "
                 "FROM keys WHERE revision > ?1",
                 &self->revision);
     write_query(&json, "SELECT id FROM removed_keys WHERE revision > ?1",
@@ -202,6 +230,10 @@ static ob_status load_key(edge *self, yyjson_val *row)
     record.secret = ob_buffer_slice(&sealed);
     status = sealed.failed ? OB_NO_MEMORY : ob_pool_put(self->pool, &record);
     ob_buffer_deinit(&sealed);
+    /* A person has decided: rests that were known before are not heeded. */
+    if (status == OB_OK && ob_json_get_i64(row, "decided", 0) > self->revision)
+        ob_pool_clear_cooldowns(self->pool,
+                                ob_pool_find(self->pool, record.id));
     return status;
 }
 

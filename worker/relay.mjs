@@ -41,8 +41,10 @@ class Attempt {
             this.response = response;
             this.reader = response.body?.getReader();
             return this.core.step(
-                this.call, Event.HEAD,
-                JSON.stringify([...response.headers]), response.status,
+                this.call,
+                Event.HEAD,
+                JSON.stringify([...response.headers]),
+                response.status,
             );
         });
     }

@@ -27,7 +27,11 @@ function place(provider, fingerprint) {
 
 async function derive(master, label, algorithm, usages) {
     const hmac = await crypto.subtle.importKey(
-        'raw', master, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign'],
+        'raw',
+        master,
+        { name: 'HMAC', hash: 'SHA-256' },
+        false,
+        ['sign'],
     );
     const key = await crypto.subtle.sign('HMAC', hmac, encoder.encode(label));
     return crypto.subtle.importKey('raw', key, algorithm, false, usages);
@@ -37,12 +41,15 @@ export class Sealer {
     static async make(text) {
         const master = masterBytes(text.trim());
         const sealer = new Sealer();
-        sealer.key = await derive(
-            master, 'one-balance seal 1', 'AES-GCM', ['encrypt', 'decrypt'],
-        );
+        sealer.key = await derive(master, 'one-balance seal 1', 'AES-GCM', [
+            'encrypt',
+            'decrypt',
+        ]);
         sealer.fingerprints = await derive(
-            master, 'one-balance fingerprint 1',
-            { name: 'HMAC', hash: 'SHA-256' }, ['sign'],
+            master,
+            'one-balance fingerprint 1',
+            { name: 'HMAC', hash: 'SHA-256' },
+            ['sign'],
         );
         return sealer;
     }
@@ -59,7 +66,11 @@ export class Sealer {
         const fingerprint = await this.fingerprint(provider, secret);
         const iv = crypto.getRandomValues(new Uint8Array(12));
         const text = await crypto.subtle.encrypt(
-            { name: 'AES-GCM', iv, additionalData: place(provider, fingerprint) },
+            {
+                name: 'AES-GCM',
+                iv,
+                additionalData: place(provider, fingerprint),
+            },
             this.key,
             encoder.encode(secret),
         );

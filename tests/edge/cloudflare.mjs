@@ -1,20 +1,131 @@
-/* cloudflare.mjs - as much of Cloudflare's API as a deployment meets, on
- * loopback. Source: https://developers.cloudflare.com/api/ */
+/*
+ * cloudflare.mjs - as much of Cloudflare's API as a deployment meets, on
+ * loopback. Source: https://developers.cloudflare.com/api/
+ *
+ *   cloudflare.failing['POST /accounts/ACCOUNT/d1/database'] =
+ *       { status: 403, code: 10000, message: '…' }
+ */
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { WORKER } from './gateway.mjs';
 
-const WORKER = resolve(import.meta.dirname, '../../worker');
 const { Miniflare } = createRequire(join(WORKER, 'package.json'))('miniflare');
 
 const ACCOUNT = '0123456789abcdef0123456789abcdef';
+const NOW = '2026-01-01T00:00:00Z';
+/* "This Worker does not exist on your account." */
+const NOT_THERE = { status: 404, code: 10007, message: 'This does not exist' };
+const STRANGER = { status: 403, code: 10000, message: 'Authentication error' };
+
+/* Routes by what their line matches; each gives { result, … }, or undefined
+ * for what is not there. NAME stands for the Worker's name, ID for a
+ * database's. */
+const ROUTES = {
+    'GET /user': () => ({
+        result: { id: 'u', email: 'someone@example.com' },
+    }),
+    'GET /user/tokens/verify': () => ({
+        result: { id: 't', status: 'active' },
+    }),
+    'GET /accounts': (cloud) => page(cloud.accounts),
+    'GET /memberships': (cloud) =>
+        page(cloud.accounts.map((account) => ({ id: account.id, account }))),
+
+    'GET /accounts/ACCOUNT/d1/database': (cloud, { url }) =>
+        cloud.listDatabases(url.searchParams),
+    'POST /accounts/ACCOUNT/d1/database': async (cloud, { body }) => ({
+        result: aboutDatabase(await cloud.makeDatabase(JSON.parse(body).name)),
+    }),
+    'GET /accounts/ACCOUNT/d1/database/ID': (cloud, { id }) => ({
+        result: aboutDatabase(cloud.databases.get(id)),
+    }),
+    'POST /accounts/ACCOUNT/d1/database/ID/query': async (
+        cloud,
+        { id, body },
+    ) => {
+        const { sql, params = [] } = JSON.parse(body);
+        return { result: await query(cloud.databases.get(id).db, sql, params) };
+    },
+
+    'GET /accounts/ACCOUNT/workers/subdomain': () => ({
+        result: { subdomain: 'example' },
+    }),
+    'PUT /accounts/ACCOUNT/workers/scripts/NAME': (cloud, request) =>
+        cloud.takeUpload(request),
+    'POST /accounts/ACCOUNT/workers/scripts/NAME/versions': (cloud, request) =>
+        cloud.takeUpload(request),
+    'GET /accounts/ACCOUNT/workers/scripts/NAME/secrets': (cloud) =>
+        cloud.worker && {
+            result: [...cloud.worker.secrets.keys()].map((name) => ({
+                name,
+                type: 'secret_text',
+            })),
+        },
+    'GET /accounts/ACCOUNT/workers/scripts/NAME/deployments': (cloud) =>
+        cloud.worker && { result: { deployments: [DEPLOYMENT] } },
+    'GET /accounts/ACCOUNT/workers/scripts/NAME/subdomain': () => ({
+        result: { enabled: true, previews_enabled: true },
+    }),
+    'GET /accounts/ACCOUNT/workers/services/NAME': (cloud) =>
+        cloud.worker && {
+            result: {
+                id: cloud.worker.name,
+                default_environment: {
+                    environment: 'production',
+                    script: { tag: 'x', last_deployed_from: 'wrangler' },
+                },
+            },
+        },
+};
+
+const DEPLOYMENT = {
+    id: 'd1',
+    source: 'wrangler',
+    versions: [{ version_id: 'v1', percentage: 100 }],
+    created_on: NOW,
+    author_email: 'someone@example.com',
+    annotations: {},
+};
+
+const page = (result) => ({
+    result,
+    result_info: {
+        page: 1,
+        per_page: 50,
+        count: result.length,
+        total_count: result.length,
+        total_pages: 1,
+    },
+});
+
+const aboutDatabase = ({ name, uuid }) => ({
+    name,
+    uuid,
+    version: 'production',
+    created_at: NOW,
+});
+
+/* Several statements may stand in one text, as migrations have them. */
+async function query(db, sql, params) {
+    const statements = sql
+        .replaceAll(/--.*$/gm, '')
+        .split(';')
+        .filter((text) => text.trim())
+        .map((text) => db.prepare(text).bind(...params));
+    return db.batch(statements);
+}
+
+const textOf = (part) => (typeof part === 'string' ? part : part.text());
 
 export class Cloudflare {
-    constructor() {
-        this.databases = new Map(); /* id -> { name, uuid, db } */
-        this.worker = null; /* { uploads: [FormData], secrets: Set } */
-        this.subdomain = 'example';
-        this.failing = {}; /* "METHOD /path": { status, code, message } */
+    /* `persist`: the directory of its databases. */
+    constructor(persist) {
+        this.persist = persist;
+        this.accounts = [{ id: ACCOUNT, name: 'Example' }];
+        this.databases = new Map(); /* id -> { name, uuid, runtime, db } */
+        this.worker = null; /* { name, uploads, secrets: Map } */
+        this.failing = {}; /* by "METHOD /path": what it answers instead */
         this.requests = [];
         this.token = 'test-token';
     }
@@ -22,7 +133,6 @@ export class Cloudflare {
     async start() {
         this.server = createServer((request, response) =>
             this.serve(request, response).catch((error) => {
-                this.error = error;
                 response.writeHead(500).end(String(error.stack));
             }),
         );
@@ -38,6 +148,59 @@ export class Cloudflare {
             await runtime.dispose();
     }
 
+    /* What changes something: requests but GET, and queries but SELECT. */
+    get changes() {
+        return this.requests
+            .filter(({ method, sql }) =>
+                sql ? !/^\s*(SELECT|PRAGMA)/i.test(sql) : method !== 'GET',
+            )
+            .map(({ line }) => line);
+    }
+
+    async serve(request, response) {
+        const chunks = [];
+        for await (const chunk of request) chunks.push(chunk);
+        const { status, error, ...answer } = await this.answer(
+            request,
+            Buffer.concat(chunks),
+        );
+        response.writeHead(status, { 'content-type': 'application/json' });
+        response.end(
+            JSON.stringify({
+                success: !error,
+                errors: error ? [error] : [],
+                messages: [],
+                result: null,
+                ...answer,
+            }),
+        );
+    }
+
+    async answer({ method, headers, url: target }, body) {
+        const url = new URL(target, this.url);
+        const path = url.pathname.replace('/client/v4', '');
+        const [, id] = /\/d1\/database\/([^/]+)/.exec(path) ?? [];
+        const [, name] = /\/(?:scripts|services)\/([^/]+)/.exec(path) ?? [];
+        const line = `${method} ${path}`
+            .replace(ACCOUNT, 'ACCOUNT')
+            .replace(`/database/${id}`, '/database/ID')
+            .replace(RegExp(`/(scripts|services)/${name}`), '/$1/NAME');
+        const sql = line.endsWith('/query') ? JSON.parse(body).sql : undefined;
+        this.requests.push({ method, line, sql });
+        const refused = (why) => ({ status: why.status, error: why });
+        if (headers.authorization !== `Bearer ${this.token}`)
+            return refused(STRANGER);
+        if (this.failing[line]) return refused(this.failing[line]);
+        if (id && !this.databases.has(id)) return refused(NOT_THERE);
+        const known = { url, id, name, body, type: headers['content-type'] };
+        const answer = await ROUTES[line]?.(this, known);
+        if (answer) return { status: 200, ...answer };
+        /* What only sets something up, and is not looked at here. */
+        return this.worker && method !== 'GET'
+            ? { status: 200, result: {} }
+            : refused(NOT_THERE);
+    }
+
     /* A D1 of that name, as workerd has it. */
     async makeDatabase(name) {
         const number = String(this.databases.size).padStart(12, '0');
@@ -47,102 +210,53 @@ export class Cloudflare {
             script: 'export default {}',
             compatibilityDate: '2026-03-01',
             d1Databases: { DB: uuid },
+            d1Persist: this.persist,
         });
         const db = await runtime.getD1Database('DB');
         this.databases.set(uuid, { name, uuid, runtime, db });
         return this.databases.get(uuid);
     }
 
-    async serve(request, response) {
-        const url = new URL(request.url, this.url);
-        const path = url.pathname
-            .replace('/client/v4', '')
-            .replace(ACCOUNT, 'ACCOUNT');
-        const chunks = [];
-        for await (const chunk of request) chunks.push(chunk);
-        const what = `${request.method} ${path}`;
-        this.requests.push(what);
-        if (process.env.SHOW) console.log(what, url.search);
-        const fail = this.failing[what];
-        if (fail) {
-            response.writeHead(fail.status, { 'content-type': 'application/json' });
-            response.end(JSON.stringify({ success: false, result: null, messages: [], errors: [{ code: fail.code, message: fail.message }] }));
-            return;
-        }
-        const body = Buffer.concat(chunks);
-        const answer = await this.answer(what, url, request, body);
-        response.writeHead(answer ? 200 : 404, { 'content-type': 'application/json' });
-        response.end(
-            JSON.stringify(
-                answer
-                    ? { success: true, errors: [], messages: [], ...answer }
-                    : { success: false, result: null, messages: [], errors: [{ code: 10007, message: `This does not exist: ${what}` }] },
-            ),
+    /* Lets go of a database, which stays on the disk; gives its id. */
+    async release(name) {
+        for (const database of this.databases.values())
+            if (database.name === name) {
+                this.databases.delete(database.uuid);
+                await database.runtime.dispose();
+                return database.uuid;
+            }
+    }
+
+    listDatabases(params) {
+        const name = params.get('name');
+        const first = Number(params.get('page') ?? 1) === 1;
+        const all = [...this.databases.values()].filter(
+            (database) => first && (!name || database.name === name),
         );
+        return page(all.map(aboutDatabase));
     }
 
-    async answer(what, url, request, body) {
-        if (request.headers.authorization !== `Bearer ${this.token}`) return undefined;
-        const [method, path] = what.split(' ');
-        const [, , , section, ...rest] = path.split('/');
-        if (path === '/user') return { result: { id: 'u', email: 'someone@example.com' } };
-        if (path === '/user/tokens/verify') return { result: { id: 't', status: 'active' } };
-        if (path === '/accounts' || path === '/memberships')
-            return { result: [path === '/accounts' ? { id: ACCOUNT, name: 'Example' } : { id: 'm', account: { id: ACCOUNT, name: 'Example' } }], result_info: { page: 1, per_page: 50, count: 1, total_count: 1, total_pages: 1 } };
-        if (section === 'd1') return this.d1(method, rest, url, body);
-        if (section === 'workers') return this.workers(method, rest, request, body);
-        return undefined;
-    }
-
-    async d1(method, [, id, action], url, body) {
-        const info = ({ name, uuid }) => ({ name, uuid, version: 'production', created_at: '2026-01-01T00:00:00Z' });
-        if (!id && method === 'GET') {
-            const name = url.searchParams.get('name');
-            const all = [...this.databases.values()].filter((d) => !name || d.name === name);
-            const first = Number(url.searchParams.get('page') ?? 1) === 1;
-            return { result: first ? all.map(info) : [], result_info: { page: 1, per_page: 10, count: all.length, total_count: all.length } };
-        }
-        if (!id && method === 'POST') {
-            return { result: info(await this.makeDatabase(JSON.parse(body).name)) };
-        }
-        const found = this.databases.get(id);
-        if (!found) return undefined;
-        if (!action) return { result: info(found) };
-        if (action === 'query') {
-            const { sql, params = [] } = JSON.parse(body);
-            return { result: await query(found.db, sql, params) };
-        }
-        return undefined;
-    }
-
-    async workers(method, rest, request, body) {
-        const path = rest.join('/').replace(/^(scripts|services)\/[^/]+/, '$1/NAME');
-        if (path === 'subdomain') return { result: { subdomain: this.subdomain } };
-        if (/NAME\/subdomain$/.test(path)) return { result: { enabled: true, previews_enabled: true } };
-        if (!this.worker && !(method === 'PUT' && path === 'scripts/NAME')) return undefined;
-        if (path === 'scripts/NAME/secrets') return { result: [...this.worker.secrets.keys()].map((name) => ({ name, type: 'secret_text' })) };
-        if ((method === 'PUT' && path === 'scripts/NAME') || path === 'scripts/NAME/versions') {
-            const form = await new Response(body, { headers: { 'content-type': request.headers['content-type'] } }).formData();
-            const metadata = JSON.parse(await textOf(form.get('metadata')));
-            this.worker ??= { uploads: [], secrets: new Map() };
-            this.worker.uploads.push({ metadata, form });
-            for (const binding of metadata.bindings ?? []) if (binding.type === 'secret_text') this.worker.secrets.set(binding.name, binding.text);
-            return { result: { id: 'v1', number: 1, startup_time_ms: 1, metadata: {}, resources: { script: { etag: 'x' }, bindings: [] }, deployment_id: 'd1', tag: 'x' } };
-        }
-        if (path === 'scripts/NAME/deployments') return { result: { id: 'd1', deployments: [{ id: 'd1', source: 'wrangler', versions: [{ version_id: 'v1', percentage: 100 }], created_on: '2026-01-01T00:00:00Z', author_email: 'x', annotations: {} }] } };
-        if (path === 'services/NAME') return { result: { id: 'one-balance', default_environment: { environment: 'production', script: { tag: 'x', last_deployed_from: 'wrangler' } } } };
-        return { result: {} };
+    /* The first upload makes the Worker; secrets stay where none are sent. */
+    async takeUpload({ name, type, body }) {
+        const form = await new Response(body, {
+            headers: { 'content-type': type },
+        }).formData();
+        const metadata = JSON.parse(await textOf(form.get('metadata')));
+        this.worker ??= { name, uploads: [], secrets: new Map() };
+        this.worker.uploads.push({ metadata, form });
+        for (const binding of metadata.bindings ?? [])
+            if (binding.type === 'secret_text')
+                this.worker.secrets.set(binding.name, binding.text);
+        return {
+            result: {
+                id: 'v1',
+                number: this.worker.uploads.length,
+                startup_time_ms: 1,
+                metadata: {},
+                resources: { script: { etag: 'x' }, bindings: [] },
+                deployment_id: 'd1',
+                tag: 'x',
+            },
+        };
     }
 }
-
-/* Several statements stand in one text, as migrations have them. */
-async function query(db, sql, params) {
-    const statements = sql
-        .replaceAll(/--.*$/gm, '')
-        .split(';')
-        .filter((text) => text.trim())
-        .map((text) => db.prepare(text).bind(...params));
-    return db.batch(statements);
-}
-
-const textOf = (part) => (typeof part === 'string' ? part : part.text());

@@ -13,7 +13,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
-const ROOT = path.resolve(import.meta.dirname, '../..');
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const SELF = fileURLToPath(import.meta.url);
 const OBJECTS = path.join(ROOT, 'worker/build/objects');
 const YYJSON = path.join(ROOT, '.deps/yyjson/yyjson.c');
 const CLANG = process.env.CLANG ?? 'clang';
@@ -52,6 +53,8 @@ async function sources(folder) {
 async function embed() {
     const text = await readFile(path.join(ROOT, 'providers.jsonc'));
     const at = path.join(OBJECTS, 'providers_data.c');
+    if (await isFresh(at, [path.join(ROOT, 'providers.jsonc'), SELF]))
+        return at;
     await writeFile(
         at,
         '#include "providers_data.h"\n' +
@@ -65,26 +68,31 @@ async function newest(folder) {
     const entries = await readdir(folder, { withFileTypes: true });
     const times = await Promise.all(
         entries
-            .filter((entry) => entry.isDirectory() || /\.(h|def)$/.test(entry.name))
+            .filter(
+                (entry) => entry.isDirectory() || /\.(h|def)$/.test(entry.name),
+            )
             .map((entry) => {
                 const at = path.join(folder, entry.name);
                 if (entry.isDirectory()) return newest(at);
-                return stat(at).then((found) => found.mtimeMs);
+                return changed(at);
             }),
     );
     return Math.max(0, ...times);
 }
 
-async function isFresh(object, source, headers) {
-    const made = await stat(object).catch(() => null);
-    const { mtimeMs } = await stat(source);
-    return made && made.mtimeMs > Math.max(mtimeMs, headers);
+const changed = (file) => stat(file).then(({ mtimeMs }) => mtimeMs);
+
+/* Was it made after all of these have changed? */
+async function isFresh(made, sources, since = 0) {
+    const made_ms = await changed(made).catch(() => 0);
+    const times = await Promise.all(sources.map(changed));
+    return made_ms > Math.max(since, ...times);
 }
 
 async function compile(source, headers) {
     const name = path.relative(ROOT, source).replaceAll(/[\\/]/g, '_');
     const object = path.join(OBJECTS, `${name}.o`);
-    if (!(await isFresh(object, source, headers)))
+    if (!(await isFresh(object, [source], headers)))
         await run(CLANG, [...FLAGS, '-c', source, '-o', object]);
     return object;
 }
@@ -92,7 +100,8 @@ async function compile(source, headers) {
 async function compileAll(list) {
     const headers = Math.max(
         await newest(path.join(ROOT, 'src/core')),
-        (await stat(path.join(ROOT, 'worker/edge.h'))).mtimeMs,
+        await changed(path.join(ROOT, 'worker/edge.h')),
+        await changed(SELF),
     );
     const objects = [];
     const queue = list.entries();
@@ -143,11 +152,13 @@ export async function build(target) {
         YYJSON,
         await embed(),
     ];
-    await link(await compileAll(list), target);
+    const objects = await compileAll(list);
+    /* Optimising across files takes most of the time. */
+    if (!(await isFresh(target, objects))) await link(objects, target);
     return target;
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
+if (process.argv[1] === SELF) {
     const target = path.resolve(
         process.argv[2] ?? path.join(ROOT, 'worker/build/core.wasm'),
     );

@@ -2,9 +2,20 @@
 /* deploy.mjs - One Balance onto Cloudflare: the first time, and again. */
 import { parseArgs } from 'node:util';
 import {
-    buildCore, checkLogin, checkSettings, findDatabase, hasKeys, listSecrets,
-    makeAuthKey, makeDatabase, makeMasterKey, migrate, namedSecrets, readConfig,
-    upload, writeFiles,
+    buildCore,
+    checkLogin,
+    checkSettings,
+    findDatabase,
+    hasKeys,
+    listSecrets,
+    makeAuthKey,
+    makeDatabase,
+    makeMasterKey,
+    migrate,
+    namedSecrets,
+    readConfig,
+    upload,
+    writeFiles,
 } from './steps.mjs';
 import { Stopped, install } from './wrangler.mjs';
 
@@ -56,7 +67,8 @@ async function chooseSecrets(config, database, present) {
         ...(MASTER_KEY && { MASTER_KEY }),
     };
     const made = {};
-    if (!AUTH_KEY && !present.includes('AUTH_KEY')) made.AUTH_KEY = makeAuthKey();
+    if (!AUTH_KEY && !present.includes('AUTH_KEY'))
+        made.AUTH_KEY = makeAuthKey();
     if (!MASTER_KEY && !present.includes('MASTER_KEY')) {
         if (database && (await hasKeys(database)))
             throw new Stopped(
@@ -69,11 +81,32 @@ async function chooseSecrets(config, database, present) {
     return { given, made };
 }
 
+/* What is there. The login goes first in what is told: where nobody is logged
+ * in, all else fails. wrangler would take the first of several accounts, so it
+ * is asked for them unless one is chosen. */
+async function look(name, dry) {
+    const chosen = !dry && process.env.CLOUDFLARE_ACCOUNT_ID;
+    const [account, ...found] = await Promise.allSettled([
+        chosen ? undefined : checkLogin(),
+        findDatabase(name),
+        listSecrets(name),
+    ]);
+    if (account.reason) throw account.reason;
+    const failed = found.find(({ reason }) => reason);
+    if (failed && chosen) await checkLogin();
+    if (failed) throw failed.reason;
+    return [account.value, ...found.map(({ value }) => value)];
+}
+
 function plan({ account, name, database, present, config, secrets }) {
     const { given, made } = secrets;
     say(`Account        ${account?.name ?? 'the one of the API token'}`);
-    say(`Configuration  ${config.file ?? 'all defaults (no one-balance.jsonc)'}`);
-    say(`Database       ${database ? `${name} is there` : `${name} is made`}, and migrated`);
+    say(
+        `Configuration  ${config.file ?? 'all defaults (no one-balance.jsonc)'}`,
+    );
+    say(
+        `Database       ${database ? `${name} is there` : `${name} is made`}, and migrated`,
+    );
     say(`Worker         ${name} is ${present ? 'updated' : 'made'}`);
     const words = [
         ...Object.keys(given).map((key) => `${key} as given`),
@@ -91,7 +124,7 @@ function tell({ targets, name, secrets, first }) {
         say('Keep them: they are shown this once.');
     if (!first) return;
     say(`
-What to do next, in worker/:
+What to do next:
   echo sk-… | MASTER_KEY=… npm run keys -- add openai
   curl ${address}/v1/chat/completions -H "authorization: Bearer $AUTH_KEY" \\
     -H 'content-type: application/json' \\
@@ -104,16 +137,18 @@ async function deploy({ name, config: file, 'dry-run': dry }) {
     await buildCore();
     const config = await readConfig(file);
     await checkSettings(
-        config, process.env.AUTH_KEY || makeAuthKey(), process.env.MASTER_KEY,
+        config,
+        process.env.AUTH_KEY || makeAuthKey(),
+        process.env.MASTER_KEY,
     );
     say('Looking at the account …');
-    const account = await checkLogin();
-    let database = await findDatabase(name);
-    const present = await listSecrets(name);
+    let [account, database, present] = await look(name, dry);
     if (database) await writeFiles({ name, database, config });
     if (database && !dry) await migrate(database);
     const secrets = await chooseSecrets(
-        config, !dry && database, present ?? [],
+        config,
+        !dry && database,
+        present ?? [],
     );
     if (dry) {
         say('\nThis would be done:');

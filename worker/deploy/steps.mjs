@@ -15,7 +15,7 @@ const BUILD = path.join(WORKER, 'build');
 const CONFIG = path.join(BUILD, 'wrangler.json');
 const WASM = path.join(BUILD, 'core.wasm');
 
-const LOGIN =
+export const LOGIN =
     'Log in with "npx wrangler login" in worker/ (it opens a browser), or set ' +
     'CLOUDFLARE_API_TOKEN to a token made from the template "Edit Cloudflare ' +
     'Workers" with D1 edit added:\n' +
@@ -62,7 +62,8 @@ export function namedSecrets({ text }) {
     );
 }
 
-/* The core itself says what is wrong, before anything is touched. */
+/* The core itself says what is wrong, before anything is touched. Gives it,
+ * started. */
 export async function checkSettings(config, authKey, masterKey) {
     const core = new Core(new WebAssembly.Module(await readFile(WASM)));
     try {
@@ -73,6 +74,7 @@ export async function checkSettings(config, authKey, masterKey) {
             seed: randomBytes(16).toString('hex'),
         });
         if (masterKey) await Sealer.make(masterKey);
+        return core;
     } catch (error) {
         throw new Stopped(error.message);
     }
@@ -139,20 +141,20 @@ export async function checkLogin() {
 /* ---- the database ---- */
 
 export async function findDatabase(name) {
-    const result = await must('Listing D1 databases', [
-        'd1', 'list', '--json',
-    ]);
+    const result = await must('Listing D1 databases', ['d1', 'list', '--json']);
     const found = json(result)?.find((database) => database.name === name);
     return found && { name, id: found.uuid };
 }
 
 export async function makeDatabase(name) {
-    await must(
+    const { stdout } = await must(
         `Making the D1 database ${name}`,
         ['d1', 'create', name],
         'The free plan has room for ten databases; "npx wrangler d1 list" ' +
             'shows those there are.',
     );
+    const told = /"database_id": *"([0-9a-f-]{36})"/.exec(stdout);
+    if (told) return { name, id: told[1] };
     const made = await findDatabase(name);
     if (!made)
         throw new Stopped(
@@ -172,8 +174,15 @@ export async function migrate(database) {
 
 export async function hasKeys(database) {
     const result = await must('Reading the D1 database', [
-        'd1', 'execute', database.name, '--remote', '--json', '-c', CONFIG,
-        '--command', 'SELECT count(*) AS keys FROM keys',
+        'd1',
+        'execute',
+        database.name,
+        '--remote',
+        '--json',
+        '-c',
+        CONFIG,
+        '--command',
+        'SELECT count(*) AS keys FROM keys',
     ]);
     return (json(result)?.[0]?.results?.[0]?.keys ?? 0) > 0;
 }

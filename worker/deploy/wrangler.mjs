@@ -2,8 +2,9 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 
-export const WORKER = path.resolve(import.meta.dirname, '..');
+export const WORKER = fileURLToPath(new URL('..', import.meta.url));
 const WRANGLER = path.join(WORKER, 'node_modules/wrangler/bin/wrangler.js');
 
 /* What stops a deployment: which step, and what to do. */
@@ -54,14 +55,17 @@ export function wrangler(args, env = {}) {
     });
 }
 
-/* What wrangler says went wrong, without its frame. */
+/* What wrangler says went wrong, without what stands around it. */
 export function complaint({ stdout, stderr }) {
     const text = `${stderr}\n${stdout}`.replaceAll(/\x1b\[[0-9;]*m/g, '');
     const lines = text
         .split('\n')
         .map((line) => line.trim())
         .filter((line) => line && !/^(🪵|⛅|─|If you think)/u.test(line));
-    return lines.slice(-12).join('\n');
+    const at = lines.findIndex((line) => /ERROR\]|"error"/.test(line));
+    return at < 0
+        ? lines.slice(-12).join('\n')
+        : lines.slice(at, at + 6).join('\n');
 }
 
 /* Its output as JSON; it may say other things before. */

@@ -1,0 +1,378 @@
+/* The whole deployment, and the keys' tool, against a Cloudflare of the
+ * test's own. One world, from nothing to a chat, in the order of the file. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { TEXT } from '../integration/dialects.mjs';
+import { secret } from '../integration/harness.mjs';
+import { Mock } from '../integration/mock.mjs';
+import { Cloudflare } from './cloudflare.mjs';
+import { WORKER } from './gateway.mjs';
+
+const { Miniflare } = createRequire(join(WORKER, 'package.json'))('miniflare');
+
+const KEY = secret('good');
+const OTHER = secret('othr');
+const DATABASES = '/accounts/ACCOUNT/d1/database';
+const SCRIPT = '/accounts/ACCOUNT/workers/scripts/NAME';
+const DENIED = { status: 403, code: 10000, message: 'Not allowed to do this' };
+
+let dir;
+let cloud;
+let mock;
+let config; /* a file that names the mock */
+const shown = {}; /* AUTH_KEY and MASTER_KEY of the first deployment */
+
+before(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'one-balance-deploy-test-'));
+    cloud = await new Cloudflare(join(dir, 'd1')).start();
+    mock = await new Mock().start();
+    config = await file('one-balance.jsonc', {
+        providers: { openai: { base_url: `${mock.url}/v1` } },
+    });
+});
+
+after(async () => {
+    await mock?.stop();
+    await cloud?.stop();
+    await rm(dir, { recursive: true, force: true });
+});
+
+async function file(name, content) {
+    const at = join(dir, name);
+    await writeFile(
+        at,
+        typeof content === 'string' ? content : JSON.stringify(content),
+    );
+    return at;
+}
+
+/* Runs one of worker/deploy to its end, as a person who is logged in. */
+function run(script, args, { env = {}, stdin = '' } = {}) {
+    const child = spawn(
+        process.execPath,
+        [join(WORKER, 'deploy', script), ...args],
+        {
+            cwd: dir,
+            env: {
+                PATH: process.env.PATH,
+                HOME: dir,
+                XDG_CONFIG_HOME: dir,
+                CLOUDFLARE_API_BASE_URL: cloud.url,
+                CLOUDFLARE_API_TOKEN: cloud.token,
+                CLOUDFLARE_ACCOUNT_ID: cloud.accounts[0].id,
+                ...env,
+            },
+        },
+    );
+    const result = { code: null, stdout: '', stderr: '' };
+    child.stdout.on('data', (text) => (result.stdout += text));
+    child.stderr.on('data', (text) => (result.stderr += text));
+    child.stdin.on('error', () => {});
+    child.stdin.end(stdin);
+    return new Promise((done) =>
+        child.on('close', (code) => done({ ...result, code })),
+    );
+}
+
+const deploy = (args = [], options) => run('deploy.mjs', args, options);
+const keys = (args, options) => run('keys.mjs', args, options);
+
+/* It ends with `code`, says why, and has changed nothing. */
+async function stops(running, code, why) {
+    const changes = cloud.changes.length;
+    const result = await running;
+    assert.equal(result.code, code, result.stdout + result.stderr);
+    for (const words of [why].flat()) assert.match(result.stderr, words);
+    assert.ok(!/^\s+at /m.test(result.stderr), 'no stack is shown');
+    return cloud.changes.slice(changes);
+}
+
+async function failing(lines, work) {
+    for (const line of lines) cloud.failing[line] = DENIED;
+    try {
+        return await work();
+    } finally {
+        cloud.failing = {};
+    }
+}
+
+async function rows(sql) {
+    const [{ db }] = cloud.databases.values();
+    return (await db.prepare(sql).all()).results;
+}
+
+/* ---- what stops before anything is touched ---- */
+
+test('deploy: wrong options are told with exit 2', async () => {
+    const wrong = [['--nmae', 'x'], ['--name', 'Not Good'], ['more']];
+    const all = wrong.map((args) => stops(deploy(args), 2, /usage: npm run/));
+    await Promise.all(all);
+    assert.deepEqual(cloud.requests, []);
+});
+
+test('deploy: settings that cannot work are refused first', async () => {
+    const broken = await file('broken.jsonc', '{\n  "modles": {}\n}\n');
+    const settings = [
+        [[], { AUTH_KEY: 'a=(' }, /AUTH_KEY, at byte \d+: /],
+        [[], { MASTER_KEY: 'short' }, /MASTER_KEY must be 64/],
+        [['--config', broken], {}, /one-balance\.jsonc: line 2: .*models/],
+        [['--config', 'none.jsonc'], {}, /no file none\.jsonc/],
+    ];
+    for (const [args, env, why] of settings)
+        assert.deepEqual(await stops(deploy(args, { env }), 1, why), []);
+    assert.deepEqual(cloud.requests, []);
+});
+
+test('deploy: who is not logged in is told how to', async () => {
+    const env = { CLOUDFLARE_API_TOKEN: '' };
+    await stops(deploy([], { env }), 1, [/not logged in/, /wrangler login/]);
+    assert.deepEqual(cloud.requests, []);
+});
+
+test('deploy: several accounts must be chosen from', async () => {
+    const [first] = cloud.accounts;
+    cloud.accounts = [first, { id: 'f'.repeat(32), name: 'Another' }];
+    const env = { CLOUDFLARE_ACCOUNT_ID: '' };
+    const changes = await stops(deploy([], { env }), 1, [
+        /CLOUDFLARE_ACCOUNT_ID/,
+        RegExp(`${first.id}  Example`),
+        /f{32}  Another/,
+    ]);
+    cloud.accounts = [first];
+    assert.deepEqual(changes, []);
+});
+
+test('deploy: --dry-run says what would be done, and does nothing', async () => {
+    const { code, stdout, stderr } = await deploy(['--dry-run']);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /Account +Example/);
+    assert.match(stdout, /one-balance is made, and migrated/);
+    assert.match(stdout, /AUTH_KEY is made and shown once/);
+    assert.ok(!/ob-[0-9a-z]{52}/.test(stdout), 'no key is shown');
+    assert.deepEqual(cloud.changes, []);
+    assert.equal(cloud.databases.size, 0);
+});
+
+/* ---- steps that fail ---- */
+
+test('deploy: a step that fails is named', async () => {
+    const denied = /Not allowed to do this/;
+    await failing([`GET ${DATABASES}`], () =>
+        stops(deploy(), 1, [/Listing D1 databases failed/, denied]),
+    );
+    await failing([`POST ${DATABASES}`], () =>
+        stops(deploy(), 1, [
+            /Making the D1 database one-balance failed/,
+            denied,
+            /d1 list/,
+        ]),
+    );
+    assert.equal(cloud.databases.size, 0);
+    await failing([`POST ${DATABASES}/ID/query`], () =>
+        stops(deploy(), 1, [
+            /Migrating the D1 database one-balance failed/,
+            /Run this again/,
+        ]),
+    );
+    await failing([`PUT ${SCRIPT}`], () =>
+        stops(deploy(), 1, [/Uploading the Worker failed/, denied]),
+    );
+    assert.equal(cloud.worker, null);
+});
+
+/* ---- the first time, and again ---- */
+
+test('deploy: the first time makes all, and shows the keys once', async () => {
+    const { code, stdout, stderr } = await deploy(['--config', config]);
+    assert.equal(code, 0, stdout + stderr);
+    assert.match(stdout, /Deployed: https:\/\/one-balance\.example\.workers/);
+    [, shown.AUTH_KEY] = /^AUTH_KEY: (ob-\w{52})$/m.exec(stdout);
+    [, shown.MASTER_KEY] = /^MASTER_KEY: ([0-9a-f]{64})$/m.exec(stdout);
+    assert.deepEqual(Object.fromEntries(cloud.worker.secrets), shown);
+    const tables = await rows(
+        "SELECT name FROM sqlite_schema WHERE type = 'table'",
+    );
+    for (const name of ['keys', 'auth_keys', 'd1_migrations'])
+        assert.ok(
+            tables.some((table) => table.name === name),
+            name,
+        );
+    const [{ metadata }] = cloud.worker.uploads;
+    const types = metadata.bindings.map(({ type }) => type).sort();
+    assert.deepEqual(types, ['d1', 'secret_text', 'secret_text']);
+});
+
+test('deploy: again it makes nothing anew, and shows nothing', async () => {
+    const migrations = await rows('SELECT * FROM d1_migrations');
+    const { code, stdout, stderr } = await deploy(['--config', config]);
+    assert.equal(code, 0, stdout + stderr);
+    assert.match(stdout, /Updated: https:/);
+    assert.ok(!/_KEY/.test(stdout), stdout);
+    assert.equal(cloud.databases.size, 1);
+    assert.deepEqual(await rows('SELECT * FROM d1_migrations'), migrations);
+    assert.equal(cloud.worker.uploads.length, 2);
+    const { bindings } = cloud.worker.uploads[1].metadata;
+    assert.deepEqual(
+        bindings.map(({ type }) => type),
+        ['d1'],
+        'no secret is sent',
+    );
+});
+
+/* ---- keys ---- */
+
+test('keys: used wrongly', async () => {
+    const env = { MASTER_KEY: shown.MASTER_KEY };
+    const wrong = [
+        [[], /usage: npm run keys/],
+        [['add'], /usage: npm run keys/],
+        [['remove', 'x'], /x is not an id/],
+        [['add', 'opnai'], /unknown provider "opnai"; did you mean openai\?/],
+    ];
+    for (const [args, why] of wrong)
+        assert.deepEqual(await stops(keys(args, { env }), 2, why), []);
+    await stops(keys(['add', 'openai']), 1, /MASTER_KEY is not set/);
+});
+
+test('keys: are added from a file and from standard input', async () => {
+    const env = { MASTER_KEY: shown.MASTER_KEY };
+    const list = await file('keys.txt', `${KEY}\n\n${KEY}, not a key\r\n`);
+    const added = await keys(['add', 'openai', list], { env });
+    assert.equal(
+        added.stdout,
+        'added 1, already known 1, refused 1\n',
+        added.stderr,
+    );
+    assert.match(added.stderr, /refused no…: a space inside/);
+    assert.equal(added.code, 0);
+    const more = await keys(['add', 'openai'], {
+        env,
+        stdin: `${KEY},${OTHER}`,
+    });
+    assert.equal(more.stdout, 'added 1, already known 1, refused 0\n');
+    const stored = await rows('SELECT provider, status, revision FROM keys');
+    const [{ number }] = await rows('SELECT number FROM revision');
+    assert.equal(stored.length, 2);
+    assert.equal(stored[1].revision, number, 'a Worker hears of it');
+    const all = JSON.stringify(await rows('SELECT * FROM keys'));
+    assert.ok(!all.includes(KEY), 'it is sealed');
+    assert.ok(!cloud.requests.some(({ sql }) => sql?.includes(KEY)));
+});
+
+test('keys: another master key is noticed', async () => {
+    const env = { MASTER_KEY: 'ab'.repeat(32) };
+    const adding = keys(['add', 'openai'], { env, stdin: secret('more') });
+    assert.deepEqual(await stops(adding, 1, /Wrong MASTER_KEY/), []);
+});
+
+test('keys: are listed, blocked, activated and removed', async () => {
+    const env = { MASTER_KEY: shown.MASTER_KEY };
+    const { stdout } = await keys(['list'], { env });
+    assert.match(stdout, /^ID +PROVIDER +KEY +STATUS/);
+    assert.match(stdout, /^1 +openai +sk-t…good +active$/m);
+    assert.ok(!stdout.includes(KEY));
+
+    const [{ id }] = await rows('SELECT max(id) AS id FROM keys');
+    const blocked = await keys(['block', id, '77']);
+    assert.equal(blocked.stdout, 'blocked 1\n', blocked.stderr);
+    assert.match(blocked.stderr, /no key has the id 77/);
+    assert.equal(blocked.code, 1);
+    const state = () =>
+        rows(
+            `SELECT status, blocked_reason, decided FROM keys WHERE id = ${id}`,
+        );
+    const [{ number }] = await rows('SELECT number FROM revision');
+    assert.deepEqual(await state(), [
+        { status: 'blocked', blocked_reason: 'by_hand', decided: number },
+    ]);
+
+    assert.equal((await keys(['activate', id])).stdout, 'activated 1\n');
+    assert.deepEqual(await state(), [
+        { status: 'active', blocked_reason: '', decided: number + 1 },
+    ]);
+    const changes = await rows('SELECT key_id, action, words FROM changes');
+    assert.deepEqual(changes, [
+        { key_id: id, action: 'block', words: 'by a person' },
+        { key_id: id, action: 'deliver', words: 'by a person' },
+    ]);
+
+    assert.equal((await keys(['remove', id])).stdout, 'removed 1\n');
+    assert.deepEqual(await state(), []);
+    assert.deepEqual(await rows('SELECT id, revision FROM removed_keys'), [
+        { id, revision: number + 2 },
+    ]);
+    const acts = await rows('SELECT act FROM audit ORDER BY id');
+    assert.deepEqual(
+        acts.map(({ act }) => act),
+        ['keys add', 'keys add', 'keys block', 'keys activate', 'keys remove'],
+    );
+});
+
+test('deploy: sealed keys need the master key they were sealed with', async () => {
+    const { worker } = cloud;
+    cloud.worker = null;
+    const changes = await stops(deploy(), 1, /Set MASTER_KEY to the one/);
+    assert.ok(
+        !changes.some((line) => line.includes('/workers/')),
+        `${changes}`,
+    );
+    cloud.worker = worker;
+});
+
+/* ---- what was uploaded, at work ---- */
+
+const KINDS = {
+    'application/javascript+module': 'ESModule',
+    'application/wasm': 'CompiledWasm',
+    'text/plain': 'Text',
+};
+
+async function uploadedModules({ metadata, form }) {
+    const modules = [];
+    for (const [name, part] of form)
+        if (KINDS[part.type])
+            modules.push({
+                type: KINDS[part.type],
+                path: join('/worker', name),
+                contents: new Uint8Array(await part.arrayBuffer()),
+            });
+    const isMain = ({ path }) => path.endsWith(metadata.main_module);
+    return modules.sort((a, b) => isMain(b) - isMain(a));
+}
+
+test('what was deployed answers a chat with the key that was added', async (t) => {
+    const { uploads, secrets } = cloud.worker;
+    const id = await cloud.release('one-balance');
+    const { metadata } = uploads.at(-1);
+    const edge = new Miniflare({
+        modules: await uploadedModules(uploads.at(-1)),
+        modulesRoot: '/worker',
+        compatibilityDate: metadata.compatibility_date,
+        compatibilityFlags: metadata.compatibility_flags,
+        d1Databases: { DB: id },
+        d1Persist: cloud.persist,
+        bindings: Object.fromEntries(secrets),
+    });
+    t.after(() => edge.dispose());
+    const url = new URL('/v1/chat/completions', await edge.ready);
+    const response = await fetch(url, {
+        method: 'POST',
+        headers: {
+            'content-type': 'application/json',
+            authorization: `Bearer ${shown.AUTH_KEY}`,
+        },
+        body: JSON.stringify({
+            model: 'openai/gpt-4o-mini',
+            messages: [{ role: 'user', content: 'Hello' }],
+        }),
+    });
+    const text = await response.text();
+    assert.equal(response.status, 200, text);
+    assert.equal(JSON.parse(text).choices[0].message.content, TEXT);
+    assert.equal(mock.uses(KEY), 1);
+});
