@@ -299,6 +299,11 @@ scenario(
             [['active', []]],
         );
     },
+    {
+        skip:
+            Boolean(process.env.ONE_BALANCE_GATEWAY) &&
+            'Miniflare does not tell a Worker that its caller has left',
+    },
 );
 
 const CLASSES = {
