@@ -4,7 +4,7 @@ import config from './build/one-balance.jsonc';
 import module from './build/core.wasm';
 import { Core } from './core.mjs';
 import { relay } from './relay.mjs';
-import { Sealer, fromHex } from './seal.mjs';
+import { Sealer } from './seal.mjs';
 
 /* One pool an isolate: a promise of { core, sealer }. */
 let instance;
