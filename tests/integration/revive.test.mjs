@@ -119,6 +119,8 @@ scenario(
             BEFORE_MS + TURNS_MS,
         );
         const line = `key ${ids[3]} of openai (sk-t…live) works again and was activated`;
+        /* The pool knows before the writer tells. */
+        await eventually('the line', () => gateway.stderr.includes(line));
         assert.deepEqual(
             gateway.stderr.split('\n').filter(Boolean),
             [`one-balance: ${line}`],
