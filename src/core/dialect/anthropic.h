@@ -91,30 +91,6 @@ void ob_anthropic_write_turns(ob_json *json, const ob_form *form,
                               const ob_anthropic_thinking *thinking);
 void ob_anthropic_write_cache(ob_json *json, bool cached, ob_slice ttl);
 
-/* ---- names of members ---- */
-
-typedef enum ob_anthropic_member {
-    OB_MEMBER_COUNT,
-    OB_MEMBER_SEED,
-    OB_MEMBER_TEMPERATURE,
-    OB_MEMBER_TOP_P,
-    OB_MEMBER_TOP_K,
-    OB_MEMBER_FREQUENCY,
-    OB_MEMBER_PRESENCE,
-    OB_MEMBER_LOGPROBS,
-    OB_MEMBER_TOP_LOGPROBS,
-    OB_MEMBER_STOP,
-    OB_MEMBER_THINKING,
-    OB_MEMBER_FORMAT,
-    OB_MEMBER_TIER,
-    OB_MEMBER_CACHE_KEY,
-    OB_MEMBER_TOOL_CHOICE,
-} ob_anthropic_member;
-
-/* What the caller's dialect calls it. */
-ob_slice ob_anthropic_member_name(const ob_form *form,
-                                  ob_anthropic_member member);
-
 /* ---- answers and streams ---- */
 
 ob_finish ob_anthropic_finish(ob_slice stop_reason);

@@ -1,12 +1,8 @@
 /* anthropic_request_write.c - writes requests to Anthropic's messages API. */
 #include "anthropic.h"
+#include "members.h"
 
 #include <math.h>
-
-static void drop(ob_form *form, ob_anthropic_member member)
-{
-    ob_form_drop(form, ob_anthropic_member_name(form, member));
-}
 
 /* ---- what has no equivalent ---- */
 
@@ -14,7 +10,7 @@ static void drop_unknown(ob_form *form)
 {
     const struct {
         bool said;
-        ob_anthropic_member member;
+        ob_member_of_form member;
     } members[] = {
         {form->seed != -1, OB_MEMBER_SEED},
         {!isnan(form->frequency_penalty), OB_MEMBER_FREQUENCY},
@@ -25,14 +21,13 @@ static void drop_unknown(ob_form *form)
     };
     for (size_t i = 0; i < OB_LEN(members); i++)
         if (members[i].said)
-            drop(form, members[i].member);
+            ob_form_drop_member(form, members[i].member);
 }
 
-static ob_status refuse_member(ob_form *form, ob_anthropic_member member,
+static ob_status refuse_member(ob_form *form, ob_member_of_form member,
                                const char *why)
 {
-    return ob_form_refuse(form, "", ob_anthropic_member_name(form, member),
-                          why);
+    return ob_form_refuse(form, "", ob_form_member(form, member), why);
 }
 
 static ob_status check(ob_form *form, const ob_anthropic_thinking *thinking)
@@ -209,15 +204,15 @@ static void write_sampling(ob_json *json, ob_form *form,
         (form->temperature != 1 || isnan(form->top_p)))
         write_number(json, "temperature", temperature);
     else if (has_temperature && form->temperature != 1)
-        drop(form, OB_MEMBER_TEMPERATURE);
+        ob_form_drop_member(form, OB_MEMBER_TEMPERATURE);
     if (!isnan(form->top_p) && takes && top_p_too)
         write_number(json, "top_p", form->top_p);
     else if (!isnan(form->top_p) && form->top_p != 1)
-        drop(form, OB_MEMBER_TOP_P);
+        ob_form_drop_member(form, OB_MEMBER_TOP_P);
     if (form->top_k >= 0 && takes)
         ob_json_member_i64(json, "top_k", form->top_k);
     else if (form->top_k >= 0)
-        drop(form, OB_MEMBER_TOP_K);
+        ob_form_drop_member(form, OB_MEMBER_TOP_K);
 }
 
 /* Blank ones are refused by Anthropic. */
@@ -226,7 +221,7 @@ static void write_stops(ob_json *json, ob_form *form)
     bool any = false;
     for (const ob_text_item *stop = form->stops; stop; stop = stop->next) {
         if (!ob_slice_trim(stop->text).len) {
-            drop(form, OB_MEMBER_STOP);
+            ob_form_drop_member(form, OB_MEMBER_STOP);
             continue;
         }
         if (!any) {
@@ -256,7 +251,7 @@ static void write_tier(ob_json *json, ob_form *form)
             ob_json_member(json, "service_tier", ob_slice_str(tiers[i].name));
             return;
         }
-    drop(form, OB_MEMBER_TIER);
+    ob_form_drop_member(form, OB_MEMBER_TIER);
 }
 
 #define USER_BYTES_MAX 256

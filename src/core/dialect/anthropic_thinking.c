@@ -6,6 +6,7 @@
  * "Effort", "Structured outputs" and the migration guides of its models.
  */
 #include "anthropic.h"
+#include "members.h"
 
 /* ---- models ---- */
 
@@ -137,7 +138,7 @@ static wish find_wish(const ob_form *form)
 
 static void drop_thinking(ob_form *form)
 {
-    ob_form_drop(form, ob_anthropic_member_name(form, OB_MEMBER_THINKING));
+    ob_form_drop_member(form, OB_MEMBER_THINKING);
 }
 
 static void think_by_budget(ob_form *form, ob_anthropic_thinking *thinking)
@@ -242,44 +243,4 @@ void ob_anthropic_think(ob_form *form, bool may_think,
     else if (asked == WISH_SOME)
         think(form, may_think, thinking);
     thinking->max_tokens = find_max_tokens(form, thinking);
-}
-
-/* ---- names of members ---- */
-
-static const ob_member_names member_names[] = {
-    [OB_MEMBER_COUNT] = {"n", "n", "n", "generationConfig.candidateCount"},
-    [OB_MEMBER_SEED] = {"seed", "seed", "seed", "generationConfig.seed"},
-    [OB_MEMBER_TEMPERATURE] = {"temperature", "temperature", "temperature",
-                               "generationConfig.temperature"},
-    [OB_MEMBER_TOP_P] = {"top_p", "top_p", "top_p", "generationConfig.topP"},
-    [OB_MEMBER_TOP_K] = {"top_k", "top_k", "top_k", "generationConfig.topK"},
-    [OB_MEMBER_FREQUENCY] = {"frequency_penalty", "frequency_penalty",
-                             "frequency_penalty",
-                             "generationConfig.frequencyPenalty"},
-    [OB_MEMBER_PRESENCE] = {"presence_penalty", "presence_penalty",
-                            "presence_penalty",
-                            "generationConfig.presencePenalty"},
-    [OB_MEMBER_LOGPROBS] = {"logprobs", "include", "logprobs",
-                            "generationConfig.responseLogprobs"},
-    [OB_MEMBER_TOP_LOGPROBS] = {"top_logprobs", "top_logprobs", "top_logprobs",
-                                "generationConfig.logprobs"},
-    [OB_MEMBER_STOP] = {"stop", "stop", "stop_sequences",
-                        "generationConfig.stopSequences"},
-    [OB_MEMBER_THINKING] = {"reasoning_effort", "reasoning", "thinking",
-                            "generationConfig.thinkingConfig"},
-    [OB_MEMBER_FORMAT] = {"response_format", "text.format",
-                          "output_config.format",
-                          "generationConfig.responseMimeType"},
-    [OB_MEMBER_TIER] = {"service_tier", "service_tier", "service_tier",
-                        "serviceTier"},
-    [OB_MEMBER_CACHE_KEY] = {"prompt_cache_key", "prompt_cache_key",
-                             "prompt_cache_key", "prompt_cache_key"},
-    [OB_MEMBER_TOOL_CHOICE] = {"tool_choice", "tool_choice", "tool_choice",
-                               "toolConfig.functionCallingConfig"},
-};
-
-ob_slice ob_anthropic_member_name(const ob_form *form,
-                                  ob_anthropic_member member)
-{
-    return ob_form_name(form, &member_names[member]);
 }

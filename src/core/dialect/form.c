@@ -1,6 +1,7 @@
 #include "form.h"
 
 #include "../uri.h"
+#include "members.h"
 
 #include <math.h>
 
@@ -24,13 +25,11 @@ void ob_form_init(ob_form *form, ob_dialect from, ob_arena *arena)
 
 void ob_form_drop_wording(ob_form *form)
 {
-    static const ob_member_names verbosity = {"verbosity", "text.verbosity",
-                                              "verbosity", "verbosity"};
     static const ob_member_names description = {
         "response_format.json_schema.description", "text.format.description",
         "description", "description"};
     if (form->verbosity.len)
-        ob_form_drop(form, ob_form_name(form, &verbosity));
+        ob_form_drop_member(form, OB_MEMBER_VERBOSITY);
     if (form->schema_description.len)
         ob_form_drop(form, ob_form_name(form, &description));
 }

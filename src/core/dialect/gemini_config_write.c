@@ -1,6 +1,7 @@
 /* gemini_config_write.c - writes what a request of generateContent asks for:
  * tools, their choice and generationConfig. */
 #include "gemini.h"
+#include "members.h"
 
 #include <math.h>
 
@@ -154,7 +155,7 @@ static void write_stops(ob_form *form, ob_json *json)
     }
     ob_json_close(json, ']');
     if (count > 5)
-        ob_form_refuse(form, "", said(form, "stop", "stop", "stop_sequences"),
+        ob_form_refuse(form, "", ob_form_member(form, OB_MEMBER_STOP),
                        " may hold 5 texts at most for this model");
 }
 
@@ -288,11 +289,11 @@ static void drop_rest(ob_form *form)
 {
     ob_form_drop_wording(form);
     if (form->user.len)
-        ob_form_drop(form, said(form, "user", "user", "metadata.user_id"));
+        ob_form_drop_member(form, OB_MEMBER_USER);
     if (form->cache_key.len)
-        ob_form_drop(form, OB_S("prompt_cache_key"));
+        ob_form_drop_member(form, OB_MEMBER_CACHE_KEY);
     if (form->service_tier.len)
-        ob_form_drop(form, OB_S("service_tier"));
+        ob_form_drop_member(form, OB_MEMBER_TIER);
 }
 
 void ob_gemini_write_config(ob_form *form, ob_json *json)

@@ -1,42 +1,11 @@
 /* openai_request_write.c - a request of chat completions, written. */
+#include "members.h"
 #include "openai.h"
 #include "openai_models.h"
 
 bool ob_openai_is_for(const ob_form *form, const char *slug)
 {
     return ob_slice_eq(form->provider, ob_slice_str(slug));
-}
-
-/* ---- what is left out, by the names that callers gave it ---- */
-
-typedef enum named {
-    NAMED_USER,
-    NAMED_CACHE_KEY,
-    NAMED_TIER,
-    NAMED_EFFORT,
-    NAMED_BUDGET,
-    NAMED_SHOW,
-} named;
-
-static const ob_member_names names[] = {
-    [NAMED_USER] = {"user", "user", "metadata.user_id", "user"},
-    [NAMED_CACHE_KEY] = {"prompt_cache_key", "prompt_cache_key",
-                         "prompt_cache_key", "prompt_cache_key"},
-    [NAMED_TIER] = {"service_tier", "service_tier", "service_tier",
-                    "service_tier"},
-    [NAMED_EFFORT] = {"reasoning_effort", "reasoning.effort",
-                      "output_config.effort",
-                      "generationConfig.thinkingConfig.thinkingLevel"},
-    [NAMED_BUDGET] = {"reasoning.max_tokens", "reasoning", "thinking",
-                      "generationConfig.thinkingConfig.thinkingBudget"},
-    [NAMED_SHOW] = {"include_reasoning", "reasoning.summary",
-                    "thinking.display",
-                    "generationConfig.thinkingConfig.includeThoughts"},
-};
-
-static void drop(ob_form *form, named member)
-{
-    ob_form_drop(form, ob_form_name(form, &names[member]));
 }
 
 /* ---- tools ---- */
@@ -259,11 +228,11 @@ static void write_thinking(ob_form *form, ob_json *json)
     /* OpenAI's chat never shows its thinking, others always do. */
     if (form->show_thinking ==
         (ob_openai_is_for(form, "openai") ? OB_YES : OB_NO))
-        drop(form, NAMED_SHOW);
+        ob_form_drop_member(form, OB_MEMBER_SHOW_THINKING);
     if (effort == OB_EFFORT_NONE ||
         (effort == OB_EFFORT_UNSAID && form->thinking_max == 0)) {
         if (!write_no_thinking(form, json))
-            drop(form, NAMED_BUDGET);
+            ob_form_drop_member(form, OB_MEMBER_BUDGET);
         return;
     }
     if (effort == OB_EFFORT_UNSAID)
@@ -271,8 +240,9 @@ static void write_thinking(ob_form *form, ob_json *json)
     if (effort == OB_EFFORT_UNSAID)
         return;
     if (thinks_never(form))
-        drop(form,
-             form->effort == OB_EFFORT_UNSAID ? NAMED_BUDGET : NAMED_EFFORT);
+        ob_form_drop_member(form, form->effort == OB_EFFORT_UNSAID
+                                      ? OB_MEMBER_BUDGET
+                                      : OB_MEMBER_EFFORT);
     else
         ob_json_member(json, "reasoning_effort",
                        ob_slice_str(effort_name(form, effort)));
@@ -290,19 +260,19 @@ static void write_names(ob_form *form, ob_json *json)
         form->from == OB_DIALECT_OPENAI || form->from == OB_DIALECT_RESPONSES;
     if (form->user.len > USER_BYTES_MAX || ob_openai_is_for(form, "mistral")) {
         if (form->user.len)
-            drop(form, NAMED_USER);
+            ob_form_drop_member(form, OB_MEMBER_USER);
     } else {
         ob_json_member_told(json, "user", form->user);
     }
     if (openai)
         ob_json_member_told(json, "prompt_cache_key", form->cache_key);
     else if (form->cache_key.len)
-        drop(form, NAMED_CACHE_KEY);
+        ob_form_drop_member(form, OB_MEMBER_CACHE_KEY);
     /* Anthropic's tiers have other names. */
     if (same && !ob_openai_is_for(form, "mistral"))
         ob_json_member_told(json, "service_tier", form->service_tier);
     else if (form->service_tier.len)
-        drop(form, NAMED_TIER);
+        ob_form_drop_member(form, OB_MEMBER_TIER);
 }
 
 static void write_stream(ob_form *form, ob_json *json)

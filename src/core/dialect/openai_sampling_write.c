@@ -2,44 +2,9 @@
  * answered: numbers, ends and kinds of answers. */
 #include <math.h>
 
+#include "members.h"
 #include "openai.h"
 #include "openai_models.h"
-
-/* ---- what is left out, by the names that callers gave it ---- */
-
-typedef enum named {
-    NAMED_VERBOSITY,
-    NAMED_TEMPERATURE,
-    NAMED_TOP_P,
-    NAMED_FREQUENCY,
-    NAMED_PRESENCE,
-    NAMED_LOGPROBS,
-    NAMED_STOP,
-    NAMED_TOP_K,
-} named;
-
-static const ob_member_names names[] = {
-    [NAMED_TOP_K] = {"top_k", "top_k", "top_k", "generationConfig.topK"},
-    [NAMED_VERBOSITY] = {"verbosity", "text.verbosity", "verbosity",
-                         "verbosity"},
-    [NAMED_TEMPERATURE] = {"temperature", "temperature", "temperature",
-                           "generationConfig.temperature"},
-    [NAMED_TOP_P] = {"top_p", "top_p", "top_p", "generationConfig.topP"},
-    [NAMED_FREQUENCY] = {"frequency_penalty", "frequency_penalty",
-                         "frequency_penalty",
-                         "generationConfig.frequencyPenalty"},
-    [NAMED_PRESENCE] = {"presence_penalty", "presence_penalty",
-                        "presence_penalty", "generationConfig.presencePenalty"},
-    [NAMED_LOGPROBS] = {"logprobs", "top_logprobs", "logprobs",
-                        "generationConfig.responseLogprobs"},
-    [NAMED_STOP] = {"stop", "stop", "stop_sequences",
-                    "generationConfig.stopSequences"},
-};
-
-static void drop(ob_form *form, named member)
-{
-    ob_form_drop(form, ob_form_name(form, &names[member]));
-}
 
 /* ---- members ---- */
 
@@ -98,15 +63,15 @@ static void write_chances(ob_form *form, ob_json *json)
 static void drop_chances(ob_form *form)
 {
     if (!isnan(form->temperature) && form->temperature != 1)
-        drop(form, NAMED_TEMPERATURE);
+        ob_form_drop_member(form, OB_MEMBER_TEMPERATURE);
     if (!isnan(form->top_p) && form->top_p != 1)
-        drop(form, NAMED_TOP_P);
+        ob_form_drop_member(form, OB_MEMBER_TOP_P);
     if (!isnan(form->frequency_penalty) && form->frequency_penalty != 0)
-        drop(form, NAMED_FREQUENCY);
+        ob_form_drop_member(form, OB_MEMBER_FREQUENCY);
     if (!isnan(form->presence_penalty) && form->presence_penalty != 0)
-        drop(form, NAMED_PRESENCE);
+        ob_form_drop_member(form, OB_MEMBER_PRESENCE);
     if (form->logprobs || form->top_logprobs >= 0)
-        drop(form, NAMED_LOGPROBS);
+        ob_form_drop_member(form, OB_MEMBER_ANY_LOGPROBS);
 }
 
 static void write_modalities(ob_form *form, ob_json *json)
@@ -126,7 +91,7 @@ static void write_verbosity(ob_form *form, ob_json *json)
         ob_openai_is_for(form, "openrouter"))
         ob_json_member_told(json, "verbosity", form->verbosity);
     else if (form->verbosity.len)
-        drop(form, NAMED_VERBOSITY);
+        ob_form_drop_member(form, OB_MEMBER_VERBOSITY);
 }
 
 void ob_openai_write_sampling(ob_form *form, ob_json *json)
@@ -144,12 +109,12 @@ void ob_openai_write_sampling(ob_form *form, ob_json *json)
         if (ob_openai_takes_more(form))
             write_count(json, "top_k", form->top_k);
         else
-            drop(form, NAMED_TOP_K);
+            ob_form_drop_member(form, OB_MEMBER_TOP_K);
     }
     if (!strict)
         write_stops(form, json);
     else if (form->stops)
-        drop(form, NAMED_STOP);
+        ob_form_drop_member(form, OB_MEMBER_STOP);
     write_modalities(form, json);
     write_verbosity(form, json);
 }

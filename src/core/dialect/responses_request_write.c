@@ -3,25 +3,12 @@
  * /v1/responses. Nothing is kept there: the whole conversation is sent, with
  * what the model thought, encrypted.
  */
+#include "members.h"
 #include "responses.h"
 
 #include <math.h>
 
 /* ---- what is left out ---- */
-
-/* A member that Responses does not have, in the words of the caller. */
-typedef struct foreign {
-    const char *openai; /* Responses as well */
-    const char *anthropic;
-    const char *gemini;
-} foreign;
-
-static void drop(ob_form *form, foreign names)
-{
-    ob_form_drop(form, ob_form_name(form, &(ob_member_names){
-                                              names.openai, names.openai,
-                                              names.anthropic, names.gemini}));
-}
 
 static bool any_cached(const ob_part *part)
 {
@@ -47,26 +34,20 @@ static void drop_foreign(ob_form *form)
 {
     drop_cache_marks(form);
     if (form->stops)
-        drop(form, (foreign){"stop", "stop_sequences",
-                             "generationConfig.stopSequences"});
+        ob_form_drop_member(form, OB_MEMBER_STOP);
     if (form->seed >= 0)
-        drop(form, (foreign){"seed", "seed", "generationConfig.seed"});
+        ob_form_drop_member(form, OB_MEMBER_SEED);
     if (form->top_k >= 0)
-        drop(form, (foreign){"top_k", "top_k", "generationConfig.topK"});
+        ob_form_drop_member(form, OB_MEMBER_TOP_K);
     if (!isnan(form->frequency_penalty))
-        drop(form, (foreign){"frequency_penalty", "frequency_penalty",
-                             "generationConfig.frequencyPenalty"});
+        ob_form_drop_member(form, OB_MEMBER_FREQUENCY);
     if (!isnan(form->presence_penalty))
-        drop(form, (foreign){"presence_penalty", "presence_penalty",
-                             "generationConfig.presencePenalty"});
+        ob_form_drop_member(form, OB_MEMBER_PRESENCE);
     if (form->images)
         ob_form_refuse(form, "this provider answers without images", OB_S(""),
                        "");
     if (form->count > 1)
-        ob_form_refuse(form, "",
-                       form->from == OB_DIALECT_GEMINI
-                           ? OB_S("generationConfig.candidateCount")
-                           : OB_S("n"),
+        ob_form_refuse(form, "", ob_form_member(form, OB_MEMBER_COUNT),
                        " must be 1: the provider answers once");
 }
 
@@ -101,8 +82,7 @@ static void write_reasoning(ob_form *form, ob_json *json)
     if (!ob_model_reasons(form->model)) {
         /* Not to think is what they do. */
         if (shown || effort_of(form) > OB_EFFORT_NONE)
-            drop(form, (foreign){"reasoning_effort", "thinking",
-                                 "generationConfig.thinkingConfig"});
+            ob_form_drop_member(form, OB_MEMBER_THINKING);
         return;
     }
     if (!effort.len && !shown)
@@ -120,13 +100,11 @@ static void write_sampling(ob_form *form, ob_json *json)
 {
     bool takes = ob_model_samples(form->model, effort_of(form));
     if (!takes && !isnan(form->temperature))
-        drop(form, (foreign){"temperature", "temperature",
-                             "generationConfig.temperature"});
+        ob_form_drop_member(form, OB_MEMBER_TEMPERATURE);
     if (!takes && !isnan(form->top_p))
-        drop(form, (foreign){"top_p", "top_p", "generationConfig.topP"});
+        ob_form_drop_member(form, OB_MEMBER_TOP_P);
     if (!takes && form->logprobs)
-        drop(form, (foreign){"logprobs", "logprobs",
-                             "generationConfig.responseLogprobs"});
+        ob_form_drop_member(form, OB_MEMBER_LOGPROBS);
     if (takes && !isnan(form->temperature)) {
         ob_json_name(json, "temperature");
         ob_json_double(json, form->temperature);
