@@ -344,8 +344,11 @@ static bool learn_from_use(ob_ledger *l, ob_tokens tokens, bool told,
     bool early = came_early(l, used, limit, wait_ms, told);
     if (told && early)
         return true;
+    /* Room that is back in a moment is not of what was sent from here: the
+     * limit that was told holds. */
+    bool soon = wait_ms <= EARLY_MS && !is_by_minute(l, wait_ms, now_ms);
     if (told && limit)
-        return share_with_others(l, used, limit, now_ms);
+        return !soon && share_with_others(l, used, limit, now_ms);
     /* A refusal after little use has another cause: a day that is used up, an
      * address, a burst. */
     if (!used || (limit && used < limit / 4) ||

@@ -44,6 +44,58 @@ static void pool_learns_from_a_models_first_answer(void **state)
     assert_int_equal(pick(MODEL, NOON + 3), 0);
 }
 
+/* One of three that are under way at once is refused, for a second: whichever
+ * order their answers have, there is room when it is over. */
+static void refuse_for_a_second(ob_claim claim, int64_t sent_ms, int64_t now_ms)
+{
+    ob_limit_fact fact = {.unit = OB_LIMIT_REQUESTS,
+                          .window = OB_WINDOW_MINUTE,
+                          .limit = 3,
+                          .remaining = 0,
+                          .reset_ms = -1,
+                          .exceeded = true};
+    ob_verdict verdict = {.action = OB_ACTION_COOL,
+                          .scope = OB_SCOPE_MODEL,
+                          .reason = OB_REASON_RATE_LIMIT,
+                          .cool_ms = SECOND,
+                          .told = true};
+    ob_cause cause = cause_at(now_ms);
+    cause.facts = &fact;
+    cause.fact_count = 1;
+    cause.sent_ms = sent_ms;
+    ob_pool_give_back(pool, &claim, OB_S(MODEL));
+    ob_pool_rest(pool, ob_pool_find(pool, 1), OB_S(MODEL), &verdict, 2,
+                 OB_ZONE_PACIFIC, &cause);
+}
+
+static void answer(ob_claim claim, int64_t now_ms)
+{
+    ob_pool_answered(pool, &claim, OB_S(MODEL), now_ms);
+    ob_pool_settle(pool, &claim, OB_S(MODEL), NULL);
+}
+
+static void pool_believes_a_short_wait(void **state)
+{
+    for (int answered_before = 0; answered_before <= 2; answered_before++) {
+        ob_claim claims[3];
+        int first_late = 1 + answered_before;
+        int64_t now_ms = NOON + 200;
+        teardown_pool(state);
+        setup_pool(state);
+        add_key(1);
+        for (int i = 0; i < 3; i++) {
+            assert_int_equal(pick(MODEL, NOON + i * 20), 1);
+            claims[i] = last_claim;
+        }
+        for (int i = 1; i < first_late; i++)
+            answer(claims[i], now_ms);
+        refuse_for_a_second(claims[0], NOON, now_ms);
+        for (int i = first_late; i < 3; i++)
+            answer(claims[i], now_ms + 1);
+        assert_int_equal(pick(MODEL, now_ms + SECOND + 1), 1);
+    }
+}
+
 static void pool_keeps_a_distance_under_two_clocks(void **state)
 {
     add_key(1);
@@ -176,6 +228,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         CASE(pool_keeps_a_distance_by_the_second),
         CASE(pool_learns_from_a_models_first_answer),
+        CASE(pool_believes_a_short_wait),
         CASE(pool_keeps_a_distance_under_two_clocks),
         CASE(pool_forecasts_what_a_limit_by_the_second_lets_through),
         CASE(pool_grants_repetitions_by_the_second),
