@@ -1,4 +1,5 @@
 """Counts test cases: count_tests.py meson|tap|node LOG EXIT_STATUS.
+Names what failed:   count_tests.py failed LOG, for --test-name-pattern.
 
 Prints "PASSED FAILED". A log that holds no result, a plan that was not kept
 and a failing exit status without a failed case each count as one failure:
@@ -57,13 +58,24 @@ def count_node(text):
     return int(summary["pass"]), failed
 
 
+def name_failed(text):
+    """A pattern a line for the tests of node's TAP that failed."""
+    for name in re.findall(r"^not ok \d+ - (.*)$", text, re.MULTILINE):
+        name = re.sub(r"\\(.)", r"\1", name)
+        print("^" + re.sub(r"([^\w\s])", r"\\\1", name) + "$")
+
+
 def main():
-    kind, path, status = sys.argv[1:]
+    kind, path, *status = sys.argv[1:]
+    status = status[0] if status else "0"
     try:
         with open(path, encoding="utf-8", errors="replace") as log:
             text = log.read()
     except OSError as error:
         sys.exit(f"count_tests.py: {error}")
+    if kind == "failed":
+        name_failed(text)
+        return
     if kind == "tap":
         passed, failed = count_tap(text, status == "0")
     else:
