@@ -63,6 +63,8 @@ uint64_t edge_draw(edge *self);
  * the operator.
  */
 OB_MUST_USE ob_status edge_start(edge *self, ob_slice json);
+/* Frees all of it; an isolate ends without it. Zeroed afterwards. */
+void edge_deinit(edge *self);
 /* Is it time to load? 0: no. 1: yes, while requests go on. 2: before any. */
 int edge_due(edge *self, int64_t now_ms);
 /* Writes the queries of a load into `told`: [{"sql", "params": […]}, …]. */

@@ -4,7 +4,11 @@
  */
 #include "edge.h"
 
+#ifdef __wasm__
 #define EXPORT(name) __attribute__((export_name(#name), used)) name
+#else
+#define EXPORT(name) name
+#endif
 
 edge edge_self;
 

@@ -118,6 +118,20 @@ ob_status edge_start(edge *self, ob_slice json)
     return status;
 }
 
+void edge_deinit(edge *self)
+{
+    while (self->calls)
+        edge_close(self, self->calls, 0);
+    ob_authkeys_free(self->authkeys);
+    ob_authkeys_free(self->stored);
+    ob_authkeys_free(self->environment);
+    ob_pool_free(self->pool);
+    ob_config_free(self->config);
+    ob_buffer_deinit(&self->told);
+    ob_buffer_deinit(&self->body);
+    *self = (edge){0};
+}
+
 static ob_slice nearest(const ob_config *config, ob_slice name)
 {
     size_t count = config->provider_count;

@@ -1,0 +1,108 @@
+/* The seam of the Worker, without its shell. */
+#include "test.h"
+
+#include "edge_fixture.h"
+
+#define RUN(test)                                                              \
+    cmocka_unit_test_setup_teardown(test, setup_edge, teardown_edge)
+
+static void a_sealed_key_is_opened_once(void **state)
+{
+    assert_int_equal(load_rows(KEY_ROW(1), "", ""), OB_OK);
+    begin_with("auth-environment", "POST", "/v1/chat/completions",
+               "{\"model\":\"openai/gpt-4o\",\"messages\":[]}");
+    assert_int_equal(next, EDGE_OPEN);
+    assert_told("\"provider\":\"openai\",\"sealed\":\"01\","
+                "\"fingerprint\":\"f1\"");
+    next = edge_opened(&self, call, OB_S("sk-of-the-test-0001"), now);
+    assert_int_equal(next, EDGE_SEND);
+    assert_told("https://api.openai.com/v1/chat/completions");
+    assert_told("Bearer sk-of-the-test-0001");
+    answer(200, GOOD);
+    assert_int_equal(next, EDGE_ANSWER);
+    assert_told("\"status\":200");
+    assert_slice(ob_buffer_slice(&self.body), GOOD);
+    close_call();
+    begin_chat();
+    assert_int_equal(next, EDGE_SEND);
+    close_call();
+    edge_writes(&self);
+    assert_int_equal(ob_buffer_slice(&self.told).len, 0);
+}
+
+static void a_stream_is_passed_on(void **state)
+{
+    assert_int_equal(load_rows(KEY_ROW(1), "", ""), OB_OK);
+    begin_chat();
+    next = edge_head(&self, call, 200,
+                     OB_S("[[\"content-type\",\"text/event-stream\"]]"), now);
+    assert_int_equal(next, EDGE_READ);
+    next = edge_body(
+        &self, call,
+        OB_S("data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n"), now);
+    assert_int_equal(next, EDGE_COMMIT);
+    assert_told("\"seen\":true");
+    edge_pass(&self, call, OB_S("data: [DONE]\n\n"));
+    assert_slice(ob_buffer_slice(&self.body), "data: [DONE]\n\n");
+    assert_true(edge_finish(&self, call, true, now));
+    close_call();
+}
+
+static void a_rest_is_a_row(void **state)
+{
+    assert_int_equal(load_rows(KEY_ROW(1), "", ""), OB_OK);
+    begin_chat();
+    answer(429, "{\"error\":{\"message\":\"Rate limit reached for gpt-4o. "
+                "Please try again in 600s.\"}}");
+    close_call();
+    edge_writes(&self);
+    assert_told("INSERT INTO cooldowns");
+    edge_writes(&self);
+    assert_int_equal(ob_buffer_slice(&self.told).len, 0);
+}
+
+static void results_that_are_none_change_nothing(void **state)
+{
+    assert_int_equal(edge_due(&self, now), 2);
+    assert_int_equal(edge_load(&self, OB_S("[[],[]]"), now), OB_INVALID);
+    assert_int_equal(edge_load(&self, OB_S("nonsense"), now), OB_INVALID);
+    assert_int_equal(edge_due(&self, now), 2);
+    assert_int_equal(load_rows("", "", ""), OB_OK);
+    assert_int_equal(edge_due(&self, now), 0);
+    assert_int_equal(edge_due(&self, now + 60000), 1);
+    assert_int_equal(edge_due(&self, now + 60001), 0);
+}
+
+static void a_stranger_is_refused(void **state)
+{
+    assert_int_equal(load_rows(KEY_ROW(1), "", ""), OB_OK);
+    begin_chat_as("auth-other");
+    assert_int_equal(next, EDGE_ANSWER);
+    assert_told("\"status\":401");
+    close_call();
+}
+
+static void what_has_not_moved_is_closed(void **state)
+{
+    assert_int_equal(load_rows(KEY_ROW(1), "", ""), OB_OK);
+    begin_chat();
+    now += 16 * 60 * 1000;
+    begin_chat();
+    assert_ptr_equal(self.calls, call);
+    assert_int_equal(ob_pool_find(self.pool, 1)->out, 1);
+    close_call();
+    assert_null(self.calls);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        RUN(a_sealed_key_is_opened_once),
+        RUN(a_stream_is_passed_on),
+        RUN(a_rest_is_a_row),
+        RUN(results_that_are_none_change_nothing),
+        RUN(a_stranger_is_refused),
+        RUN(what_has_not_moved_is_closed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
