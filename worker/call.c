@@ -18,8 +18,11 @@ struct edge_call {
     ob_call call;
     const ob_authkey *authkey;
     char request_id[OB_REQUEST_ID_LEN];
+    int64_t begun_ms;
     int64_t moved_ms;
-    bool running; /* `relay` is there */
+    edge_handler handler;
+    edge_journal *journal; /* of the handler; NULL: there is none */
+    bool running;          /* `relay` is there */
     bool committed;
     bool over;
     ob_mask mask;
@@ -33,6 +36,14 @@ uint64_t edge_draw(edge *self)
     ob_siphash_init(&hash, &self->random);
     ob_siphash_add_u64(&hash, self->drawn++);
     return ob_siphash_end(&hash);
+}
+
+void edge_draw_seed(edge *self, uint8_t seed[EDGE_SEED_BYTES])
+{
+    uint64_t words[] = {self->random.words[0], self->random.words[1],
+                        self->drawn++};
+    ob_sha256(ob_slice_make((const char *)words, sizeof(words)), seed);
+    ob_wipe(words, sizeof(words));
 }
 
 /* ---- telling ---- */
@@ -349,6 +360,94 @@ bool edge_finish(edge *self, edge_call *call, bool whole, int64_t now_ms)
     return whole;
 }
 
+/* ---- handlers ---- */
+
+const ob_call *edge_call_request(const edge_call *call)
+{
+    return &call->call;
+}
+
+ob_slice edge_call_id(const edge_call *call)
+{
+    return ob_slice_make(call->request_id, OB_REQUEST_ID_LEN);
+}
+
+int64_t edge_call_begun_ms(const edge_call *call)
+{
+    return call->begun_ms;
+}
+
+edge_journal *edge_call_journal(const edge_call *call)
+{
+    return call->journal;
+}
+
+void edge_tell_answer(edge *self, edge_call *call, int status,
+                      const ob_header *headers, size_t count, ob_slice body)
+{
+    ob_json json;
+    tell_begin(self, &json);
+    tell_head(call, &json, status, headers, count, false);
+    ob_json_close(&json, '}');
+    ob_buffer_append(&self->body, body);
+    call->over = true;
+}
+
+/* A fault of ours: no request brings it about. */
+static edge_do give_up(edge *self, edge_call *call, const char *why)
+{
+    return refuse(self, call, 500, OB_DIALECT_NONE, ob_slice_str(why), 0);
+}
+
+/* The last run's question may have held a key. */
+static void wipe_told(edge *self)
+{
+    if (self->told.data)
+        ob_wipe(self->told.data, self->told.capacity);
+    ob_buffer_clear(&self->told);
+}
+
+static edge_do run(edge *self, edge_call *call)
+{
+    wipe_told(self);
+    call->over = false;
+    if (edge_journal_begin(call->journal) != OB_OK)
+        return give_up(self, call, "The gateway asked for too much.");
+    call->handler(self, call);
+    edge_journal_running = NULL;
+    if (edge_journal_waits(call->journal)) {
+        ob_json json;
+        call->over = false;
+        tell_begin(self, &json);
+        ob_json_name(&json, "asked");
+        edge_journal_tell(call->journal, &self->told);
+        ob_buffer_append_char(&self->told, '}');
+        return EDGE_ASK;
+    }
+    return call->over ? EDGE_ANSWER
+                      : give_up(self, call, "The gateway had no answer.");
+}
+
+edge_do edge_handle(edge *self, edge_call *call, edge_handler handler)
+{
+    uint8_t seed[EDGE_SEED_BYTES];
+    edge_draw_seed(self, seed);
+    call->handler = handler;
+    call->journal = edge_journal_new(seed);
+    ob_wipe(seed, sizeof(seed));
+    if (!call->journal)
+        return give_up(self, call, "The gateway is out of memory.");
+    return run(self, call);
+}
+
+edge_do edge_results(edge *self, edge_call *call, ob_slice json, int64_t now_ms)
+{
+    call->moved_ms = now_ms;
+    if (edge_journal_take(call->journal, json) != OB_OK)
+        return give_up(self, call, "The gateway was answered strangely.");
+    return run(self, call);
+}
+
 /* ---- the begin ---- */
 
 static ob_status find_key(edge *self, edge_call *call, int64_t now_ms)
@@ -487,6 +586,7 @@ static void call_free(edge *self, edge_call *call)
         self->calls = call->next;
     if (call->next)
         call->next->prev = call->prev;
+    edge_journal_free(call->journal);
     yyjson_doc_free(call->head);
     ob_arena_deinit(&call->arena);
     free(call->body);
@@ -523,7 +623,7 @@ edge_call *edge_open(edge *self, ob_slice head, ob_slice body, int64_t now_ms)
         ob_arena_init(&call->arena, 0);
         call->body = (char *)body.ptr;
         call->call.body = body;
-        call->moved_ms = now_ms;
+        call->begun_ms = call->moved_ms = now_ms;
         ob_request_id_write(now_ms, edge_draw(self), edge_draw(self),
                             call->request_id);
         read = read_head(call, head);

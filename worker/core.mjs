@@ -6,7 +6,8 @@ export const READ = 0,
     OPEN = 2,
     WAIT = 3,
     COMMIT = 4,
-    ANSWER = 5;
+    ANSWER = 5,
+    ASK = 6;
 export const Event = {
     BEGIN: 0,
     WAKE: 1,
@@ -16,6 +17,7 @@ export const Event = {
     END: 5,
     FAILED: 6,
     LATE: 7,
+    RESULTS: 8,
 };
 
 const encoder = new TextEncoder();

@@ -20,6 +20,7 @@
 #include "../src/core/mask.h"
 #include "../src/core/relay.h"
 #include "../src/core/service.h"
+#include "journal.h"
 
 /* What the shell does next. */
 typedef enum edge_do {
@@ -29,6 +30,7 @@ typedef enum edge_do {
     EDGE_WAIT,   /* abandon what is under way; step again in `told`.ms */
     EDGE_COMMIT, /* answer with `told` and `body`, then what follows */
     EDGE_ANSWER, /* answer with `told` and `body`: that is all */
+    EDGE_ASK,    /* perform what `told`.asked holds: journal.h */
 } edge_do;
 
 typedef struct edge_call edge_call;
@@ -54,6 +56,8 @@ extern edge edge_self;
 
 /* An unguessable number. */
 uint64_t edge_draw(edge *self);
+/* The same, for what is made of it alone. */
+void edge_draw_seed(edge *self, uint8_t seed[EDGE_SEED_BYTES]);
 
 /* ---- load.c ---- */
 
@@ -103,6 +107,29 @@ edge_do edge_body(edge *self, edge_call *call, ob_slice bytes, int64_t now_ms);
 edge_do edge_end(edge *self, edge_call *call, int64_t now_ms);
 edge_do edge_failed(edge *self, edge_call *call, int64_t now_ms);
 edge_do edge_late(edge *self, edge_call *call, int64_t now_ms);
+
+/* What came of what was asked for. */
+edge_do edge_results(edge *self, edge_call *call, ob_slice json,
+                     int64_t now_ms);
+
+/*
+ * Has the request answered by a handler that may ask for operations, and is
+ * run again until it has them all (journal.h). It answers with
+ * edge_tell_answer(), once each run; what it tells while the journal waits is
+ * dropped.
+ */
+typedef void (*edge_handler)(edge *self, edge_call *call);
+edge_do edge_handle(edge *self, edge_call *call, edge_handler handler);
+
+/* For handlers. The request lives as long as the call, and so does the journal,
+ * from edge_handle() on; the time is the request's. */
+const ob_call *edge_call_request(const edge_call *call);
+ob_slice edge_call_id(const edge_call *call);
+int64_t edge_call_begun_ms(const edge_call *call);
+edge_journal *edge_call_journal(const edge_call *call);
+/* Everything is copied. */
+void edge_tell_answer(edge *self, edge_call *call, int status,
+                      const ob_header *headers, size_t count, ob_slice body);
 
 /* After COMMIT with "seen": the next bytes of the provider's; `body` is what
  * the caller gets for them. */

@@ -107,7 +107,7 @@ void EXPORT(edge_close_call)(edge_call *call, double now_ms)
 }
 
 /* What happened, as the shell tells it. */
-enum event { BEGIN, WAKE, OPENED, HEAD, BODY, END, FAILED, LATE };
+enum event { BEGIN, WAKE, OPENED, HEAD, BODY, END, FAILED, LATE, RESULTS };
 
 static edge_do step(edge_call *call, enum event event, int number,
                     ob_slice bytes, int64_t now_ms)
@@ -130,6 +130,8 @@ static edge_do step(edge_call *call, enum event event, int number,
         return edge_failed(self, call, now_ms);
     case LATE:
         return edge_late(self, call, now_ms);
+    case RESULTS:
+        return edge_results(self, call, bytes, now_ms);
     }
     return EDGE_READ;
 }
@@ -141,7 +143,7 @@ int EXPORT(edge_step)(edge_call *call, int event, int number, char *bytes,
     edge_do next =
         step(call, (enum event)event, number,
              ob_slice_make(bytes ? bytes : "", len), (int64_t)now_ms);
-    if (event == OPENED && bytes)
+    if ((event == OPENED || event == RESULTS) && bytes)
         ob_wipe(bytes, len);
     free(bytes);
     return shown(next);

@@ -1,5 +1,6 @@
 /* relay.mjs - performs for one request what the core decides. */
-import { ANSWER, COMMIT, Event, OPEN, READ, SEND, WAIT } from './core.mjs';
+import { ANSWER, ASK, COMMIT, Event, OPEN, READ, SEND, WAIT } from './core.mjs';
+import { operate } from './operate.mjs';
 
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 const LATE = Symbol('late');
@@ -167,6 +168,8 @@ async function perform(job, step) {
             return core.step(call, Event.WAKE);
         case COMMIT:
             return commit(job, step);
+        case ASK:
+            return core.step(call, Event.RESULTS, await operate(step.asked, job));
         case ANSWER:
             job.attempt?.cancel();
             return answer(job, step);
@@ -182,11 +185,11 @@ function abandon(job) {
     job.core.close(job.call);
 }
 
-export async function relay({ core, sealer, request, after }) {
+export async function relay({ core, sealer, db, request, after }) {
     const body = new Uint8Array(await request.arrayBuffer());
     const { method, url, headers } = request;
     const call = core.open({ method, url, headers: [...headers] }, body);
-    const job = { core, sealer, call, body, after };
+    const job = { core, sealer, db, call, body, after };
     const gone = new Promise((done) => {
         request.signal.addEventListener('abort', () => done(abandon(job)));
     });

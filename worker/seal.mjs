@@ -10,6 +10,9 @@ export function fromHex(text) {
     return bytes;
 }
 
+export const toHex = (bytes) =>
+    Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('');
+
 /* 64 hexadecimal digits, or 44 characters of base64. */
 function masterBytes(text) {
     if (/^[0-9a-f]{64}$/i.test(text)) return fromHex(text);
@@ -64,31 +67,29 @@ export class Sealer {
 
     async seal(provider, secret) {
         const fingerprint = await this.fingerprint(provider, secret);
-        const iv = crypto.getRandomValues(new Uint8Array(12));
-        const text = await crypto.subtle.encrypt(
-            {
-                name: 'AES-GCM',
-                iv,
-                additionalData: place(provider, fingerprint),
-            },
-            this.key,
-            encoder.encode(secret),
-        );
-        const sealed = new Uint8Array([1, ...iv, ...new Uint8Array(text)]);
+        const sealed = await this.sealAt(place(provider, fingerprint), secret);
         return { sealed, fingerprint };
     }
 
+    async sealAt(additionalData, secret) {
+        const iv = crypto.getRandomValues(new Uint8Array(12));
+        const how = { name: 'AES-GCM', iv, additionalData };
+        const bytes = encoder.encode(secret);
+        const text = await crypto.subtle.encrypt(how, this.key, bytes);
+        return new Uint8Array([1, ...iv, ...new Uint8Array(text)]);
+    }
+
     /* The secret's bytes; empty where it cannot be opened. */
-    async open({ provider, sealed, fingerprint }) {
+    open({ provider, sealed, fingerprint }) {
+        return this.openAt(place(provider, fromHex(fingerprint)), sealed);
+    }
+
+    async openAt(additionalData, sealed) {
         const bytes = fromHex(sealed);
         if (bytes[0] !== 1) return new Uint8Array();
-        const how = {
-            name: 'AES-GCM',
-            iv: bytes.subarray(1, 13),
-            additionalData: place(provider, fromHex(fingerprint)),
-        };
-        const text = bytes.subarray(13);
-        return crypto.subtle.decrypt(how, this.key, text).then(
+        const iv = bytes.subarray(1, 13);
+        const how = { name: 'AES-GCM', iv, additionalData };
+        return crypto.subtle.decrypt(how, this.key, bytes.subarray(13)).then(
             (secret) => new Uint8Array(secret),
             () => new Uint8Array(),
         );

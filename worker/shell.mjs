@@ -3,8 +3,9 @@
 import config from './build/one-balance.jsonc';
 import module from './build/core.wasm';
 import { Core } from './core.mjs';
+import { batch } from './operate.mjs';
 import { relay } from './relay.mjs';
-import { Sealer } from './seal.mjs';
+import { Sealer, toHex } from './seal.mjs';
 
 /* One pool an isolate: a promise of { core, sealer }. */
 let instance;
@@ -15,11 +16,6 @@ function forget(error) {
     console.error(error);
 }
 
-function seed() {
-    const bytes = crypto.getRandomValues(new Uint8Array(16));
-    return [...bytes].map((b) => b.toString(16).padStart(2, '0')).join('');
-}
-
 async function make(env) {
     const core = new Core(module);
     const texts = Object.entries(env).filter(([, v]) => typeof v === 'string');
@@ -27,7 +23,7 @@ async function make(env) {
         config,
         auth_key: env.AUTH_KEY ?? '',
         environment: Object.fromEntries(texts),
-        seed: seed(),
+        seed: toHex(crypto.getRandomValues(new Uint8Array(16))),
     });
     return { core, sealer: await Sealer.make(env.MASTER_KEY ?? '') };
 }
@@ -40,18 +36,8 @@ function started(env) {
     return instance;
 }
 
-async function batch(env, statements) {
-    return env.DB.batch(
-        statements.map(({ sql, params }) =>
-            params.length
-                ? env.DB.prepare(sql).bind(...params)
-                : env.DB.prepare(sql),
-        ),
-    );
-}
-
 async function load(core, env) {
-    const results = await batch(env, core.queries()).catch((error) => {
+    const results = await batch(env.DB, core.queries()).catch((error) => {
         throw new Error(
             `its database cannot be read (${error.message}). "npm run deploy" ` +
                 'makes the tables that it needs.',
@@ -63,7 +49,7 @@ async function load(core, env) {
 /* Behind the answer: what was learned. */
 async function save(core, env) {
     const statements = core.writes();
-    if (statements.length) await batch(env, statements);
+    if (statements.length) await batch(env.DB, statements);
 }
 
 async function serve(request, env, ctx) {
@@ -74,7 +60,7 @@ async function serve(request, env, ctx) {
     const due = core.due();
     if (due === 2) await load(core, env);
     else if (due === 1) behind(load(core, env));
-    const response = await relay({ core, sealer, request, after });
+    const response = await relay({ core, sealer, db: env.DB, request, after });
     behind(save(core, env));
     return response;
 }

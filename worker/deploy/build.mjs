@@ -29,6 +29,7 @@ const FLAGS = [
     '-flto',
     '-fvisibility=hidden',
     '-D_GNU_SOURCE',
+    `-I${ROOT}/worker/include`,
     `-I${ROOT}/src/core`,
     '-isystem',
     path.dirname(YYJSON),
@@ -68,8 +69,10 @@ async function newest(folder) {
     const entries = await readdir(folder, { withFileTypes: true });
     const times = await Promise.all(
         entries
-            .filter(
-                (entry) => entry.isDirectory() || /\.(h|def)$/.test(entry.name),
+            .filter((entry) =>
+                entry.isDirectory()
+                    ? entry.name !== 'build' && entry.name !== 'node_modules'
+                    : /\.(h|def)$/.test(entry.name),
             )
             .map((entry) => {
                 const at = path.join(folder, entry.name);
@@ -100,7 +103,7 @@ async function compile(source, headers) {
 async function compileAll(list) {
     const headers = Math.max(
         await newest(path.join(ROOT, 'src/core')),
-        await changed(path.join(ROOT, 'worker/edge.h')),
+        await newest(path.join(ROOT, 'worker')),
         await changed(SELF),
     );
     const objects = [];
