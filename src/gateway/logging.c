@@ -70,95 +70,6 @@ void ob_excerpt_end(ob_excerpt *excerpt)
         end_run(excerpt);
 }
 
-/* ---- routes ---- */
-
-#define SEGMENT_PLAIN_MAX 24
-#define TEMPLATE_MAX      120
-
-/* A word of an API: letters, '_' and '-', or "v1", "v1beta". Whatever else
- * stands in a path may be an id, a model, or somebody's secret. */
-static bool is_plain(ob_slice segment)
-{
-    bool version = segment.len > 1 && segment.ptr[0] == 'v' &&
-                   segment.ptr[1] >= '0' && segment.ptr[1] <= '9' &&
-                   segment.len <= 8;
-    for (size_t i = 0; i < segment.len; i++) {
-        char c = segment.ptr[i];
-        bool letter =
-            (ob_lower(c) >= 'a' && ob_lower(c) <= 'z') || c == '_' || c == '-';
-        if (!letter && !(version && c >= '0' && c <= '9'))
-            return false;
-    }
-    return segment.len <= SEGMENT_PLAIN_MAX;
-}
-
-static size_t put(char *out, size_t at, ob_slice text)
-{
-    text = ob_slice_head(text, TEMPLATE_MAX - at);
-    if (text.len)
-        memcpy(out + at, text.ptr, text.len);
-    return at + text.len;
-}
-
-/* The provider's slug may be any. */
-static size_t put_segment(char *out, size_t at, ob_slice segment, bool slug)
-{
-    ob_slice method = segment;
-    ob_slice name = ob_slice_cut(&method, ':');
-    at = put(out, at, slug || is_plain(name) ? name : OB_S("*"));
-    if (!method.ptr)
-        return at;
-    at = put(out, at, OB_S(":"));
-    return put(out, at, is_plain(method) ? method : OB_S("*"));
-}
-
-size_t ob_logging_template(ob_slice path, char out[128])
-{
-    size_t at = 0;
-    size_t index = 0;
-    bool native = ob_slice_starts(path, OB_S("/api/"));
-    ob_slice rest = ob_slice_from(path, 1);
-    while (rest.ptr && at < TEMPLATE_MAX) {
-        ob_slice segment = ob_slice_cut(&rest, '/');
-        bool slug =
-            native && index++ == 1 && segment.len <= SEGMENT_PLAIN_MAX + 8;
-        at = put(out, at, OB_S("/"));
-        at = put_segment(out, at, segment, slug);
-    }
-    return at;
-}
-
-static ob_slice operation_of(const ob_route *route, char room[128])
-{
-    static const char *const names[] = {
-        [OB_OPERATION_CHAT] = "openai chat",
-        [OB_OPERATION_RESPONSES] = "openai responses",
-        [OB_OPERATION_EMBEDDINGS] = "openai embeddings",
-        [OB_OPERATION_OPENAI] = "openai",
-        [OB_OPERATION_MESSAGES] = "anthropic messages",
-        [OB_OPERATION_COUNT_TOKENS] = "anthropic count_tokens",
-        [OB_OPERATION_INPUT_TOKENS] = "openai input_tokens",
-        [OB_OPERATION_GEMINI] = "gemini ",
-    };
-    ob_slice name = ob_slice_str(names[route->operation]);
-    if (route->operation != OB_OPERATION_GEMINI)
-        return name;
-    size_t at = put(room, 0, name);
-    at = put(room, at,
-             is_plain(route->gemini_method) ? route->gemini_method : OB_S("*"));
-    return ob_slice_make(room, at);
-}
-
-static ob_slice route_of(const ob_logging *logging, const ob_logging_end *end,
-                         char room[128])
-{
-    const ob_route *route = &end->relay->route;
-    if (logging->relayed && route->kind == OB_ROUTE_UNIFIED &&
-        route->operation != OB_OPERATION_NONE)
-        return operation_of(route, room);
-    return ob_slice_make(room, ob_logging_template(end->request->path, room));
-}
-
 /* ---- begin ---- */
 
 void ob_logging_begin(ob_logging *logging, ob_gateway *gateway, ob_loop *loop,
@@ -203,56 +114,6 @@ void ob_logging_answer(ob_logging *logging, ob_slice bytes)
 
 /* ---- end ---- */
 
-static ob_slice metadata_of(const ob_request *request)
-{
-    static const ob_slice names[] = {OB_S_INIT("x-one-balance-metadata"),
-                                     OB_S_INIT("cf-aig-metadata")};
-    for (size_t i = 0; i < request->header_count; i++)
-        for (size_t k = 0; k < OB_LEN(names); k++)
-            if (ob_slice_eq_nocase(request->headers[i].name, names[k]))
-                return ob_slice_head(request->headers[i].value, 1025);
-    return (ob_slice){NULL, 0};
-}
-
-/* The clock may have been set back meanwhile. */
-static int64_t since(int64_t from_ms, int64_t to_ms)
-{
-    return to_ms > from_ms ? to_ms - from_ms : 0;
-}
-
-static void fill_attempt(const ob_logging_end *end,
-                         const ob_record_attempt *from, int64_t begun_ms,
-                         ob_entry_attempt *to)
-{
-    const ob_target *target = &end->relay->route.targets[from->target];
-    int64_t ended_ms = from->ended_ms ? from->ended_ms : end->now_ms;
-    to->provider = target->provider->slug;
-    to->model = target->model;
-    to->key = ob_slice_str(from->key);
-    to->words = ob_slice_make(from->words, from->words_len);
-    to->key_id = from->key_id;
-    to->began_ms = since(begun_ms, from->began_ms);
-    to->took_ms = since(from->began_ms, ended_ms);
-    to->status = from->status;
-    to->action = from->action;
-    to->reason = from->reason;
-}
-
-/* Whom it was for, and who answered. */
-static void fill_target(const ob_logging_end *end, ob_entry *entry)
-{
-    const ob_route *route = &end->relay->route;
-    if (!route->target_count || route->kind == OB_ROUTE_MODELS)
-        return;
-    const ob_record *record = end->relay->record;
-    const ob_record_attempt *last = record ? ob_record_last(record) : NULL;
-    const ob_target *target =
-        last ? &route->targets[last->target] : ob_relay_target(end->relay);
-    entry->provider = target->provider->slug;
-    if (last && end->status < 400)
-        entry->model = target->model;
-}
-
 /* In place. What the caller has shown, and the last attempt's key. */
 static ob_slice redact(const ob_logging *logging, const ob_logging_end *end,
                        ob_excerpt *excerpt)
@@ -279,39 +140,29 @@ static ob_slice redact(const ob_logging *logging, const ob_logging_end *end,
 }
 
 static void fill(ob_logging *logging, const ob_logging_end *end,
-                 char route[128], ob_entry *entry)
+                 char route[OB_ENTRY_ROUTE_MAX], ob_entry *entry)
 {
-    const ob_record *record = &logging->record;
     const ob_request *request = end->request;
-    entry->at_ms = request->received_ms;
-    entry->ended_ms = end->now_ms > entry->at_ms ? end->now_ms : entry->at_ms;
-    entry->first_byte_ms =
-        record->first_byte_ms ? since(entry->at_ms, record->first_byte_ms) : -1;
-    entry->waited_ms = logging->relayed ? end->relay->waited_ms : 0;
-    entry->usage = record->usage;
-    entry->cost = -1;
-    entry->bytes_in = logging->bytes_in;
-    entry->bytes_out = logging->bytes_out;
-    entry->status = end->status;
-    entry->fault = end->fault ? end->fault : record->fault;
-    entry->stream = logging->relayed &&
-                    (end->relay->is_stream || end->relay->route.streams);
-    entry->attempt_count = record->attempt_count;
-    entry->kept = (uint32_t)ob_record_kept(record);
-    entry->request_id = ob_slice_make(request->id, OB_REQUEST_ID_SIZE);
-    entry->auth_key = ob_slice_str(end->authkey ? end->authkey->name : NULL);
-    entry->route = route_of(logging, end, route);
-    entry->provider = entry->model = (ob_slice){NULL, 0};
-    entry->asked = ob_slice_make(logging->asked, logging->asked_len);
-    entry->metadata = metadata_of(request);
+    const ob_call call = {.path = request->path,
+                          .headers = request->headers,
+                          .header_count = request->header_count};
+    const ob_entry_facts facts = {
+        .call = &call,
+        .request_id = ob_slice_make(request->id, OB_REQUEST_ID_SIZE),
+        .authkey = end->authkey,
+        .relay = logging->relayed ? end->relay : NULL,
+        .record = &logging->record,
+        .asked = ob_slice_make(logging->asked, logging->asked_len),
+        .bytes_in = logging->bytes_in,
+        .bytes_out = logging->bytes_out,
+        .at_ms = request->received_ms,
+        .now_ms = end->now_ms,
+        .status = end->status,
+        .fault = end->fault};
+    ob_entry_fill(&facts, route, entry);
     entry->request_body = redact(logging, end, &logging->request_body);
     entry->response_body = redact(logging, end, &logging->response_body);
     entry->answer = logging->unread;
-    if (logging->relayed)
-        fill_target(end, entry);
-    for (size_t i = 0; i < entry->kept; i++)
-        fill_attempt(end, &record->attempts[i], entry->at_ms,
-                     &entry->attempts[i]);
 }
 
 static void add(atomic_ullong *counter, uint64_t number)
@@ -344,7 +195,7 @@ static void count(const ob_logging *logging, const ob_logging_end *end)
 void ob_logging_finish(ob_logging *logging, const ob_logging_end *end)
 {
     ob_entry entry; /* its attempts are filled as far as there are any */
-    char route[128];
+    char route[OB_ENTRY_ROUTE_MAX];
     count(logging, end);
     if (!logging->ring)
         return;

@@ -7,7 +7,7 @@
 #ifndef OB_LOGGING_H
 #define OB_LOGGING_H
 
-#include "../core/relay.h"
+#include "../core/entry.h"
 #include "../log/log.h"
 #include "exchange.h"
 #include "gateway.h"
@@ -61,7 +61,5 @@ void ob_logging_finish(ob_logging *logging, const ob_logging_end *end);
 /* For tests. */
 void ob_excerpt_feed(ob_excerpt *excerpt, ob_slice bytes);
 void ob_excerpt_end(ob_excerpt *excerpt);
-/* "/api/openai/v1/files/…": what may be a name of the caller's is left out. */
-size_t ob_logging_template(ob_slice path, char out[128]);
 
 #endif
