@@ -8,6 +8,8 @@
 #include <stdatomic.h>
 
 #include "log.h"
+#include "sums.h"
+#include "tags.h"
 
 /* ---- ring.c ---- */
 
@@ -25,42 +27,6 @@ struct ob_log_ring {
 /* The next entry's bytes; empty: there is none. */
 ob_slice ob_log_ring_peek(ob_log_ring *ring);
 void ob_log_ring_pop(ob_log_ring *ring);
-
-/* ---- tags.c: what a row may be asked by ---- */
-
-typedef enum ob_tag_kind {
-    OB_TAG_PROVIDER = 1,
-    OB_TAG_MODEL,
-    OB_TAG_KEY,
-    OB_TAG_AUTH_KEY,
-    OB_TAG_STATUS, /* "429" and "4xx" */
-    OB_TAG_VERDICT,
-    OB_TAG_ERROR,
-    OB_TAG_WORD, /* of the metadata, in lower case */
-    OB_TAG_REQUEST_ID,
-} ob_tag_kind;
-
-#define OB_TAGS_MAX     96
-#define OB_TAG_BYTES    6
-#define OB_WORDS_TAGGED 24
-
-typedef struct ob_tags {
-    int64_t tags[OB_TAGS_MAX];
-    size_t count;
-} ob_tags;
-
-int64_t ob_tag_of(ob_tag_kind kind, ob_slice text);
-/* Of the time that is the beginning of every request id, to a quarter of a
- * second: many requests share it. */
-int64_t ob_tag_of_request_id(ob_slice request_id);
-bool ob_is_request_id(ob_slice text);
-/* Adds each once; beyond OB_TAGS_MAX nothing. */
-void ob_tags_add(ob_tags *tags, int64_t tag);
-void ob_tags_add_text(ob_tags *tags, ob_tag_kind kind, ob_slice text);
-void ob_tags_add_key(ob_tags *tags, int64_t key_id);
-void ob_tags_add_status(ob_tags *tags, int status);
-/* The words of a text, at most `max`. */
-void ob_tags_add_words(ob_tags *tags, ob_slice text, size_t max);
 
 /* ---- file.c ---- */
 
@@ -185,33 +151,6 @@ int log_tidy(log_file *file, int64_t now_ms);
 
 /* ---- rollup.c ---- */
 
-#define HIST_BUCKETS 88
-#define SUMS         8 /* requests, ok, attempts, tokens ×4, cost */
-#define CAUSES_MAX   32
-
-typedef struct log_cause {
-    int64_t name; /* ×2, +1: a verdict */
-    int64_t count;
-} log_cause;
-
-typedef struct log_numbers {
-    int64_t sums[SUMS];
-    uint32_t first_byte[HIST_BUCKETS];
-    uint32_t total[HIST_BUCKETS];
-} log_numbers;
-
-/* Sums of requests that are alike. */
-typedef struct log_sums {
-    log_numbers n;
-    log_cause causes[CAUSES_MAX];
-    size_t cause_count;
-} log_sums;
-
-size_t log_bucket(int64_t ms);
-/* The time below which a share (per mille) of them lies; -1: there are none. */
-int64_t log_percentile(const uint32_t counts[HIST_BUCKETS], unsigned permille);
-void log_numbers_add(log_numbers *numbers, const log_numbers *other);
-void log_sums_cause(log_sums *sums, int64_t name, int64_t count);
 /* Adds what a roll-up's blob holds; its causes to `causes`. */
 void log_sums_read(ob_slice blob, log_numbers *numbers, log_sums *causes);
 
@@ -230,8 +169,6 @@ void log_rollup_clear(log_rollup *rollup);
 
 /* ---- read.c ---- */
 
-#define LOG_ASKED_MAX 16
-
 struct ob_log_reader {
     sqlite3 *db;
     int64_t until_ms; /* monotonic: it is interrupted then */
@@ -249,7 +186,7 @@ ob_slice ob_log_name_text(ob_log_reader *reader, sqlite3_stmt *statement,
 
 typedef struct log_search {
     ob_log_reader *reader;
-    int64_t tags[LOG_ASKED_MAX];
+    int64_t tags[OB_TAGS_ASKED_MAX];
     size_t count;
     int64_t low; /* ids, both inclusive */
     int64_t high;

@@ -97,13 +97,30 @@ typedef struct ob_log_row {
     ob_slice metadata; /* checked JSON; empty: none */
 } ob_log_row;
 
+/* One attempt of it; empty texts are told as null. */
+typedef struct ob_log_attempt {
+    ob_slice provider;
+    ob_slice model;
+    ob_slice key; /* masked */
+    ob_slice verdict;
+    ob_slice reason;
+    ob_slice words;
+    int64_t key_id;
+    int64_t began_ms;
+    int64_t took_ms;
+    int64_t status;
+} ob_log_attempt;
+
 /* `metadata` has been checked, and outlives the row. */
 void ob_log_row_of(const ob_entry *entry, int64_t id, ob_slice metadata,
                    ob_log_row *row);
 /* Appends {"id":…, …} without its last brace where `open` is set. */
 void ob_log_row_write(const ob_log_row *row, bool open, ob_buffer *out);
+void ob_log_attempt_write(const ob_log_attempt *attempt, ob_buffer *out);
 /* "0.00123" dollars, or null. */
 void ob_log_write_cost(int64_t nano, ob_buffer *out);
+/* Appends NAME and an id, "12", or null for 0. */
+void ob_log_write_id(const char *name, int64_t id, ob_buffer *out);
 /* The caller's metadata as JSON without blanks, appended to `out`. False: it
  * is no object of at most 16 strings, numbers and truths, 1 KB in all. */
 bool ob_log_metadata(ob_slice raw, ob_buffer *out);

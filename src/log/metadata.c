@@ -1,7 +1,7 @@
 /* metadata.c - what a caller says of its request, checked. */
 #include <yyjson.h>
 
-#include "inside.h"
+#include "log.h"
 
 #define BYTES_MAX   1024
 #define MEMBERS_MAX 16

@@ -100,23 +100,6 @@ typedef struct search {
     ob_arena arena;
 } search;
 
-static void ask_for(const ob_log_query *query, search *s, ob_tags *tags)
-{
-    ob_tags_add_text(tags, OB_TAG_PROVIDER, query->provider);
-    ob_tags_add_text(tags, OB_TAG_MODEL, query->model);
-    ob_tags_add_text(tags, OB_TAG_AUTH_KEY, query->auth_key);
-    ob_tags_add_text(tags, OB_TAG_STATUS, query->status);
-    ob_tags_add_text(tags, OB_TAG_VERDICT, query->verdict);
-    ob_tags_add_text(tags, OB_TAG_ERROR, query->error);
-    ob_tags_add_key(tags, query->key_id);
-    if (ob_is_request_id(query->q)) {
-        s->request_id = query->q;
-        ob_tags_add(tags, ob_tag_of_request_id(query->q));
-    } else {
-        ob_tags_add_words(tags, query->q, LOG_ASKED_MAX - tags->count);
-    }
-}
-
 /* ---- rows ---- */
 
 #define ROW_COLUMNS                                                            \
@@ -206,18 +189,6 @@ static void search_end(search *s)
 
 /* ---- the list ---- */
 
-static void write_cursor(ob_buffer *out, const char *name, int64_t id)
-{
-    ob_buffer_append_str(out, name);
-    if (!id) {
-        ob_buffer_append_str(out, "null");
-        return;
-    }
-    ob_buffer_append_char(out, '"');
-    ob_buffer_append_i64(out, id);
-    ob_buffer_append_char(out, '"');
-}
-
 typedef struct found {
     size_t count;
     int64_t first;
@@ -271,15 +242,17 @@ ob_status ob_log_find(ob_log_reader *reader, const ob_log_query *query,
     if (!status)
         status =
             log_search_number(reader, "SELECT max(id) FROM requests", &newest);
-    ask_for(query, &s, &tags);
+    ob_tags_ask(&tags, query);
+    if (ob_is_request_id(query->q))
+        s.request_id = query->q;
     if (!status)
         status = log_search_begin(&s.rows, reader, query, &tags);
     ob_buffer_append_str(out, "{\"requests\":[");
     if (!status)
         status = walk(&s, query->limit, &f, out);
     search_end(&s);
-    write_cursor(out, "],\"next\":", f.more ? f.last : 0);
-    write_cursor(out, ",\"newest\":", f.first ? f.first : newest);
+    ob_log_write_id("],\"next\":", f.more ? f.last : 0, out);
+    ob_log_write_id(",\"newest\":", f.first ? f.first : newest, out);
     ob_buffer_append_char(out, '}');
     return !status && out->failed ? OB_NO_MEMORY : status;
 }
@@ -291,41 +264,34 @@ static int64_t number_in(yyjson_val *values, size_t at)
     return yyjson_get_sint(yyjson_arr_get(values, at));
 }
 
-static void write_named(search *s, const char *name, int64_t id, ob_buffer *out)
+static ob_slice name_in(search *s, yyjson_val *values, size_t at)
 {
-    ob_slice text = ob_log_name_text(s->reader, s->name, id, &s->arena);
-    ob_buffer_append_str(out, name);
-    if (text.len)
-        ob_buffer_append_json(out, text);
-    else
-        ob_buffer_append_str(out, "null");
+    return ob_log_name_text(s->reader, s->name, number_in(values, at),
+                            &s->arena);
+}
+
+static void write_attempt(search *s, yyjson_val *a, ob_buffer *out)
+{
+    yyjson_val *words = yyjson_arr_get(a, 9);
+    const ob_log_attempt attempt = {
+        .provider = name_in(s, a, 0),
+        .model = name_in(s, a, 1),
+        .key_id = number_in(a, 2),
+        .key = name_in(s, a, 3),
+        .began_ms = number_in(a, 4),
+        .took_ms = number_in(a, 5),
+        .status = number_in(a, 6),
+        .verdict = name_in(s, a, 7),
+        .reason = name_in(s, a, 8),
+        .words = ob_slice_make(yyjson_get_str(words), yyjson_get_len(words)),
+    };
+    ob_log_attempt_write(&attempt, out);
 }
 
 static void write_number(const char *name, int64_t number, ob_buffer *out)
 {
     ob_buffer_append_str(out, name);
     ob_buffer_append_i64(out, number);
-}
-
-static void write_attempt(search *s, yyjson_val *a, ob_buffer *out)
-{
-    yyjson_val *words = yyjson_arr_get(a, 9);
-    write_named(s, "{\"provider\":", number_in(a, 0), out);
-    write_named(s, ",\"model\":", number_in(a, 1), out);
-    write_number(",\"key\":{\"id\":", number_in(a, 2), out);
-    write_named(s, ",\"key\":", number_in(a, 3), out);
-    write_number("},\"began_ms\":", number_in(a, 4), out);
-    write_number(",\"took_ms\":", number_in(a, 5), out);
-    write_number(",\"status\":", number_in(a, 6), out);
-    write_named(s, ",\"verdict\":", number_in(a, 7), out);
-    write_named(s, ",\"reason\":", number_in(a, 8), out);
-    ob_buffer_append_str(out, ",\"words\":");
-    if (yyjson_is_str(words))
-        ob_buffer_append_json(
-            out, ob_slice_make(yyjson_get_str(words), yyjson_get_len(words)));
-    else
-        ob_buffer_append_str(out, "null");
-    ob_buffer_append_char(out, '}');
 }
 
 static void write_attempts(search *s, ob_slice detail, ob_buffer *out)

@@ -35,7 +35,7 @@ typedef struct subject {
 typedef struct group {
     subject of;
     log_sums *open; /* of one that is used often; else NULL, and */
-    char *sums;     /* as a blob; causes by their codes, see code_of() */
+    char *sums;     /* as a blob; causes by their codes, see sums.c */
     size_t len;
     size_t room;
     char texts[];
@@ -50,74 +50,6 @@ struct log_rollup {
     size_t from;              /* the next one that is to be saved */
     size_t to; /* up to there they are saved, but not committed */
 };
-
-/* ---- times: four buckets an octave ---- */
-
-size_t log_bucket(int64_t ms)
-{
-    size_t octave = 0;
-    if (ms < 4)
-        return ms < 0 ? 0 : (size_t)ms;
-    while (ms >> (octave + 3))
-        octave++;
-    size_t bucket = 4 * (octave + 1) + (size_t)(ms >> octave & 3);
-    return bucket < HIST_BUCKETS ? bucket : HIST_BUCKETS - 1;
-}
-
-/* The middle of a bucket. */
-static int64_t bucket_ms(size_t bucket)
-{
-    if (bucket < 4)
-        return (int64_t)bucket;
-    size_t octave = bucket / 4 - 1;
-    int64_t low = (int64_t)(4 + bucket % 4) << octave;
-    return low + ((int64_t)1 << octave) / 2;
-}
-
-int64_t log_percentile(const uint32_t counts[HIST_BUCKETS], unsigned permille)
-{
-    uint64_t all = 0;
-    uint64_t below = 0;
-    for (size_t i = 0; i < HIST_BUCKETS; i++)
-        all += counts[i];
-    for (size_t i = 0; all && i < HIST_BUCKETS; i++) {
-        below += counts[i];
-        if (below * 1000 >= all * permille)
-            return bucket_ms(i);
-    }
-    return -1;
-}
-
-/* ---- sums ---- */
-
-void log_sums_cause(log_sums *sums, int64_t name, int64_t count)
-{
-    for (size_t i = 0; i < sums->cause_count; i++) {
-        if (sums->causes[i].name != name)
-            continue;
-        sums->causes[i].count += count;
-        return;
-    }
-    if (sums->cause_count < CAUSES_MAX)
-        sums->causes[sums->cause_count++] = (log_cause){name, count};
-}
-
-void log_numbers_add(log_numbers *numbers, const log_numbers *other)
-{
-    for (size_t i = 0; i < SUMS; i++)
-        numbers->sums[i] += other->sums[i];
-    for (size_t i = 0; i < HIST_BUCKETS; i++) {
-        numbers->first_byte[i] += other->first_byte[i];
-        numbers->total[i] += other->total[i];
-    }
-}
-
-static void add_sums(log_sums *sums, const log_sums *other)
-{
-    log_numbers_add(&sums->n, &other->n);
-    for (size_t i = 0; i < other->cause_count; i++)
-        log_sums_cause(sums, other->causes[i].name, other->causes[i].count);
-}
 
 /* ---- blobs: numbers, seven bits a byte: the sums; for each histogram pairs of
  * a bucket, counted from one, and what is in it, then a 0; pairs of causes ----
@@ -337,61 +269,6 @@ static group *find(log_rollup *rollup, const subject *of)
     return rollup->slots[at] = made;
 }
 
-/* What a cause is called in memory, where names have no numbers yet. */
-static int64_t code_of(bool verdict, bool fault, int number)
-{
-    return number * 4 + fault * 2 + verdict;
-}
-
-static void count_causes(log_sums *sums, const ob_entry *entry)
-{
-    for (size_t i = 0; i < entry->kept; i++)
-        log_sums_cause(sums,
-                       code_of(true, false, (int)entry->attempts[i].action), 1);
-    if (!ob_entry_error(entry).len)
-        return;
-    bool fault = entry->fault != OB_FAULT_NONE || !entry->kept;
-    int number = (int)entry->fault;
-    if (fault && entry->fault == OB_FAULT_NONE)
-        number = (int)ob_fault_of_status(entry->status);
-    if (!fault)
-        number = (int)entry->attempts[entry->kept - 1].reason;
-    if (!fault && number == (int)OB_REASON_OK)
-        number = (int)OB_REASON_PROVIDER_ERROR;
-    log_sums_cause(sums, code_of(false, fault, number), 1);
-}
-
-static ob_slice text_of(int64_t code)
-{
-    int number = (int)(code / 4);
-    if (code & 1)
-        return ob_slice_str(ob_action_slug((ob_action)number));
-    return ob_slice_str(code & 2 ? ob_fault_slug((ob_fault)number)
-                                 : ob_reason_slug((ob_reason)number));
-}
-
-static int64_t or_none(int64_t number)
-{
-    return number > 0 ? number : 0;
-}
-
-static void count(log_sums *sums, const ob_entry *entry)
-{
-    int64_t *s = sums->n.sums;
-    s[0]++;
-    s[1] += !ob_entry_error(entry).len;
-    s[2] += entry->attempt_count;
-    s[3] += or_none(entry->usage.input);
-    s[4] += or_none(entry->usage.output);
-    s[5] += or_none(entry->usage.cached);
-    s[6] += or_none(entry->usage.reasoning);
-    s[7] += or_none(entry->cost);
-    if (entry->first_byte_ms >= 0)
-        sums->n.first_byte[log_bucket(entry->first_byte_ms)]++;
-    sums->n.total[log_bucket(entry->ended_ms - entry->at_ms)]++;
-    count_causes(sums, entry);
-}
-
 static bool keep(group *g, const blob *packed)
 {
     if (packed->len > g->room) {
@@ -424,11 +301,11 @@ static bool add(log_rollup *rollup, const subject *of, const ob_entry *entry)
     if (!found)
         return false;
     if (found->open) {
-        count(found->open, entry);
+        log_sums_count(found->open, entry);
         return true;
     }
     log_sums_read(ob_slice_make(found->sums, found->len), &sums.n, &sums);
-    count(&sums, entry);
+    log_sums_count(&sums, entry);
     if (sums.n.sums[0] >= OFTEN && keep_open(rollup, found, &sums))
         return true;
     put_sums(&packed, &sums);
@@ -574,7 +451,7 @@ static int take_along(log_file *file, size_t which, carry *c,
                       const int64_t place[6], const log_sums *sums)
 {
     if (memcmp(c->place, place, sizeof(c->place)) == 0) {
-        add_sums(&c->sums, sums);
+        log_sums_add(&c->sums, sums);
         return SQLITE_OK;
     }
     int rc = put_down(file, which, c);
@@ -597,8 +474,8 @@ static int save_group(log_file *file, const group *g, carry carries[LOG_SPANS])
         log_sums_read(ob_slice_make(g->sums, g->len), &sums.n, &sums);
     for (size_t i = 0; i < sums.cause_count; i++) {
         int64_t code = sums.causes[i].name;
-        sums.causes[i].name =
-            log_name(file, text_of(code), true) * 2 + (code & 1);
+        sums.causes[i].name = log_name(file, log_cause_text(code), true) * 2 +
+                              log_cause_is_verdict(code);
     }
     int64_t place[6] = {0,
                         0,

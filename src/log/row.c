@@ -138,3 +138,30 @@ void ob_log_row_write(const ob_log_row *row, bool open, ob_buffer *out)
     if (!open)
         ob_buffer_append_char(out, '}');
 }
+
+void ob_log_attempt_write(const ob_log_attempt *attempt, ob_buffer *out)
+{
+    put_text(out, "{\"provider\":", attempt->provider);
+    put_text(out, ",\"model\":", attempt->model);
+    put_number(out, ",\"key\":{\"id\":", attempt->key_id);
+    put_text(out, ",\"key\":", attempt->key);
+    put_number(out, "},\"began_ms\":", attempt->began_ms);
+    put_number(out, ",\"took_ms\":", attempt->took_ms);
+    put_number(out, ",\"status\":", attempt->status);
+    put_text(out, ",\"verdict\":", attempt->verdict);
+    put_text(out, ",\"reason\":", attempt->reason);
+    put_text(out, ",\"words\":", attempt->words);
+    ob_buffer_append_char(out, '}');
+}
+
+void ob_log_write_id(const char *name, int64_t id, ob_buffer *out)
+{
+    ob_buffer_append_str(out, name);
+    if (!id) {
+        ob_buffer_append_str(out, "null");
+        return;
+    }
+    ob_buffer_append_char(out, '"');
+    ob_buffer_append_i64(out, id);
+    ob_buffer_append_char(out, '"');
+}

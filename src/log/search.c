@@ -88,7 +88,7 @@ ob_status log_search_begin(log_search *s, ob_log_reader *reader,
                            const ob_log_query *query, const ob_tags *tags)
 {
     *s = (log_search){.reader = reader, .first = 1, .last = 0};
-    for (; s->count < tags->count && s->count < LOG_ASKED_MAX; s->count++)
+    for (; s->count < tags->count && s->count < OB_TAGS_ASKED_MAX; s->count++)
         s->tags[s->count] = tags->tags[s->count];
     ob_status status = find_range(s, query);
     if (!status)

@@ -3,7 +3,7 @@
  * kind, the rest a hash. A hash that two texts share would show a row too many
  * once in millions of years of use.
  */
-#include "inside.h"
+#include "tags.h"
 
 #define VALUE_BITS      44
 #define REQUEST_ID_BITS 8 /* of milliseconds */
@@ -96,4 +96,43 @@ void ob_tags_add_words(ob_tags *tags, ob_slice text, size_t max)
         len = 0;
         max--;
     }
+}
+
+/* ---- rows, and questions ---- */
+
+void ob_tags_add_attempt(ob_tags *tags, ob_slice provider, ob_slice model,
+                         int64_t key_id, ob_slice verdict)
+{
+    ob_tags_add_text(tags, OB_TAG_PROVIDER, provider);
+    ob_tags_add_text(tags, OB_TAG_MODEL, model);
+    ob_tags_add_key(tags, key_id);
+    ob_tags_add_text(tags, OB_TAG_VERDICT, verdict);
+}
+
+void ob_tags_add_row(ob_tags *tags, const ob_log_row *row)
+{
+    ob_tags_add_text(tags, OB_TAG_PROVIDER, row->provider);
+    ob_tags_add_text(tags, OB_TAG_MODEL, row->asked);
+    ob_tags_add_text(tags, OB_TAG_MODEL, row->model);
+    ob_tags_add_text(tags, OB_TAG_AUTH_KEY, row->auth_key);
+    ob_tags_add_text(tags, OB_TAG_ERROR, row->error);
+    ob_tags_add_status(tags, row->status);
+    if (ob_is_request_id(row->request_id))
+        ob_tags_add(tags, ob_tag_of_request_id(row->request_id));
+    ob_tags_add_words(tags, row->metadata, OB_WORDS_TAGGED);
+}
+
+void ob_tags_ask(ob_tags *tags, const ob_log_query *query)
+{
+    ob_tags_add_text(tags, OB_TAG_PROVIDER, query->provider);
+    ob_tags_add_text(tags, OB_TAG_MODEL, query->model);
+    ob_tags_add_text(tags, OB_TAG_AUTH_KEY, query->auth_key);
+    ob_tags_add_text(tags, OB_TAG_STATUS, query->status);
+    ob_tags_add_text(tags, OB_TAG_VERDICT, query->verdict);
+    ob_tags_add_text(tags, OB_TAG_ERROR, query->error);
+    ob_tags_add_key(tags, query->key_id);
+    if (ob_is_request_id(query->q))
+        ob_tags_add(tags, ob_tag_of_request_id(query->q));
+    else
+        ob_tags_add_words(tags, query->q, OB_TAGS_ASKED_MAX - tags->count);
 }

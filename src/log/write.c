@@ -35,10 +35,8 @@ static void add_attempt(writing *w, const ob_entry_attempt *attempt)
         ob_buffer_append_json(&w->detail, attempt->words);
     }
     ob_buffer_append_char(&w->detail, ']');
-    ob_tags_add_text(&w->tags, OB_TAG_PROVIDER, attempt->provider);
-    ob_tags_add_text(&w->tags, OB_TAG_MODEL, attempt->model);
-    ob_tags_add_key(&w->tags, attempt->key_id);
-    ob_tags_add_text(&w->tags, OB_TAG_VERDICT, verdict);
+    ob_tags_add_attempt(&w->tags, attempt->provider, attempt->model,
+                        attempt->key_id, verdict);
 }
 
 static void add_attempts(writing *w)
@@ -50,20 +48,6 @@ static void add_attempts(writing *w)
         add_attempt(w, &w->entry->attempts[i]);
     }
     ob_buffer_append_char(&w->detail, ']');
-}
-
-static void find_tags(writing *w)
-{
-    const ob_entry *entry = w->entry;
-    ob_tags_add_text(&w->tags, OB_TAG_PROVIDER, entry->provider);
-    ob_tags_add_text(&w->tags, OB_TAG_MODEL, entry->asked);
-    ob_tags_add_text(&w->tags, OB_TAG_MODEL, entry->model);
-    ob_tags_add_text(&w->tags, OB_TAG_AUTH_KEY, entry->auth_key);
-    ob_tags_add_text(&w->tags, OB_TAG_ERROR, w->row.error);
-    ob_tags_add_status(&w->tags, entry->status);
-    if (ob_is_request_id(entry->request_id))
-        ob_tags_add(&w->tags, ob_tag_of_request_id(entry->request_id));
-    ob_tags_add_words(&w->tags, ob_buffer_slice(&w->metadata), OB_WORDS_TAGGED);
 }
 
 static void bind_told(sqlite3_stmt *statement, int at, int64_t number)
@@ -145,7 +129,7 @@ static int add_bodies(writing *w)
 static int write_all(writing *w)
 {
     add_attempts(w);
-    find_tags(w);
+    ob_tags_add_row(&w->tags, &w->row);
     if (w->detail.failed || w->metadata.failed)
         return SQLITE_NOMEM;
     int rc = add_row(w);
