@@ -54,13 +54,25 @@ static ob_status check_count(ob_store *store, ob_store_error *error)
     return status;
 }
 
+static ob_status check_name(ob_store *store, int64_t id, ob_slice name,
+                            ob_store_error *error)
+{
+    int64_t other = 0;
+    ob_status status =
+        read_number(store, OB_SQL_FIND_AUTH_NAME, &name, &other, error);
+    if (status == OB_NOT_FOUND || (status == OB_OK && other == id))
+        return OB_OK;
+    return status == OB_OK ? taken(name, error) : status;
+}
+
 static ob_status insert(ob_store *store, const ob_auth_record *record,
                         int64_t now_ms, int64_t *id, ob_store_error *error)
 {
-    int64_t revision = 0;
     ob_status status = check_count(store, error);
     if (status == OB_OK)
-        status = ob_store_next_revision(store, &revision, error);
+        status = check_name(store, 0, record->name, error);
+    if (status == OB_OK)
+        status = ob_store_revise(store, error);
     if (status != OB_OK)
         return status;
     sqlite3_stmt *statement = ob_sql_take(store, OB_SQL_ADD_AUTH_KEY, error);
@@ -73,7 +85,6 @@ static ob_status insert(ob_store *store, const ob_auth_record *record,
     sqlite3_bind_int64(statement, 5, record->expires_at);
     sqlite3_bind_int64(statement, 6, now_ms / 1000);
     bind_limits(statement, 7, &record->limits);
-    sqlite3_bind_int64(statement, 7 + COLUMNS_OF_LIMITS, revision);
     status = ob_sql_run(store, statement, error);
     if (status == OB_OK && !sqlite3_changes(store->db))
         return taken(record->name, error);
@@ -109,25 +120,27 @@ static ob_status unknown(int64_t id, ob_store_error *error)
                          (long long)id);
 }
 
-static ob_status check_name(ob_store *store, int64_t id, ob_slice name,
-                            ob_store_error *error)
+/* OB_NOT_FOUND: there is none, or it is revoked. */
+static ob_status check_there(ob_store *store, int64_t id, ob_store_error *error)
 {
-    int64_t other = 0;
-    ob_status status =
-        read_number(store, OB_SQL_FIND_AUTH_NAME, &name, &other, error);
-    if (status == OB_NOT_FOUND || (status == OB_OK && other == id))
-        return OB_OK;
-    return status == OB_OK ? taken(name, error) : status;
+    sqlite3_stmt *statement = ob_sql_take(store, OB_SQL_HAS_AUTH_KEY, error);
+    if (!statement)
+        return OB_IO;
+    sqlite3_bind_int64(statement, 1, id);
+    ob_status status = ob_sql_step(store, statement, error);
+    if (status == OB_OK)
+        ob_sql_end(statement);
+    return status == OB_NOT_FOUND ? unknown(id, error) : status;
 }
 
 static ob_status update(ob_store *store, int64_t id, const ob_auth_patch *patch,
                         ob_store_error *error)
 {
-    int64_t revision = 0;
-    ob_status status =
-        patch->name ? check_name(store, id, *patch->name, error) : OB_OK;
+    ob_status status = check_there(store, id, error);
+    if (status == OB_OK && patch->name)
+        status = check_name(store, id, *patch->name, error);
     if (status == OB_OK)
-        status = ob_store_next_revision(store, &revision, error);
+        status = ob_store_revise(store, error);
     if (status != OB_OK)
         return status;
     sqlite3_stmt *statement = ob_sql_take(store, OB_SQL_SET_AUTH_KEY, error);
@@ -142,11 +155,7 @@ static ob_status update(ob_store *store, int64_t id, const ob_auth_patch *patch,
         sqlite3_bind_int64(statement, 4, *patch->expires_at);
     if (patch->limits)
         bind_limits(statement, 5, patch->limits);
-    sqlite3_bind_int64(statement, 5 + COLUMNS_OF_LIMITS, revision);
-    status = ob_sql_run(store, statement, error);
-    if (status == OB_OK && !sqlite3_changes(store->db))
-        return unknown(id, error);
-    return status;
+    return ob_sql_run(store, statement, error);
 }
 
 ob_status ob_store_patch_auth_key(ob_store *store, int64_t id,
@@ -162,8 +171,9 @@ ob_status ob_store_patch_auth_key(ob_store *store, int64_t id,
 static ob_status revoke(ob_store *store, int64_t id, int64_t now_ms,
                         ob_store_error *error)
 {
-    int64_t revision = 0;
-    ob_status status = ob_store_next_revision(store, &revision, error);
+    ob_status status = check_there(store, id, error);
+    if (status == OB_OK)
+        status = ob_store_revise(store, error);
     if (status != OB_OK)
         return status;
     sqlite3_stmt *statement = ob_sql_take(store, OB_SQL_REVOKE_AUTH_KEY, error);
@@ -171,10 +181,7 @@ static ob_status revoke(ob_store *store, int64_t id, int64_t now_ms,
         return OB_IO;
     sqlite3_bind_int64(statement, 1, id);
     sqlite3_bind_int64(statement, 2, now_ms / 1000);
-    sqlite3_bind_int64(statement, 3, revision);
     status = ob_sql_run(store, statement, error);
-    if (status == OB_OK && !sqlite3_changes(store->db))
-        return unknown(id, error);
     statement = ob_sql_take(store, OB_SQL_TRIM_AUTH_KEYS, error);
     if (status != OB_OK || !statement)
         return status != OB_OK ? status : OB_IO;

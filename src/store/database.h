@@ -25,10 +25,8 @@ struct ob_store {
     ob_sealer *sealer;
     ob_siphash_key affinity_key;
     sqlite3_stmt *statements[OB_SQL_COUNT];
-    int depth; /* of open transactions */
-    /* The revision that changes of the running transaction get; 0: none was
-     * taken yet. */
-    int64_t next_revision;
+    int depth;    /* of open transactions */
+    bool revised; /* the running transaction has its revision */
     int64_t data_version;
 };
 
@@ -60,9 +58,9 @@ OB_MUST_USE ob_status ob_sql_run(ob_store *store, sqlite3_stmt *statement,
 OB_MUST_USE ob_status ob_store_begin_read(ob_store *store,
                                           ob_store_error *error);
 
-/* The revision for changes of this transaction; taken at the first call. */
-OB_MUST_USE ob_status ob_store_next_revision(ob_store *store, int64_t *revision,
-                                             ob_store_error *error);
+/* The transaction's changes get a revision of their own, which statements take
+ * from the table; it rises at the first call. */
+OB_MUST_USE ob_status ob_store_revise(ob_store *store, ob_store_error *error);
 
 /* Notes one piece of evidence, and forgets a few of the oldest. */
 OB_MUST_USE ob_status ob_store_add_change(ob_store *store,
@@ -75,6 +73,13 @@ OB_MUST_USE ob_status ob_store_trim_changes(ob_store *store, size_t added,
 void ob_store_note_refusal(ob_add_result *result, ob_slice secret,
                            const char *why);
 
+/* Binds a sealed secret to its provider and its row: "slug NUL fingerprint".
+ * `out` has 256 bytes. */
+ob_slice ob_key_place(ob_slice provider, ob_slice fingerprint, char *out);
+/* Why a key of that provider, remark and order cannot be added, whatever its
+ * secret; NULL where it can. */
+const char *ob_new_key_refusal(const ob_new_key *key);
+
 /* Opens a row's key; `secret` has OB_KEY_BYTES_MAX bytes, of which it takes
  * sealed.len - OB_SEAL_OVERHEAD. OB_INVALID: another master key, or damage. */
 OB_MUST_USE ob_status ob_key_unseal(ob_sealer *sealer, ob_slice provider,
@@ -85,10 +90,8 @@ OB_MUST_USE ob_status ob_key_unseal(ob_sealer *sealer, ob_slice provider,
 #define OB_D1_HEAD "-- One Balance: keys for a Worker's D1 database."
 
 #define OB_USAGE_BYTES (OB_USAGE_CHUNK * 3 * 8)
-/* The counters of a chunk of keys; zeros where none are stored. */
-OB_MUST_USE ob_status ob_store_load_usage(ob_store *store, int64_t chunk,
-                                          ob_key_usage usage[OB_USAGE_CHUNK],
-                                          ob_store_error *error);
+/* One key's counters of them; others than 24 bytes are none. */
+void ob_usage_read(ob_slice counters, ob_key_record *record);
 
 /* Replaces a key's cool-downs. */
 OB_MUST_USE ob_status ob_store_put_cooldowns(

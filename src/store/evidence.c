@@ -1,5 +1,6 @@
 #include "evidence.h"
 
+#include "../core/base/buffer.h"
 #include "database.h"
 
 static size_t copy_text(char *out, size_t size, ob_slice text)
@@ -172,53 +173,67 @@ static ob_status find_rests(rewinding *of)
     return status == OB_NOT_FOUND ? OB_OK : status;
 }
 
-/* Runs a statement whose first two parameters are an id and a number. */
-static ob_status run_on(rewinding *of, ob_sql sql, int64_t id, int64_t number)
+/* What one statement is given: [[id, model]…]. */
+static void add_pair(ob_buffer *out, int64_t id, const char *model)
+{
+    ob_buffer_append_str(out, out->end ? ",[" : "[[");
+    ob_buffer_append_i64(out, id);
+    ob_buffer_append_char(out, ',');
+    ob_buffer_append_json(out, ob_slice_str(model));
+    ob_buffer_append_char(out, ']');
+}
+
+static ob_status run(rewinding *of, ob_sql sql, ob_slice pairs)
 {
     sqlite3_stmt *statement = ob_sql_take(of->store, sql, of->error);
     if (!statement)
         return OB_IO;
-    sqlite3_bind_int64(statement, 1, id);
-    sqlite3_bind_int64(statement, 2, number);
+    ob_sql_text(statement, 1, pairs);
+    if (sql == OB_SQL_REWIND_NOTE)
+        sqlite3_bind_int64(statement, 2, of->now_ms);
     return ob_sql_run(of->store, statement, of->error);
 }
 
-static ob_status note(rewinding *of, int64_t id, const char *model)
+/* Runs them one after the other on what is in `pairs`, and frees it. */
+static ob_status run_all(rewinding *of, ob_buffer *pairs, const ob_sql *all,
+                         size_t count)
 {
-    ob_change change = {.key_id = id,
-                        .at_ms = of->now_ms,
-                        .action = OB_ACTION_DELIVER,
-                        .reason = OB_REASON_PERSON,
-                        .words = "rewound by a person"};
-    copy_text(change.model, sizeof(change.model), ob_slice_str(model));
-    return ob_store_add_change(of->store, &change, of->error);
+    ob_status status = OB_OK;
+    ob_buffer_append_char(pairs, ']');
+    if (pairs->failed)
+        status = no_memory(of->error);
+    for (size_t i = 0; i < count && status == OB_OK; i++)
+        status = run(of, all[i], ob_buffer_slice(pairs));
+    ob_buffer_deinit(pairs);
+    return status;
 }
 
-static ob_status lift(rewinding *of, const rest *lifted, int64_t revision)
+static ob_status set_free(rewinding *of, const ob_rewind_result *result)
 {
-    sqlite3_stmt *statement =
-        ob_sql_take(of->store, OB_SQL_REMOVE_COOLDOWN, of->error);
-    if (!statement)
-        return OB_IO;
-    sqlite3_bind_int64(statement, 1, lifted->key_id);
-    ob_sql_text(statement, 2, ob_slice_str(lifted->model));
-    ob_status status = ob_sql_run(of->store, statement, of->error);
-    if (status == OB_OK)
-        status = run_on(of, OB_SQL_DECIDE, lifted->key_id, revision);
-    return status == OB_OK ? note(of, lifted->key_id, lifted->model) : status;
+    static const ob_sql all[] = {OB_SQL_REWIND_STATUS, OB_SQL_REWIND_NOTE};
+    ob_buffer pairs = {0};
+    for (size_t i = 0; i < result->count; i++)
+        add_pair(&pairs, result->keys[i].id, "");
+    return result->count ? run_all(of, &pairs, all, OB_LEN(all)) : OB_OK;
+}
+
+static ob_status lift(rewinding *of)
+{
+    static const ob_sql all[] = {OB_SQL_REWIND_LIFT, OB_SQL_REWIND_DECIDE,
+                                 OB_SQL_REWIND_NOTE};
+    ob_buffer pairs = {0};
+    for (size_t i = 0; i < of->rest_count; i++)
+        add_pair(&pairs, of->rests[i].key_id, of->rests[i].model);
+    return of->rest_count ? run_all(of, &pairs, all, OB_LEN(all)) : OB_OK;
 }
 
 static ob_status apply(rewinding *of, const ob_rewind_result *result)
 {
-    int64_t revision;
-    ob_status status = ob_store_next_revision(of->store, &revision, of->error);
-    for (size_t i = 0; i < result->count && status == OB_OK; i++) {
-        status = run_on(of, OB_SQL_REWIND_STATUS, result->keys[i].id, revision);
-        if (status == OB_OK)
-            status = note(of, result->keys[i].id, "");
-    }
-    for (size_t i = 0; i < of->rest_count && status == OB_OK; i++)
-        status = lift(of, &of->rests[i], revision);
+    ob_status status = ob_store_revise(of->store, of->error);
+    if (status == OB_OK)
+        status = set_free(of, result);
+    if (status == OB_OK)
+        status = lift(of);
     return status == OB_OK
                ? ob_store_trim_changes(
                      of->store, result->count + of->rest_count, of->error)

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "../core/config.h"
-#include "database.h"
+#include "adding.h"
 
 /* ------------------------------------------------------- rows */
 
@@ -167,20 +167,10 @@ static bool find_provider(ob_importer *importer, const ob_import_row *row,
 static ob_status store_row(ob_importer *importer, const ob_import_row *row,
                            ob_new_key *key)
 {
-    ob_import_result *result = importer->result;
-    ob_status status = ob_store_add_key(
-        importer->store, key, importer->options->now_ms, importer->error);
-    if (status == OB_OK) {
-        result->added++;
-        result->cooldowns += row->cooldown_count;
-    } else if (status == OB_EXISTS) {
-        result->known++;
-    } else if (status == OB_INVALID) {
-        ob_import_refuse(importer, row->row, row->key,
-                         importer->error->message);
-    } else {
-        return status;
-    }
+    const char *why = ob_adding_refusal(key);
+    if (!why)
+        return ob_adding_put(importer->adding, key, importer->error);
+    ob_import_refuse(importer, row->row, row->key, why);
     return OB_OK;
 }
 
@@ -262,17 +252,35 @@ static ob_status read_text(ob_importer *importer, ob_slice text)
     return ob_import_lines(importer, text);
 }
 
+static ob_status import_all(ob_importer *importer, bool database, ob_slice text)
+{
+    ob_status status = database ? ob_import_database(importer, importer->path)
+                                : read_text(importer, text);
+    if (status == OB_OK)
+        status = ob_adding_flush(importer->adding, importer->error);
+    ob_adding_counts counts = ob_adding_count(importer->adding);
+    importer->result->added = counts.added;
+    importer->result->known = counts.known;
+    importer->result->cooldowns = counts.cooldowns;
+    return status;
+}
+
 static ob_status in_transaction(ob_importer *importer, bool database,
                                 ob_slice text)
 {
+    importer->adding =
+        ob_adding_new(importer->store, importer->options->now_ms);
+    if (!importer->adding)
+        return ob_store_fail(importer->error, OB_NO_MEMORY, "out of memory");
     ob_status status = ob_store_begin(importer->store, importer->error);
-    if (status != OB_OK)
-        return status;
-    status = database ? ob_import_database(importer, importer->path)
-                      : read_text(importer, text);
-    if (status == OB_OK)
-        return ob_store_commit(importer->store, importer->error);
-    ob_store_rollback(importer->store);
+    if (status == OB_OK) {
+        status = import_all(importer, database, text);
+        if (status == OB_OK)
+            status = ob_store_commit(importer->store, importer->error);
+        else
+            ob_store_rollback(importer->store);
+    }
+    ob_adding_free(importer->adding);
     return status;
 }
 

@@ -95,6 +95,7 @@ struct yyjson_val;
 
 typedef struct ob_importer {
     ob_store *store;
+    struct ob_adding *adding; /* keys on their way in */
     const ob_import_options *options;
     ob_import_result *result;
     ob_store_error *error;

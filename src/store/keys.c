@@ -1,7 +1,8 @@
 /* keys.c - adding, removing and loading keys, and what people decide. */
-#include "database.h"
+#include "adding.h"
 
 #include "../core/base/arena.h"
+#include "../core/base/buffer.h"
 
 #define ADDITIONAL_BYTES_MAX 256
 #define SLUG_BYTES_MAX       128
@@ -11,8 +12,7 @@
 
 /* ------------------------------------------------------- sealing */
 
-/* Binds a sealed secret to its provider and its row: "slug NUL fingerprint". */
-static ob_slice additional(ob_slice provider, ob_slice fingerprint, char *out)
+ob_slice ob_key_place(ob_slice provider, ob_slice fingerprint, char *out)
 {
     OB_ASSERT(provider.len + 1 + fingerprint.len <= ADDITIONAL_BYTES_MAX);
     memcpy(out, provider.ptr, provider.len);
@@ -29,7 +29,7 @@ ob_status ob_key_unseal(ob_sealer *sealer, ob_slice provider,
         fingerprint.len != OB_FINGERPRINT_BYTES ||
         sealed.len > OB_KEY_BYTES_MAX + OB_SEAL_OVERHEAD)
         return OB_INVALID;
-    return ob_unseal(sealer, sealed, additional(provider, fingerprint, room),
+    return ob_unseal(sealer, sealed, ob_key_place(provider, fingerprint, room),
                      secret);
 }
 
@@ -66,7 +66,7 @@ static const char *order_refusal(const ob_key_order *order)
     return NULL;
 }
 
-static const char *place_refusal(const ob_new_key *key)
+const char *ob_new_key_refusal(const ob_new_key *key)
 {
     if (key->provider.len == 0 || key->provider.len > SLUG_BYTES_MAX)
         return "the provider's name is empty or longer than 128 bytes";
@@ -84,103 +84,38 @@ static void bind_or_null(sqlite3_stmt *statement, int at, const uint8_t *number)
         sqlite3_bind_null(statement, at);
 }
 
-static ob_status insert_key(ob_store *store, const ob_new_key *key,
-                            const uint8_t *fingerprint, int64_t now_ms,
-                            ob_store_error *error)
-{
-    uint8_t sealed[OB_KEY_BYTES_MAX + OB_SEAL_OVERHEAD];
-    char room[ADDITIONAL_BYTES_MAX];
-    int64_t revision;
-    ob_slice place =
-        ob_slice_make((const char *)fingerprint, OB_FINGERPRINT_BYTES);
-    ob_status status = ob_seal(store->sealer, key->secret,
-                               additional(key->provider, place, room), sealed);
-    if (status != OB_OK)
-        return ob_store_fail(error, status, "cannot seal: no randomness");
-    status = ob_store_next_revision(store, &revision, error);
-    sqlite3_stmt *statement = ob_sql_take(store, OB_SQL_INSERT_KEY, error);
-    if (status != OB_OK || !statement)
-        return status != OB_OK ? status : OB_IO;
-    bool blocked = key->status == OB_KEY_BLOCKED;
-    ob_sql_text(statement, 1, key->provider);
-    ob_sql_blob(statement, 2, fingerprint, OB_FINGERPRINT_BYTES);
-    ob_sql_blob(statement, 3, sealed, key->secret.len + OB_SEAL_OVERHEAD);
-    ob_sql_text(statement, 4, ob_slice_str(ob_status_word(key->status)));
-    ob_sql_text(
-        statement, 5,
-        ob_slice_str(blocked ? ob_reason_slug(key->blocked_reason) : ""));
-    ob_sql_text(statement, 6, key->remark);
-    sqlite3_bind_int64(statement, 7,
-                       key->created_at ? key->created_at : now_ms / 1000);
-    sqlite3_bind_int64(statement, 8, key->total_cooling_ms);
-    sqlite3_bind_int64(statement, 9, revision);
-    const ob_key_order *order = &key->order;
-    sqlite3_bind_int(statement, 10, order->priority ? *order->priority : 0);
-    sqlite3_bind_int(statement, 11, order->weight ? *order->weight : 1);
-    status = ob_sql_run(store, statement, error);
-    if (status != OB_OK)
-        return status;
-    return sqlite3_changes(store->db) ? OB_OK : OB_EXISTS;
-}
-
-/* A known key stays as it is, but for what is said of it anew. */
-static ob_status set_known(ob_store *store, const uint8_t *fingerprint,
-                           const ob_new_key *key, ob_store_error *error)
-{
-    int64_t revision;
-    if (!key->remark.len && !key->order.priority && !key->order.weight)
-        return OB_OK;
-    ob_status status = ob_store_next_revision(store, &revision, error);
-    sqlite3_stmt *statement = ob_sql_take(store, OB_SQL_SET_KNOWN, error);
-    if (status != OB_OK || !statement)
-        return status != OB_OK ? status : OB_IO;
-    ob_sql_blob(statement, 1, fingerprint, OB_FINGERPRINT_BYTES);
-    if (key->remark.len)
-        ob_sql_text(statement, 2, key->remark);
-    bind_or_null(statement, 3, key->order.priority);
-    bind_or_null(statement, 4, key->order.weight);
-    sqlite3_bind_int64(statement, 5, revision);
-    return ob_sql_run(store, statement, error);
-}
-
-static ob_status add_key(ob_store *store, const ob_new_key *key, int64_t now_ms,
+static ob_status add_one(ob_adding *adding, const ob_new_key *key,
                          ob_store_error *error)
 {
-    uint8_t fingerprint[OB_FINGERPRINT_BYTES];
-    ob_status status =
-        ob_fingerprint(store->sealer, key->provider, key->secret, fingerprint);
-    if (status != OB_OK)
-        return ob_store_fail(error, status, "cannot compute a fingerprint");
-    status = insert_key(store, key, fingerprint, now_ms, error);
-    if (status == OB_EXISTS) {
-        status = set_known(store, fingerprint, key, error);
-        return status == OB_OK ? OB_EXISTS : status;
-    }
-    if (status == OB_OK && key->cooldown_count)
-        status =
-            ob_store_put_cooldowns(store, sqlite3_last_insert_rowid(store->db),
-                                   key->cooldowns, key->cooldown_count, error);
+    ob_status status = ob_adding_put(adding, key, error);
+    if (status == OB_OK)
+        status = ob_adding_flush(adding, error);
+    if (status == OB_OK && ob_adding_count(adding).known)
+        status = OB_EXISTS;
     return status;
 }
 
 ob_status ob_store_add_key(ob_store *store, const ob_new_key *key,
                            int64_t now_ms, ob_store_error *error)
 {
-    const char *why = place_refusal(key);
-    if (!why)
-        why = ob_key_refusal(key->secret);
+    const char *why = ob_adding_refusal(key);
     if (why)
         return ob_store_fail(error, OB_INVALID, "%s", why);
+    ob_adding *adding = ob_adding_new(store, now_ms);
+    if (!adding)
+        return ob_store_fail(error, OB_NO_MEMORY, "out of memory");
     ob_status status = ob_store_begin(store, error);
-    if (status != OB_OK)
-        return status;
-    status = add_key(store, key, now_ms, error);
-    if (status != OB_OK && status != OB_EXISTS) {
-        ob_store_rollback(store);
-        return status;
+    if (status == OB_OK) {
+        status = add_one(adding, key, error);
+        if (status != OB_OK && status != OB_EXISTS) {
+            ob_store_rollback(store);
+        } else {
+            ob_status committed = ob_store_commit(store, error);
+            status = committed == OB_OK ? status : committed;
+        }
     }
-    ob_status committed = ob_store_commit(store, error);
-    return committed == OB_OK ? status : committed;
+    ob_adding_free(adding);
+    return status;
 }
 
 void ob_store_note_refusal(ob_add_result *result, ob_slice secret,
@@ -194,29 +129,24 @@ void ob_store_note_refusal(ob_add_result *result, ob_slice secret,
     result->refused++;
 }
 
-static ob_status add_text(ob_store *store, ob_new_key *key, ob_slice text,
-                          int64_t now_ms, ob_add_result *result,
-                          ob_store_error *error)
+static ob_status add_text(ob_adding *adding, ob_new_key *key, ob_slice text,
+                          ob_add_result *result, ob_store_error *error)
 {
-    while (text.ptr) {
+    ob_status status = OB_OK;
+    while (text.ptr && status == OB_OK) {
         ob_slice line = ob_slice_cut(&text, '\n');
-        while (line.ptr) {
+        while (line.ptr && status == OB_OK) {
             key->secret = ob_slice_trim(ob_slice_cut(&line, ','));
             if (key->secret.len == 0)
                 continue;
             const char *why = ob_key_refusal(key->secret);
-            if (why) {
+            if (why)
                 ob_store_note_refusal(result, key->secret, why);
-                continue;
-            }
-            ob_status status = add_key(store, key, now_ms, error);
-            if (status != OB_OK && status != OB_EXISTS)
-                return status;
-            result->added += status == OB_OK;
-            result->known += status == OB_EXISTS;
+            else
+                status = ob_adding_put(adding, key, error);
         }
     }
-    return OB_OK;
+    return status == OB_OK ? ob_adding_flush(adding, error) : status;
 }
 
 ob_status ob_store_add_keys(ob_store *store, const ob_new_key *like,
@@ -227,79 +157,142 @@ ob_status ob_store_add_keys(ob_store *store, const ob_new_key *like,
                       .remark = like->remark,
                       .order = like->order};
     result->added = result->known = result->refused = 0;
-    const char *why = place_refusal(&key);
+    const char *why = ob_new_key_refusal(&key);
     if (why)
         return ob_store_fail(error, OB_INVALID, "%s", why);
-    ob_status status = ob_store_begin(store, error);
-    if (status != OB_OK)
-        return status;
+    ob_adding *adding = ob_adding_new(store, now_ms);
+    if (!adding)
+        return ob_store_fail(error, OB_NO_MEMORY, "out of memory");
     /* Some editors put a byte order mark before a text. */
     if (ob_slice_starts(text, OB_S("\xef\xbb\xbf")))
         text = ob_slice_from(text, 3);
-    status = add_text(store, &key, text, now_ms, result, error);
-    if (status == OB_OK)
-        return ob_store_commit(store, error);
-    ob_store_rollback(store);
+    ob_status status = ob_store_begin(store, error);
+    if (status == OB_OK) {
+        status = add_text(adding, &key, text, result, error);
+        result->added = ob_adding_count(adding).added;
+        result->known = ob_adding_count(adding).known;
+        if (status == OB_OK)
+            status = ob_store_commit(store, error);
+        else
+            ob_store_rollback(store);
+    }
+    ob_adding_free(adding);
     return status;
+}
+
+/* ------------------------------------------------------- many at once */
+
+/* Keys by their ids, and what is done to them all. */
+typedef struct many {
+    ob_store *store;
+    ob_buffer ids; /* a JSON array */
+    int64_t now_ms;
+    ob_store_error *error;
+} many;
+
+static ob_status many_begin(many *of, ob_store *store, const int64_t *ids,
+                            size_t count, int64_t now_ms, ob_store_error *error)
+{
+    *of = (many){.store = store, .now_ms = now_ms, .error = error};
+    ob_buffer_append_char(&of->ids, '[');
+    for (size_t i = 0; i < count; i++) {
+        if (i)
+            ob_buffer_append_char(&of->ids, ',');
+        ob_buffer_append_i64(&of->ids, ids[i]);
+    }
+    ob_buffer_append_char(&of->ids, ']');
+    ob_status status = of->ids.failed
+                           ? ob_store_fail(error, OB_NO_MEMORY, "out of memory")
+                           : ob_store_begin(store, error);
+    if (status != OB_OK)
+        ob_buffer_deinit(&of->ids);
+    return status;
+}
+
+static ob_status many_end(many *of, ob_status status)
+{
+    ob_buffer_deinit(&of->ids);
+    if (status == OB_OK)
+        return ob_store_commit(of->store, of->error);
+    ob_store_rollback(of->store);
+    return status;
+}
+
+/* A statement whose first value are the ids. */
+static sqlite3_stmt *take(many *of, ob_sql sql)
+{
+    sqlite3_stmt *statement = ob_sql_take(of->store, sql, of->error);
+    if (statement)
+        ob_sql_text(statement, 1, ob_buffer_slice(&of->ids));
+    return statement;
+}
+
+static ob_status run(many *of, ob_sql sql)
+{
+    sqlite3_stmt *statement = take(of, sql);
+    return statement ? ob_sql_run(of->store, statement, of->error) : OB_IO;
+}
+
+/* How many of them are there? */
+static ob_status count_keys(many *of, size_t *count)
+{
+    sqlite3_stmt *statement = take(of, OB_SQL_COUNT_KEYS);
+    if (!statement)
+        return OB_IO;
+    ob_status status = ob_sql_step(of->store, statement, of->error);
+    if (status != OB_OK)
+        return status == OB_NOT_FOUND ? OB_INVALID : status;
+    *count = (size_t)sqlite3_column_int64(statement, 0);
+    ob_sql_end(statement);
+    return OB_OK;
 }
 
 /* ------------------------------------------------------- removing */
 
-static ob_status run_on_id(ob_store *store, ob_sql sql, int64_t id,
-                           ob_store_error *error)
+static ob_status trim_removed(many *of)
 {
-    sqlite3_stmt *statement = ob_sql_take(store, sql, error);
+    sqlite3_stmt *statement =
+        ob_sql_take(of->store, OB_SQL_TRIM_REMOVED, of->error);
     if (!statement)
         return OB_IO;
-    sqlite3_bind_int64(statement, 1, id);
-    return ob_sql_run(store, statement, error);
+    sqlite3_bind_int64(statement, 1, of->now_ms - REMOVED_KEPT_MS);
+    return ob_sql_run(of->store, statement, of->error);
 }
 
-static ob_status bury(ob_store *store, int64_t id, int64_t now_ms,
-                      ob_store_error *error)
+static ob_status bury(many *of)
 {
-    int64_t revision;
-    ob_status status = ob_store_next_revision(store, &revision, error);
-    sqlite3_stmt *statement = ob_sql_take(store, OB_SQL_ADD_REMOVED, error);
-    if (status != OB_OK || !statement)
-        return status != OB_OK ? status : OB_IO;
-    sqlite3_bind_int64(statement, 1, id);
-    sqlite3_bind_int64(statement, 2, revision);
-    sqlite3_bind_int64(statement, 3, now_ms);
-    return ob_sql_run(store, statement, error);
+    sqlite3_stmt *statement = take(of, OB_SQL_ADD_REMOVED);
+    if (!statement)
+        return OB_IO;
+    sqlite3_bind_int64(statement, 2, of->now_ms);
+    return ob_sql_run(of->store, statement, of->error);
 }
 
-static ob_status remove_keys(ob_store *store, const int64_t *ids, size_t count,
-                             int64_t now_ms, size_t *removed,
-                             ob_store_error *error)
+static ob_status remove_keys(many *of, size_t *removed)
 {
-    ob_status status =
-        run_on_id(store, OB_SQL_TRIM_REMOVED, now_ms - REMOVED_KEPT_MS, error);
-    for (size_t i = 0; i < count && status == OB_OK; i++) {
-        status = run_on_id(store, OB_SQL_REMOVE_KEY, ids[i], error);
-        if (status != OB_OK || sqlite3_changes(store->db) == 0)
-            continue;
-        ++*removed;
-        status = run_on_id(store, OB_SQL_REMOVE_COOLDOWNS, ids[i], error);
-        if (status == OB_OK)
-            status = bury(store, ids[i], now_ms, error);
-    }
-    return status;
+    ob_status status = count_keys(of, removed);
+    if (status == OB_OK)
+        status = trim_removed(of);
+    if (status != OB_OK || !*removed)
+        return status;
+    status = ob_store_revise(of->store, of->error);
+    if (status == OB_OK)
+        status = bury(of);
+    if (status == OB_OK)
+        status = run(of, OB_SQL_REMOVE_RESTS);
+    return status == OB_OK ? run(of, OB_SQL_REMOVE_KEYS) : status;
 }
 
 ob_status ob_store_remove_keys(ob_store *store, const int64_t *ids,
                                size_t count, int64_t now_ms, size_t *removed,
                                ob_store_error *error)
 {
+    many of;
     *removed = 0;
-    ob_status status = ob_store_begin(store, error);
+    ob_status status = many_begin(&of, store, ids, count, now_ms, error);
     if (status != OB_OK)
         return status;
-    status = remove_keys(store, ids, count, now_ms, removed, error);
-    if (status == OB_OK)
-        status = ob_store_commit(store, error);
-    else
-        ob_store_rollback(store);
+    status = many_end(&of, remove_keys(&of, removed));
     if (status != OB_OK)
         *removed = 0;
     return status;
@@ -307,142 +300,119 @@ ob_status ob_store_remove_keys(ob_store *store, const int64_t *ids,
 
 /* ------------------------------------------------------- deciding */
 
-static ob_status has_key(ob_store *store, int64_t id, ob_store_error *error)
+static const char *patch_refusal(const ob_key_patch *patch)
 {
-    sqlite3_stmt *statement = ob_sql_take(store, OB_SQL_HAS_KEY, error);
-    if (!statement)
-        return OB_IO;
-    sqlite3_bind_int64(statement, 1, id);
-    ob_status status = ob_sql_step(store, statement, error);
-    if (status == OB_OK)
-        ob_sql_end(statement);
-    if (status == OB_NOT_FOUND)
-        return ob_store_fail(error, status, "no key has the id %lld",
-                             (long long)id);
-    return status;
+    if (patch->remark && patch->remark->len > OB_REMARK_BYTES_MAX)
+        return "the remark is longer than 1024 bytes";
+    if (patch->cooldown_count > OB_COOLDOWNS_PER_KEY_MAX)
+        return "more than 64 cool-downs of one key";
+    for (size_t i = 0; i < patch->cooldown_count; i++)
+        if (patch->cooldowns[i].model.len > OB_MODEL_BYTES_MAX)
+            return "a model's name is longer than 256 bytes";
+    return order_refusal(&patch->order);
 }
 
 /* Remark, priority and weight. */
-static ob_status set_notes(ob_store *store, int64_t id,
-                           const ob_key_patch *patch, int64_t revision,
-                           ob_store_error *error)
+static ob_status set_notes(many *of, const ob_key_patch *patch)
 {
-    const char *why = order_refusal(&patch->order);
-    if (patch->remark && patch->remark->len > OB_REMARK_BYTES_MAX)
-        why = "the remark is longer than 1024 bytes";
-    if (why)
-        return ob_store_fail(error, OB_INVALID, "%s", why);
-    sqlite3_stmt *statement = ob_sql_take(store, OB_SQL_SET_NOTES, error);
+    sqlite3_stmt *statement = take(of, OB_SQL_SET_NOTES);
     if (!statement)
         return OB_IO;
-    sqlite3_bind_int64(statement, 1, id);
     if (patch->remark)
         ob_sql_text(statement, 2, *patch->remark);
     bind_or_null(statement, 3, patch->order.priority);
     bind_or_null(statement, 4, patch->order.weight);
-    sqlite3_bind_int64(statement, 5, revision);
-    return ob_sql_run(store, statement, error);
+    return ob_sql_run(of->store, statement, of->error);
 }
 
-static ob_status set_status(ob_store *store, int64_t id, ob_key_status wanted,
-                            ob_change *change, ob_store_error *error)
+/* Evidence of each key and each cool-down of `rests`. */
+static ob_status note(many *of, ob_action action, ob_slice rests)
 {
-    bool blocked = wanted == OB_KEY_BLOCKED;
-    sqlite3_stmt *statement = ob_sql_take(store, OB_SQL_SET_STATUS, error);
+    sqlite3_stmt *statement = take(of, OB_SQL_ADD_CHANGES);
     if (!statement)
         return OB_IO;
-    sqlite3_bind_int64(statement, 1, id);
+    sqlite3_bind_int64(statement, 2, of->now_ms);
+    ob_sql_text(statement, 3, ob_slice_str(ob_action_slug(action)));
+    ob_sql_text(statement, 4, rests);
+    ob_sql_text(statement, 5, OB_S("by a person"));
+    return ob_sql_run(of->store, statement, of->error);
+}
+
+#define NO_RESTS OB_S("[[\"\",0]]")
+
+static ob_status set_status(many *of, ob_key_status wanted)
+{
+    bool blocked = wanted == OB_KEY_BLOCKED;
+    sqlite3_stmt *statement = take(of, OB_SQL_DECIDE_STATUS);
+    if (!statement)
+        return OB_IO;
     ob_sql_text(statement, 2, ob_slice_str(ob_status_word(wanted)));
     ob_sql_text(statement, 3,
                 ob_slice_str(blocked ? ob_reason_slug(OB_REASON_PERSON) : ""));
-    ob_status status = ob_sql_run(store, statement, error);
+    ob_status status = ob_sql_run(of->store, statement, of->error);
     if (status == OB_OK && !blocked)
-        status = run_on_id(store, OB_SQL_REMOVE_COOLDOWNS, id, error);
-    change->action = blocked ? OB_ACTION_BLOCK : OB_ACTION_DELIVER;
-    return status == OB_OK ? ob_store_add_change(store, change, error) : status;
+        status = run(of, OB_SQL_REMOVE_RESTS);
+    return status == OB_OK
+               ? note(of, blocked ? OB_ACTION_BLOCK : OB_ACTION_DELIVER,
+                      NO_RESTS)
+               : status;
 }
 
-static ob_status set_cooldowns(ob_store *store, const ob_key_patch *patch,
-                               ob_change *change, ob_store_error *error)
+static void write_rests(ob_buffer *out, const ob_key_patch *patch)
 {
-    ob_status status = ob_store_put_cooldowns(
-        store, change->key_id, patch->cooldowns, patch->cooldown_count, error);
-    if (patch->cooldown_count == 0 && status == OB_OK) {
-        change->action = OB_ACTION_DELIVER;
-        return ob_store_add_change(store, change, error);
+    for (size_t i = 0; i < patch->cooldown_count; i++) {
+        const ob_stored_cooldown *rest = &patch->cooldowns[i];
+        ob_buffer_append_str(out, i ? ",[" : "[[");
+        ob_buffer_append_json(out, rest->model);
+        ob_buffer_append_char(out, ',');
+        ob_buffer_append_i64(out, rest->until_ms);
+        ob_buffer_append_char(out, ',');
+        ob_buffer_append_json(out, ob_slice_str(ob_reason_slug(rest->reason)));
+        ob_buffer_append_char(out, ']');
     }
-    for (size_t i = 0; i < patch->cooldown_count && status == OB_OK; i++) {
-        ob_slice model = patch->cooldowns[i].model;
-        change->action = OB_ACTION_COOL;
-        change->until_ms = patch->cooldowns[i].until_ms;
-        memcpy(change->model, model.ptr, model.len);
-        change->model[model.len] = 0;
-        status = ob_store_add_change(store, change, error);
-    }
-    return status;
+    ob_buffer_append_char(out, ']');
 }
 
-static ob_status decide(ob_store *store, int64_t id, int64_t revision,
-                        ob_store_error *error)
+static ob_status add_rests(many *of, ob_slice rests)
 {
-    sqlite3_stmt *statement = ob_sql_take(store, OB_SQL_DECIDE, error);
+    sqlite3_stmt *statement = take(of, OB_SQL_ADD_RESTS);
     if (!statement)
         return OB_IO;
-    sqlite3_bind_int64(statement, 1, id);
-    sqlite3_bind_int64(statement, 2, revision);
-    return ob_sql_run(store, statement, error);
+    ob_sql_text(statement, 2, rests);
+    ob_status status = ob_sql_run(of->store, statement, of->error);
+    return status == OB_OK ? note(of, OB_ACTION_COOL, rests) : status;
 }
 
-static ob_status patch_key(ob_store *store, int64_t id,
-                           const ob_key_patch *patch, int64_t now_ms,
-                           ob_store_error *error)
+static ob_status set_cooldowns(many *of, const ob_key_patch *patch)
 {
-    ob_change change = {.key_id = id,
-                        .at_ms = now_ms,
-                        .reason = OB_REASON_PERSON,
-                        .words = "by a person"};
-    int64_t revision;
-    ob_status status = has_key(store, id, error);
-    if (status == OB_OK)
-        status = ob_store_next_revision(store, &revision, error);
-    if (status == OB_OK &&
-        (patch->remark || patch->order.priority || patch->order.weight))
-        status = set_notes(store, id, patch, revision, error);
-    if (status == OB_OK && (patch->status || patch->set_cooldowns))
-        status = decide(store, id, revision, error);
-    if (status == OB_OK && patch->status)
-        status = set_status(store, id, *patch->status, &change, error);
-    if (status == OB_OK && patch->set_cooldowns)
-        status = set_cooldowns(store, patch, &change, error);
-    return status;
-}
-
-ob_status ob_store_patch_key(ob_store *store, int64_t id,
-                             const ob_key_patch *patch, int64_t now_ms,
-                             ob_store_error *error)
-{
-    ob_status status = ob_store_begin(store, error);
+    ob_buffer rests = {0};
+    ob_status status = run(of, OB_SQL_REMOVE_RESTS);
     if (status != OB_OK)
         return status;
-    status = patch_key(store, id, patch, now_ms, error);
-    if (status == OB_OK)
-        return ob_store_commit(store, error);
-    ob_store_rollback(store);
+    if (!patch->cooldown_count)
+        return note(of, OB_ACTION_DELIVER, NO_RESTS);
+    write_rests(&rests, patch);
+    status = rests.failed
+                 ? ob_store_fail(of->error, OB_NO_MEMORY, "out of memory")
+                 : add_rests(of, ob_buffer_slice(&rests));
+    ob_buffer_deinit(&rests);
     return status;
 }
 
-static ob_status patch_all(ob_store *store, const int64_t *ids, size_t count,
-                           const ob_key_patch *patch, int64_t now_ms,
-                           size_t *changed, ob_store_error *error)
+static ob_status decide(many *of, const ob_key_patch *patch, size_t count)
 {
-    ob_status status = OB_OK;
-    for (size_t i = 0; i < count && status == OB_OK; i++) {
-        status = patch_key(store, ids[i], patch, now_ms, error);
-        *changed += status == OB_OK;
-        if (status == OB_NOT_FOUND)
-            status = OB_OK;
-    }
-    return status == OB_OK ? ob_store_trim_changes(store, count, error)
+    ob_status status = ob_store_revise(of->store, of->error);
+    if (status == OB_OK &&
+        (patch->remark || patch->order.priority || patch->order.weight))
+        status = set_notes(of, patch);
+    if (status != OB_OK || (!patch->status && !patch->set_cooldowns))
+        return status;
+    status = run(of, OB_SQL_DECIDE);
+    if (status == OB_OK && patch->status)
+        status = set_status(of, *patch->status);
+    if (status == OB_OK && patch->set_cooldowns)
+        status = set_cooldowns(of, patch);
+    return status == OB_OK ? ob_store_trim_changes(of->store, count, of->error)
                            : status;
 }
 
@@ -450,14 +420,29 @@ ob_status ob_store_patch_keys(ob_store *store, const int64_t *ids, size_t count,
                               const ob_key_patch *patch, int64_t now_ms,
                               size_t *changed, ob_store_error *error)
 {
+    many of;
+    const char *why = patch_refusal(patch);
     *changed = 0;
-    ob_status status = ob_store_begin(store, error);
+    ob_status status = many_begin(&of, store, ids, count, now_ms, error);
     if (status != OB_OK)
         return status;
-    status = patch_all(store, ids, count, patch, now_ms, changed, error);
-    if (status == OB_OK)
-        return ob_store_commit(store, error);
-    ob_store_rollback(store);
+    status = count_keys(&of, changed);
+    if (status == OB_OK && *changed)
+        status = why ? ob_store_fail(error, OB_INVALID, "%s", why)
+                     : decide(&of, patch, *changed);
+    return many_end(&of, status);
+}
+
+ob_status ob_store_patch_key(ob_store *store, int64_t id,
+                             const ob_key_patch *patch, int64_t now_ms,
+                             ob_store_error *error)
+{
+    size_t changed;
+    ob_status status =
+        ob_store_patch_keys(store, &id, 1, patch, now_ms, &changed, error);
+    if (status == OB_OK && !changed)
+        return ob_store_fail(error, OB_NOT_FOUND, "no key has the id %lld",
+                             (long long)id);
     return status;
 }
 
@@ -469,40 +454,51 @@ typedef struct loading {
     void *context;
     ob_arena arena; /* of one key */
     size_t damaged;
-    int64_t chunk; /* whose counters `usage` holds; -1: none */
-    ob_key_usage usage[OB_USAGE_CHUNK];
 } loading;
 
-static ob_status load_cooldowns(loading *load, ob_stored_key *key,
-                                ob_store_error *error)
+static int hex_digit(char c)
 {
-    ob_store *store = load->store;
-    sqlite3_stmt *statement = ob_sql_take(store, OB_SQL_LOAD_COOLDOWNS, error);
-    if (!statement)
-        return OB_IO;
-    sqlite3_bind_int64(statement, 1, key->record.id);
-    ob_status status = ob_sql_step(store, statement, error);
-    if (status != OB_OK)
-        return status == OB_NOT_FOUND ? OB_OK : status;
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* {NULL, 0}: memory is out, or it is none. */
+static ob_slice read_model(ob_arena *arena, ob_slice hex)
+{
+    size_t len = hex.len / 2;
+    char *model =
+        len <= OB_MODEL_BYTES_MAX ? ob_arena_alloc(arena, len + 1) : NULL;
+    for (size_t i = 0; model && i < len; i++) {
+        int high = hex_digit(hex.ptr[2 * i]);
+        int low = hex_digit(hex.ptr[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return (ob_slice){NULL, 0};
+        model[i] = (char)(high << 4 | low);
+    }
+    return ob_slice_make(model, model ? len : 0);
+}
+
+/* "hex(model) until_ms reason,…" */
+static void read_cooldowns(loading *load, ob_slice text, ob_stored_key *key)
+{
+    size_t count = 0;
+    if (!text.len)
+        return;
     ob_stored_cooldown *all =
         ob_arena_alloc(&load->arena, OB_COOLDOWNS_PER_KEY_MAX * sizeof(*all));
-    size_t count = 0;
-    while (all && status == OB_OK && count < OB_COOLDOWNS_PER_KEY_MAX) {
-        ob_slice model =
-            ob_slice_head(ob_sql_slice(statement, 0), OB_MODEL_BYTES_MAX);
-        all[count].model = ob_arena_dup(&load->arena, model);
-        all[count].until_ms = sqlite3_column_int64(statement, 1);
-        all[count].reason = ob_reason_from_word(ob_sql_slice(statement, 2));
-        count += all[count].model.ptr != NULL;
-        status = ob_sql_step(store, statement, error);
+    while (all && text.ptr && count < OB_COOLDOWNS_PER_KEY_MAX) {
+        ob_slice rest = ob_slice_cut(&text, ',');
+        ob_slice model = read_model(&load->arena, ob_slice_cut(&rest, ' '));
+        uint64_t until_ms = 0;
+        if (!model.ptr || ob_slice_u64(ob_slice_cut(&rest, ' '), &until_ms) ||
+            until_ms > INT64_MAX)
+            continue;
+        all[count++] = (ob_stored_cooldown){model, (int64_t)until_ms,
+                                            ob_reason_from_word(rest)};
     }
-    if (status == OB_OK)
-        ob_sql_end(statement);
-    else if (status != OB_NOT_FOUND)
-        return status;
     key->cooldowns = all;
-    key->cooldown_count = count;
-    return OB_OK;
+    key->cooldown_count = all ? count : 0;
 }
 
 static void read_record(sqlite3_stmt *row, ob_stored_key *key)
@@ -518,28 +514,7 @@ static void read_record(sqlite3_stmt *row, ob_stored_key *key)
     record->weight = (uint8_t)sqlite3_column_int(row, 10);
 }
 
-static ob_status load_usage(loading *load, ob_key_record *record,
-                            ob_store_error *error)
-{
-    int64_t chunk = record->id / OB_USAGE_CHUNK;
-    if (record->id < 0)
-        return OB_OK;
-    if (load->chunk != chunk) {
-        ob_status status =
-            ob_store_load_usage(load->store, chunk, load->usage, error);
-        if (status != OB_OK)
-            return status;
-        load->chunk = chunk;
-    }
-    const ob_key_usage *usage = &load->usage[record->id % OB_USAGE_CHUNK];
-    record->requests = usage->requests;
-    record->failures = usage->failures;
-    record->last_used_ms = usage->last_used_ms;
-    return OB_OK;
-}
-
-static ob_status visit_row(loading *load, sqlite3_stmt *row,
-                           ob_store_error *error)
+static void visit_row(loading *load, sqlite3_stmt *row)
 {
     char secret[OB_KEY_BYTES_MAX];
     ob_stored_key key = {.record.id = sqlite3_column_int64(row, 0)};
@@ -549,18 +524,15 @@ static ob_status visit_row(loading *load, sqlite3_stmt *row,
     if (ob_key_unseal(load->store->sealer, key.provider, fingerprint, sealed,
                       secret) != OB_OK) {
         load->damaged++;
-        return OB_OK;
+        return;
     }
     size_t len = sealed.len - OB_SEAL_OVERHEAD;
     key.record.secret = ob_slice_make(secret, len);
-    ob_status status = load_cooldowns(load, &key, error);
-    if (status == OB_OK)
-        status = load_usage(load, &key.record, error);
-    if (status == OB_OK)
-        load->visit(load->context, &key);
+    read_cooldowns(load, ob_sql_slice(row, 11), &key);
+    ob_usage_read(ob_sql_slice(row, 12), &key.record);
+    load->visit(load->context, &key);
     ob_wipe(secret, len);
     ob_arena_reset(&load->arena);
-    return status;
 }
 
 static ob_status visit_keys(loading *load, int64_t since, ob_store_error *error)
@@ -576,11 +548,7 @@ static ob_status visit_keys(loading *load, int64_t since, ob_store_error *error)
         ob_status status = ob_sql_step(store, rows, error);
         if (status != OB_OK)
             return status == OB_NOT_FOUND ? OB_OK : status;
-        status = visit_row(load, rows, error);
-        if (status != OB_OK) {
-            ob_sql_end(rows);
-            return status;
-        }
+        visit_row(load, rows);
     }
 }
 
@@ -605,8 +573,7 @@ ob_status ob_store_load(ob_store *store, int64_t *revision,
                         ob_store_visit visit, void *context,
                         ob_store_error *error)
 {
-    loading load = {
-        .store = store, .visit = visit, .context = context, .chunk = -1};
+    loading load = {.store = store, .visit = visit, .context = context};
     int64_t newest = 0;
     error->message[0] = 0;
     ob_status status = ob_store_begin_read(store, error);

@@ -1,6 +1,9 @@
 /* preview.c - what adding keys would do. */
 #include "database.h"
 
+/* Fingerprints a statement takes; D1 takes 2 MB. */
+#define AT_ONCE ((size_t)10000)
+
 typedef struct fingerprint {
     uint8_t bytes[OB_FINGERPRINT_BYTES];
 } fingerprint;
@@ -10,35 +13,44 @@ static int by_bytes(const void *left, const void *right)
     return memcmp(left, right, sizeof(fingerprint));
 }
 
-static ob_status is_known(ob_store *store, const fingerprint *of, bool *known,
-                          ob_store_error *error)
+/* Each one once; returns how many that are. */
+static size_t keep_once(fingerprint *all, size_t count)
 {
-    sqlite3_stmt *statement = ob_sql_take(store, OB_SQL_FIND_KEY, error);
+    size_t kept = 0;
+    qsort(all, count, sizeof(*all), by_bytes);
+    for (size_t i = 0; i < count; i++)
+        if (!kept || by_bytes(&all[i], &all[kept - 1]) != 0)
+            all[kept++] = all[i];
+    return kept;
+}
+
+static ob_status count_known(ob_store *store, const fingerprint *some,
+                             size_t count, size_t *known, ob_store_error *error)
+{
+    sqlite3_stmt *statement = ob_sql_take(store, OB_SQL_COUNT_PRINTS, error);
     if (!statement)
         return OB_IO;
-    ob_sql_blob(statement, 1, of->bytes, sizeof(of->bytes));
+    sqlite3_bind_int64(statement, 1, (int64_t)count);
+    ob_sql_blob(statement, 2, some, count * sizeof(*some));
     ob_status status = ob_sql_step(store, statement, error);
-    *known = status == OB_OK;
-    if (status == OB_OK)
-        ob_sql_end(statement);
-    return status == OB_NOT_FOUND ? OB_OK : status;
+    if (status != OB_OK)
+        return status == OB_NOT_FOUND ? OB_INVALID : status;
+    *known += (size_t)sqlite3_column_int64(statement, 0);
+    ob_sql_end(statement);
+    return OB_OK;
 }
 
 static ob_status count_kinds(ob_store *store, fingerprint *all, size_t count,
                              ob_preview *preview, ob_store_error *error)
 {
     ob_status status = OB_OK;
-    qsort(all, count, sizeof(*all), by_bytes);
-    for (size_t i = 0; i < count && status == OB_OK; i++) {
-        bool known = false;
-        if (i && by_bytes(&all[i], &all[i - 1]) == 0) {
-            preview->twice++;
-            continue;
-        }
-        status = is_known(store, &all[i], &known, error);
-        preview->known += known;
-        preview->fresh += status == OB_OK && !known;
-    }
+    size_t kept = keep_once(all, count);
+    for (size_t at = 0; at < kept && status == OB_OK; at += AT_ONCE)
+        status = count_known(store, all + at,
+                             kept - at < AT_ONCE ? kept - at : AT_ONCE,
+                             &preview->known, error);
+    preview->twice = count - kept;
+    preview->fresh = kept - preview->known;
     return status;
 }
 

@@ -87,14 +87,13 @@ ob_status ob_store_put_cooldowns(ob_store *store, int64_t id,
 }
 
 static ob_status save_total(ob_store *store, const ob_key_state *state,
-                            int64_t revision, ob_store_error *error)
+                            ob_store_error *error)
 {
     sqlite3_stmt *statement = ob_sql_take(store, OB_SQL_SAVE_TOTAL, error);
     if (!statement)
         return OB_IO;
     sqlite3_bind_int64(statement, 1, state->id);
     sqlite3_bind_int64(statement, 2, state->total_cooling_ms);
-    sqlite3_bind_int64(statement, 3, revision);
     return ob_sql_run(store, statement, error);
 }
 
@@ -130,14 +129,13 @@ static ob_status read_decided(ob_store *store, int64_t id, int64_t *decided,
 }
 
 static ob_status save_state(ob_store *store, const ob_key_state *state,
-                            int64_t seen, int64_t revision,
-                            ob_store_error *error)
+                            int64_t seen, ob_store_error *error)
 {
     int64_t decided;
     ob_status status = read_decided(store, state->id, &decided, error);
     if (status != OB_OK)
         return status == OB_NOT_FOUND ? OB_OK : status;
-    status = save_total(store, state, revision, error);
+    status = save_total(store, state, error);
     /* A person knew more than these states did when they were collected. */
     if (status != OB_OK || decided > seen)
         return status;
@@ -153,10 +151,9 @@ static ob_status save_all(ob_store *store, int64_t seen,
                           const ob_change *changes, size_t change_count,
                           ob_store_error *error)
 {
-    int64_t revision;
-    ob_status status = ob_store_next_revision(store, &revision, error);
+    ob_status status = ob_store_revise(store, error);
     for (size_t i = 0; i < count && status == OB_OK; i++)
-        status = save_state(store, &states[i], seen, revision, error);
+        status = save_state(store, &states[i], seen, error);
     for (size_t i = 0; i < change_count && status == OB_OK; i++)
         status = ob_store_add_change(store, &changes[i], error);
     if (change_count && status == OB_OK)
@@ -179,7 +176,7 @@ ob_status ob_store_save_states(ob_store *store, int64_t seen,
     }
     status = ob_store_commit(store, error);
     /* What follows in the same transaction is told apart by its number. */
-    store->next_revision = 0;
+    store->revised = false;
     return status;
 }
 
@@ -219,30 +216,16 @@ ob_status ob_store_save_usage(ob_store *store, int64_t chunk,
     return ob_sql_run(store, statement, error);
 }
 
-ob_status ob_store_load_usage(ob_store *store, int64_t chunk,
-                              ob_key_usage usage[OB_USAGE_CHUNK],
-                              ob_store_error *error)
+void ob_usage_read(ob_slice counters, ob_key_record *record)
 {
-    memset(usage, 0, OB_USAGE_CHUNK * sizeof(*usage));
-    sqlite3_stmt *statement = ob_sql_take(store, OB_SQL_LOAD_USAGE, error);
-    if (!statement)
-        return OB_IO;
-    sqlite3_bind_int64(statement, 1, chunk);
-    ob_status status = ob_sql_step(store, statement, error);
-    if (status != OB_OK)
-        return status == OB_NOT_FOUND ? OB_OK : status;
-    ob_slice counters = ob_sql_slice(statement, 0);
+    uint64_t last_used_ms;
+    if (counters.len != OB_USAGE_BYTES / OB_USAGE_CHUNK)
+        return;
     const uint8_t *in = (const uint8_t *)counters.ptr;
-    for (size_t i = 0; counters.len == OB_USAGE_BYTES && i < OB_USAGE_CHUNK;
-         i++) {
-        uint64_t last_used_ms;
-        in = take_number(in, &usage[i].requests);
-        in = take_number(in, &usage[i].failures);
-        in = take_number(in, &last_used_ms);
-        usage[i].last_used_ms = (int64_t)last_used_ms;
-    }
-    ob_sql_end(statement);
-    return OB_OK;
+    in = take_number(in, &record->requests);
+    in = take_number(in, &record->failures);
+    (void)take_number(in, &last_used_ms);
+    record->last_used_ms = (int64_t)last_used_ms;
 }
 
 /* ------------------------------------------------------- evidence */

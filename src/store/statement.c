@@ -135,7 +135,7 @@ static ob_status begin(ob_store *store, const char *outermost,
 {
     char sql[40];
     if (store->depth == 0) {
-        store->next_revision = 0;
+        store->revised = false;
     } else if (sqlite3_get_autocommit(store->db)) {
         /* A full disk can end the whole transaction by itself. A savepoint
          * would now open a new one, without what came before. */
@@ -188,8 +188,8 @@ void ob_store_rollback(ob_store *store)
     char sql[80] = "ROLLBACK";
     OB_ASSERT(store->depth > 0);
     store->depth--;
-    /* The number that was taken may have been undone with the rest. */
-    store->next_revision = 0;
+    /* It may have been undone with the rest. */
+    store->revised = false;
     if (sqlite3_get_autocommit(store->db))
         return;
     if (store->depth > 0)
@@ -212,23 +212,17 @@ ob_status ob_store_revision(ob_store *store, int64_t *revision,
     return OB_OK;
 }
 
-ob_status ob_store_next_revision(ob_store *store, int64_t *revision,
-                                 ob_store_error *error)
+ob_status ob_store_revise(ob_store *store, ob_store_error *error)
 {
     OB_ASSERT(store->depth > 0);
-    if (store->next_revision == 0) {
-        sqlite3_stmt *statement =
-            ob_sql_take(store, OB_SQL_REVISION_NEXT, error);
-        if (!statement)
-            return OB_IO;
-        ob_status status = ob_sql_step(store, statement, error);
-        if (status != OB_OK)
-            return status == OB_NOT_FOUND ? OB_INVALID : status;
-        store->next_revision = sqlite3_column_int64(statement, 0);
-        ob_sql_end(statement);
-    }
-    *revision = store->next_revision;
-    return OB_OK;
+    if (store->revised)
+        return OB_OK;
+    sqlite3_stmt *statement = ob_sql_take(store, OB_SQL_REVISE, error);
+    if (!statement)
+        return OB_IO;
+    ob_status status = ob_sql_run(store, statement, error);
+    store->revised = status == OB_OK;
+    return status;
 }
 
 static int64_t data_version(ob_store *store)

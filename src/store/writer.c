@@ -426,14 +426,30 @@ typedef struct outcome {
     ob_status saved;  /* of the batch: jobs do not wait for it */
 } outcome;
 
-static ob_status run_round(ob_writer *writer, outcome *round,
-                           ob_store_error *error)
+static ob_status save_round(ob_writer *writer, outcome *round,
+                            ob_store_error *error)
 {
     ob_store *store = writer->options.store;
     ob_status status = sync(writer, error);
     if (status != OB_OK)
         return status;
     round->saved = save_batch(writer, error);
+    if (!sqlite3_get_autocommit(store->db))
+        return OB_OK;
+    /* A full disk has ended the transaction; jobs that need no room go on in
+     * one of their own. */
+    ob_store_rollback(store);
+    status = ob_store_begin(store, error);
+    return status == OB_OK ? sync(writer, error) : status;
+}
+
+static ob_status run_round(ob_writer *writer, outcome *round,
+                           ob_store_error *error)
+{
+    ob_store *store = writer->options.store;
+    ob_status status = save_round(writer, round, error);
+    if (status != OB_OK)
+        return status;
     status = ob_store_revision(store, &round->revision, error);
     for (size_t i = 0; i < writer->job_count && status == OB_OK; i++)
         run_job(writer, i);
@@ -450,7 +466,8 @@ static ob_status commit_round(ob_writer *writer, outcome *round,
     status = run_round(writer, round, error);
     if (status == OB_OK)
         return ob_store_commit(store, error);
-    ob_store_rollback(store);
+    if (store->depth)
+        ob_store_rollback(store);
     return status;
 }
 

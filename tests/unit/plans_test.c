@@ -52,11 +52,16 @@ static bool may_walk(const char *name)
     return false;
 }
 
-/* A table of one row is no table to walk, nor is what a subquery gave. */
+/* A table of one row is no table to walk, nor is what a subquery gave, or what
+ * a statement was given to work on. */
 static bool walks(const char *detail)
 {
     return strncmp(detail, "SCAN ", 5) == 0 &&
            strcmp(detail, "SCAN revision") != 0 &&
+           strcmp(detail, "SCAN n") != 0 &&
+           strcmp(detail, "SCAN CONSTANT ROW") != 0 &&
+           strncmp(detail, "SCAN j ", 7) != 0 &&
+           strncmp(detail, "SCAN json_each ", 15) != 0 &&
            strncmp(detail, "SCAN (", 6) != 0;
 }
 
