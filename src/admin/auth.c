@@ -6,41 +6,7 @@
 #include "admin.h"
 #include "page.h"
 #include "query.h"
-#include "session.h"
-
-struct ob_admin {
-    uv_mutex_t lock; /* a leaf: nothing is called under it but ob_sessions_* */
-    ob_sessions sessions;
-    ob_console console; /* set before the first request, then constant */
-};
-
-ob_admin *ob_admin_new(void)
-{
-    ob_admin *admin = calloc(1, sizeof(*admin));
-    if (admin && uv_mutex_init(&admin->lock)) {
-        free(admin);
-        return NULL;
-    }
-    return admin;
-}
-
-void ob_admin_free(ob_admin *admin)
-{
-    if (!admin)
-        return;
-    uv_mutex_destroy(&admin->lock);
-    free(admin);
-}
-
-void ob_admin_show_console(ob_admin *admin, const ob_console *console)
-{
-    admin->console = *console;
-}
-
-const ob_console *ob_admin_console(const ob_admin *admin)
-{
-    return &admin->console;
-}
+#include "signed_in.h"
 
 static ob_slice header(const ob_request *request, ob_slice name)
 {
@@ -121,12 +87,9 @@ static ob_status identify_session(ob_gateway *gateway,
                                   const ob_exchange *exchange, ob_slice id,
                                   ob_identity *identity, ob_admin_error *error)
 {
-    ob_admin *admin = gateway->admin;
     int64_t now_s = ob_exchange_now_ms(exchange) / 1000;
     ob_session session;
-    uv_mutex_lock(&admin->lock);
-    ob_status status = ob_sessions_find(&admin->sessions, id, now_s, &session);
-    uv_mutex_unlock(&admin->lock);
+    ob_status status = ob_signed_in_find(gateway, id, now_s, &session);
     const ob_authkey *key =
         status ? NULL
                : ob_auth_valid_key(snapshot->authkeys, session.key_hash, now_s);
@@ -137,28 +100,6 @@ static ob_status identify_session(ob_gateway *gateway,
     identity->session_number = session.number;
     identity->session_expires_at = session.expires_at;
     return OB_OK;
-}
-
-size_t ob_auth_sessions(ob_gateway *gateway, int64_t now_s,
-                        ob_session sessions[OB_SESSIONS_MAX])
-{
-    ob_admin *admin = gateway->admin;
-    size_t count = 0;
-    uv_mutex_lock(&admin->lock);
-    for (size_t i = 0; i < OB_SESSIONS_MAX; i++)
-        if (admin->sessions.entries[i].expires_at > now_s)
-            sessions[count++] = admin->sessions.entries[i];
-    uv_mutex_unlock(&admin->lock);
-    return count;
-}
-
-bool ob_auth_revoke(ob_gateway *gateway, int64_t number, int64_t now_s)
-{
-    ob_admin *admin = gateway->admin;
-    uv_mutex_lock(&admin->lock);
-    bool revoked = ob_sessions_revoke(&admin->sessions, number, now_s);
-    uv_mutex_unlock(&admin->lock);
-    return revoked;
 }
 
 ob_status ob_auth_identify(ob_gateway *gateway, const ob_snapshot *snapshot,
@@ -312,11 +253,12 @@ static void open_session(ob_gateway *gateway, ob_exchange *exchange,
         return;
     }
     ob_session_id(bytes, id);
-    uv_mutex_lock(&gateway->admin->lock);
-    ob_sessions_open(&gateway->admin->sessions, ob_slice_str(id), key->hash,
-                     ob_exchange_request(exchange)->peer,
-                     ob_exchange_now_ms(exchange) / 1000);
-    uv_mutex_unlock(&gateway->admin->lock);
+    if (ob_signed_in_open(gateway, ob_slice_str(id), key->hash,
+                          ob_exchange_request(exchange)->peer,
+                          ob_exchange_now_ms(exchange) / 1000) != OB_OK) {
+        refuse_form_for(exchange, 503, "The session could not be kept.");
+        return;
+    }
     note_sign_in(gateway, exchange, key);
     int len = snprintf(
         cookie, sizeof(cookie),
@@ -363,9 +305,8 @@ void ob_auth_logout(ob_gateway *gateway, ob_exchange *exchange)
         return;
     }
     ob_slice id = ob_session_cookie(header(request, OB_S("cookie")));
-    uv_mutex_lock(&gateway->admin->lock);
-    ob_sessions_close(&gateway->admin->sessions, id);
-    uv_mutex_unlock(&gateway->admin->lock);
+    if (id.len)
+        ob_signed_in_close(gateway, id);
     ob_reply_redirect(exchange, OB_S("/"),
                       OB_S("ob_session=; HttpOnly; SameSite=Strict; Path=/; "
                            "Max-Age=0"));

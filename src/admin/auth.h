@@ -10,7 +10,6 @@
 
 #include "../gateway/gateway.h"
 #include "reply.h"
-#include "session.h"
 
 /* An administrator who has shown who it is. */
 typedef struct ob_identity {
@@ -20,11 +19,6 @@ typedef struct ob_identity {
     int64_t session_expires_at; /* unix seconds */
 } ob_identity;
 
-/* Copies the sessions that are open; returns how many. */
-size_t ob_auth_sessions(ob_gateway *gateway, int64_t now_s,
-                        ob_session sessions[OB_SESSIONS_MAX]);
-/* From any thread. False: none that is open has that number. */
-bool ob_auth_revoke(ob_gateway *gateway, int64_t number, int64_t now_s);
 /* The unrestricted key of that hash, while it is valid; else NULL. */
 const ob_authkey *ob_auth_valid_key(const ob_authkeys *keys,
                                     const uint8_t hash[OB_AUTHKEY_HASH_SIZE],

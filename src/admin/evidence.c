@@ -38,8 +38,10 @@ static void write_key(ob_buffer *out, ob_gateway *gateway, int64_t id,
     char masked[OB_MASK_MAX] = "";
     uv_mutex_lock(&gateway->pool_lock);
     const ob_key *key = ob_pool_find(gateway->pool, id);
-    if (key)
+    if (key) {
+        ob_keylist_open(ob_shared_pool_of(gateway), key);
         memcpy(masked, key->masked, sizeof(masked));
+    }
     uv_mutex_unlock(&gateway->pool_lock);
     write_number(out, "{\"id\":", id);
     write_text(out, ",\"key\":", ob_slice_str(masked));

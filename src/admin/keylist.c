@@ -1,11 +1,6 @@
 #include "keylist.h"
 
-#include <time.h>
-
 #define SLICE_KEYS 512
-/* How long the lock is left alone between slices: a thread that waits for it
- * needs some time to wake up, and would lose it to us again and again. */
-#define PAUSE_NS 50000
 
 struct walk {
     ob_shared_pool shared;
@@ -14,12 +9,6 @@ struct walk {
     void (*visit)(void *context, const ob_key *key);
     void *context;
 };
-
-static void give_way(void)
-{
-    struct timespec pause = {0, PAUSE_NS};
-    (void)nanosleep(&pause, NULL);
-}
 
 /*
  * Walks from the last key to the first: a key that is removed meanwhile has
@@ -41,7 +30,7 @@ static ob_status walk_group(const struct walk *walk, uint32_t group)
                         ob_pool_key_at(walk->shared.pool, group, --left));
         uv_mutex_unlock(walk->shared.lock);
         if (left)
-            give_way();
+            ob_keylist_give_way();
     }
     return OB_OK;
 }
@@ -96,6 +85,7 @@ ob_key_census ob_keylist_count(ob_shared_pool shared, uint32_t group,
 /* ---- collecting ---- */
 
 struct collector {
+    ob_shared_pool shared;
     const ob_key_query *query;
     int64_t now_ms;
     ob_key_entries *entries;
@@ -122,13 +112,14 @@ static ob_status reserve(void *context)
     return OB_OK;
 }
 
-static bool matches(const ob_key *key, const ob_key_query *query,
-                    int64_t now_ms)
+static bool matches(ob_shared_pool shared, const ob_key *key,
+                    const ob_key_query *query, int64_t now_ms)
 {
     if (!query->any_status && ob_key_status_at(key, now_ms) != query->status)
         return false;
     if (!query->q.len)
         return true;
+    ob_keylist_open(shared, key);
     /* Secrets tell upper case from lower, remarks need not. */
     return ob_slice_find_nocase(key->remark, query->q) != OB_NOWHERE ||
            ob_slice_find(ob_secret_reveal(&key->secret), query->q) !=
@@ -152,7 +143,7 @@ static void collect_key(void *context, const ob_key *key)
 {
     struct collector *collector = context;
     ob_key_entries *entries = collector->entries;
-    if (matches(key, collector->query, collector->now_ms))
+    if (matches(collector->shared, key, collector->query, collector->now_ms))
         entries->items[entries->count++] =
             (ob_key_entry){key->id, order_of(key, collector->query->sort)};
 }
@@ -225,7 +216,7 @@ static ob_slice group_slug(ob_shared_pool shared, uint32_t group)
 ob_status ob_keylist_collect(ob_shared_pool shared, const ob_key_query *query,
                              int64_t now_ms, ob_key_entries *entries)
 {
-    struct collector collector = {query, now_ms, entries};
+    struct collector collector = {shared, query, now_ms, entries};
     struct walk walk = {shared, reserve, collect_key, &collector};
     size_t count = group_count(shared);
     for (uint32_t group = 0; group < count; group++) {
@@ -316,6 +307,7 @@ static bool view_key(ob_shared_pool shared, int64_t id, int64_t now_ms,
     uv_mutex_lock(shared.lock);
     const ob_key *key = ob_pool_find(shared.pool, id);
     if (key) {
+        ob_keylist_open(shared, key);
         view->id = key->id;
         view->provider = ob_pool_group_slug(shared.pool, key->group);
         memcpy(view->masked, key->masked, sizeof(view->masked));

@@ -23,6 +23,14 @@ typedef struct ob_shared_pool {
     uv_mutex_t *lock;
 } ob_shared_pool;
 
+/*
+ * How both shells differ. Between slices of keys the lock is left alone for a
+ * moment; on a Worker there is none. There keys lie sealed in the pool until
+ * their secret or mask is looked at: under the lock, before either is.
+ */
+void ob_keylist_give_way(void);
+void ob_keylist_open(ob_shared_pool shared, const ob_key *key);
+
 /* A key that matched, and where it stands in the order asked for. */
 typedef struct ob_key_entry {
     int64_t id;

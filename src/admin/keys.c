@@ -371,6 +371,7 @@ static ob_status take_secret(ob_gateway *gateway, secret_task *secret)
     uv_mutex_lock(&gateway->pool_lock);
     const ob_key *key = ob_pool_find(gateway->pool, secret->id);
     if (key) {
+        ob_keylist_open(ob_shared_pool_of(gateway), key);
         ob_slice bytes = ob_secret_reveal(&key->secret);
         secret->len = ob_slice_head(bytes, sizeof(secret->secret)).len;
         memcpy(secret->secret, bytes.ptr, secret->len);

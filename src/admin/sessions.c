@@ -4,6 +4,7 @@
 #include "auth.h"
 #include "call.h"
 #include "params.h"
+#include "signed_in.h"
 #include "task.h"
 
 static void write_time(ob_buffer *out, const char *name, int64_t at)
@@ -57,7 +58,7 @@ static void write_session(ob_buffer *out, const ob_session *session,
 static void write_sessions(ob_buffer *out, const ob_admin_call *call,
                            ob_session *sessions, int64_t now_s)
 {
-    size_t count = ob_auth_sessions(call->gateway, now_s, sessions);
+    size_t count = ob_signed_in_list(call->gateway, now_s, sessions);
     bool any = false;
     ob_buffer_append_str(out, "{\"sessions\":[");
     for (size_t i = 0; i < count; i++) {
@@ -105,7 +106,7 @@ static ob_status revoke_job(ob_task *task, ob_store *store,
 {
     int64_t number = ((revoke_task *)task)->number;
     char detail[32];
-    if (!ob_auth_revoke(task->gateway, number, task->now_ms / 1000)) {
+    if (!ob_signed_in_revoke(task->gateway, number, task->now_ms / 1000)) {
         (void)snprintf(error->message, sizeof(error->message),
                        "no open session has the id %lld", (long long)number);
         return OB_NOT_FOUND;

@@ -9,6 +9,9 @@
  * leaves meanwhile does not stop the work; it is only not answered.
  * A task holds its loop open until it has ended.
  *
+ * On a Worker there is one thread, and nothing waits: worker/admin_run.c does
+ * it all in one call, again and again until all is known.
+ *
  * A task is the first member of what a handler needs; its owner fills in
  * nothing but what comes behind it.
  */
@@ -79,6 +82,10 @@ OB_MUST_USE ob_status ob_task_note(const ob_task *task, ob_store *store,
 void ob_task_start(ob_task *task);
 /* Instead of starting it: the caller answers the exchange. */
 void ob_task_free(ob_task *task);
+
+/* Puts a failure into words that nobody has put into words yet: `detail` is
+ * what the store says, or "". */
+void ob_task_explain(ob_task *task, const char *detail);
 
 /* For tasks that wait for something else than work and job: from
  * ob_task_hold() on the caller's leaving clears task->exchange. */
