@@ -3,61 +3,70 @@
  *
  *   node worker/deploy/build.mjs [FILE]     default: worker/build/core.wasm
  *
- * With clang and wasm-ld of the machine, or where CLANG and WASM_LD say.
+ * With clang and wasm-ld of the machine, or where CLANG and WASM_LD say, or
+ * with those that npm has: toolchain.mjs.
  */
-import { execFile } from 'node:child_process';
-import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises';
-import os from 'node:os';
+import { realpathSync } from 'node:fs';
+import {
+    copyFile,
+    mkdir,
+    readFile,
+    readdir,
+    stat,
+    writeFile,
+} from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { ROOT, findToolchain } from './toolchain.mjs';
+import { yyjson } from './yyjson.mjs';
 
-const run = promisify(execFile);
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SELF = fileURLToPath(import.meta.url);
-const OBJECTS = path.join(ROOT, 'worker/build/objects');
-const YYJSON = path.join(ROOT, '.deps/yyjson/yyjson.c');
-const CLANG = process.env.CLANG ?? 'clang';
-const WASM_LD = process.env.WASM_LD ?? 'wasm-ld';
-const LIBC = process.env.WASI_LIB ?? '/usr/lib/wasm32-wasi';
 
-const FLAGS = [
-    '--target=wasm32-wasi',
-    '--sysroot=/usr',
-    '-std=gnu11',
-    '-O2',
-    '-flto',
-    '-fvisibility=hidden',
-    '-D_GNU_SOURCE',
-    `-I${ROOT}/worker/include`,
-    `-I${ROOT}/src/core`,
-    '-isystem',
-    path.dirname(YYJSON),
-];
+/* What the module is made of; paths stand relative to ROOT, with slashes. */
+const SOURCES = ['src/core', 'worker'];
+const BUILD = 'worker/build';
+const INCLUDES = ['-Iworker/include', '-Isrc/core'];
+const NOT_OURS = ['build', 'node_modules', 'toolchain'];
 
-async function sources(folder) {
-    const entries = await readdir(folder, { withFileTypes: true });
+const inRoot = (name) => path.join(ROOT, name);
+
+/* The files below a folder whose names match. */
+async function filesOf(folder, pattern) {
+    const entries = await readdir(inRoot(folder), { withFileTypes: true });
     const found = await Promise.all(
         entries.map((entry) => {
-            const at = path.join(folder, entry.name);
-            if (entry.isDirectory())
-                return entry.name === 'build' || entry.name === 'node_modules'
-                    ? []
-                    : sources(at);
-            return entry.name.endsWith('.c') ? [at] : [];
+            const at = `${folder}/${entry.name}`;
+            if (!entry.isDirectory()) return pattern.test(at) ? [at] : [];
+            return NOT_OURS.includes(entry.name) ? [] : filesOf(at, pattern);
         }),
     );
     return found.flat().sort();
 }
 
+async function filesOfAll(folders, pattern) {
+    const found = folders.map((folder) => filesOf(folder, pattern));
+    return (await Promise.all(found)).flat();
+}
+
+const changed = (name) => stat(inRoot(name)).then(({ mtimeMs }) => mtimeMs);
+
+async function newest(names) {
+    return Math.max(0, ...(await Promise.all(names.map(changed))));
+}
+
+/* Was it made after all of these have changed? */
+async function isFresh(made, sources, since = 0) {
+    const made_ms = await changed(made).catch(() => 0);
+    return made_ms > Math.max(since, await newest(sources));
+}
+
 /* providers.jsonc, as providers_data.h declares it. */
-async function embed() {
-    const text = await readFile(path.join(ROOT, 'providers.jsonc'));
-    const at = path.join(OBJECTS, 'providers_data.c');
-    if (await isFresh(at, [path.join(ROOT, 'providers.jsonc'), SELF]))
-        return at;
+async function embed(folder) {
+    const text = await readFile(inRoot('providers.jsonc'));
+    const at = `${folder}/providers_data.c`;
+    if (await isFresh(at, ['providers.jsonc'])) return at;
     await writeFile(
-        at,
+        inRoot(at),
         '#include "providers_data.h"\n' +
             `const unsigned char ob_providers_jsonc[] = {${text.join()}};\n` +
             `const size_t ob_providers_jsonc_size = ${text.length};\n`,
@@ -65,107 +74,53 @@ async function embed() {
     return at;
 }
 
-async function newest(folder) {
-    const entries = await readdir(folder, { withFileTypes: true });
-    const times = await Promise.all(
-        entries
-            .filter((entry) =>
-                entry.isDirectory()
-                    ? entry.name !== 'build' && entry.name !== 'node_modules'
-                    : /\.(h|def)$/.test(entry.name),
-            )
-            .map((entry) => {
-                const at = path.join(folder, entry.name);
-                if (entry.isDirectory()) return newest(at);
-                return changed(at);
-            }),
-    );
-    return Math.max(0, ...times);
-}
-
-const changed = (file) => stat(file).then(({ mtimeMs }) => mtimeMs);
-
-/* Was it made after all of these have changed? */
-async function isFresh(made, sources, since = 0) {
-    const made_ms = await changed(made).catch(() => 0);
-    const times = await Promise.all(sources.map(changed));
-    return made_ms > Math.max(since, ...times);
-}
-
-async function compile(source, headers) {
-    const name = path.relative(ROOT, source).replaceAll(/[\\/]/g, '_');
-    const object = path.join(OBJECTS, `${name}.o`);
-    if (!(await isFresh(object, [source], headers)))
-        await run(CLANG, [...FLAGS, '-c', source, '-o', object]);
-    return object;
-}
-
-async function compileAll(list) {
-    const headers = Math.max(
-        await newest(path.join(ROOT, 'src/core')),
-        await newest(path.join(ROOT, 'worker')),
-        await changed(SELF),
-    );
-    const objects = [];
-    const queue = list.entries();
-    const workers = Array.from({ length: os.cpus().length }, async () => {
-        for (const [i, source] of queue)
-            objects[i] = await compile(source, headers);
-    });
-    await Promise.all(workers);
-    return objects;
-}
-
-/* The compiler's own runtime for wasm32. */
-async function runtime() {
-    const { stdout } = await run(CLANG, ['-print-resource-dir']);
-    const folder = path.join(stdout.trim(), 'lib');
-    const found = await readdir(folder, { recursive: true });
-    const at = found.find((name) =>
-        /(wasm32|wasip?1?).*libclang_rt\.builtins|builtins-wasm32/.test(name),
-    );
-    if (!at) throw new Error(`there is no wasm32 runtime below ${folder}`);
-    return path.join(folder, at);
-}
-
-async function link(objects, target) {
-    await run(WASM_LD, [
-        '--no-entry',
-        '--gc-sections',
-        '--strip-all',
-        '--stack-first',
-        '-z',
-        'stack-size=262144',
-        `${LIBC}/crt1-reactor.o`,
-        ...objects,
-        `-L${LIBC}`,
-        '-lc',
-        await runtime(),
-        '-o',
-        target,
+/* Compiles what is not fresh; gives all objects. */
+async function compileAll(toolchain, sources, folder, say) {
+    const since = await newest([
+        ...(await filesOfAll(SOURCES, /\.(h|def)$/)),
+        ...(await filesOf('worker/deploy', /(build|toolchain)\.mjs$/)),
     ]);
+    const jobs = sources.map((source) => ({
+        source,
+        object: `${folder}/${source.replaceAll('/', '_')}.o`,
+    }));
+    const fresh = await Promise.all(
+        jobs.map(({ source, object }) => isFresh(object, [source], since)),
+    );
+    const stale = jobs.filter((_, i) => !fresh[i]);
+    if (stale.length) say(`Compiling ${stale.length} files …`);
+    if (stale.length) await toolchain.compile(stale);
+    return jobs.map(({ object }) => object);
 }
 
-export async function build(target) {
-    await mkdir(OBJECTS, { recursive: true });
+/* `target` is an absolute path. */
+export async function build(target, say = () => {}) {
+    const json = await yyjson(ROOT, say);
+    const flags = [...INCLUDES, '-isystem', json];
+    const toolchain = await findToolchain(flags, say);
+    /* What one compiler has made, another cannot read. */
+    const folder = `${BUILD}/objects-${toolchain.name}`;
+    await mkdir(inRoot(folder), { recursive: true });
     await mkdir(path.dirname(target), { recursive: true });
-    const list = [
-        ...(await sources(path.join(ROOT, 'src/core'))),
-        ...(await sources(path.join(ROOT, 'worker'))),
-        YYJSON,
-        await embed(),
+    const sources = [
+        ...(await filesOfAll(SOURCES, /\.c$/)),
+        `${json}/yyjson.c`,
+        await embed(folder),
     ];
-    const objects = await compileAll(list);
+    const objects = await compileAll(toolchain, sources, folder, say);
     /* Optimising across files takes most of the time. */
-    if (!(await isFresh(target, objects))) await link(objects, target);
+    const linked = `${folder}/core.wasm`;
+    if (!(await isFresh(linked, objects)))
+        await toolchain.link(objects, linked);
+    await copyFile(inRoot(linked), target);
     return target;
 }
 
-if (process.argv[1] === SELF) {
+if (process.argv[1] && realpathSync(process.argv[1]) === realpathSync(SELF)) {
     const target = path.resolve(
-        process.argv[2] ?? path.join(ROOT, 'worker/build/core.wasm'),
+        process.argv[2] ?? inRoot(`${BUILD}/core.wasm`),
     );
-    await build(target);
+    await build(target, console.error);
     const { size } = await stat(target);
     console.log(`${path.relative('.', target)}: ${size} bytes`);
 }

@@ -134,7 +134,7 @@ What to do next:
 async function deploy({ name, config: file, 'dry-run': dry }) {
     await install(say);
     say('Building …');
-    await buildCore();
+    await buildCore(say);
     const config = await readConfig(file);
     await checkSettings(
         config,

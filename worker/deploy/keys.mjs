@@ -109,7 +109,7 @@ async function readText(file) {
 }
 
 async function knownProvider(name, config) {
-    await buildCore();
+    await buildCore(console.error);
     const core = await checkSettings(await readConfig(config), makeAuthKey());
     const { slug, nearest } = core.provider(name);
     if (slug) return slug;

@@ -33,8 +33,9 @@ async function must(step, args, advice, env) {
 
 /* ---- what is to be deployed ---- */
 
-export async function buildCore() {
-    await build(WASM).catch((error) => {
+export async function buildCore(say) {
+    await build(WASM, say).catch((error) => {
+        if (error instanceof Stopped) throw error;
         throw new Stopped(
             `Building core.wasm failed:\n${error.stderr || error.message}`,
         );

@@ -1,44 +1,15 @@
 /* wrangler.mjs - Cloudflare's command line, run to its end. */
-import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Stopped, npmInstall, run } from './npm.mjs';
 
 export const WORKER = fileURLToPath(new URL('..', import.meta.url));
 const WRANGLER = path.join(WORKER, 'node_modules/wrangler/bin/wrangler.js');
 
-/* What stops a deployment: which step, and what to do. */
-export class Stopped extends Error {}
-
-function run(command, args, options = {}) {
-    return new Promise((done, fail) => {
-        const child = spawn(command, args, {
-            stdio: ['ignore', 'pipe', 'pipe'],
-            ...options,
-        });
-        const result = { code: null, stdout: '', stderr: '' };
-        child.stdout.on('data', (text) => (result.stdout += text));
-        child.stderr.on('data', (text) => (result.stderr += text));
-        child.on('error', fail);
-        child.on('close', (code) => done({ ...result, code }));
-    });
-}
+export { Stopped };
 
 /* The packages of worker/package-lock.json, where they are missing. */
-export async function install(say) {
-    if (existsSync(WRANGLER)) return;
-    say('Installing wrangler with npm …');
-    const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
-    const { code, stderr } = await run(npm, ['ci'], {
-        cwd: WORKER,
-        shell: process.platform === 'win32',
-    });
-    if (code !== 0)
-        throw new Stopped(
-            `"npm ci" in ${WORKER} failed:\n${stderr.trim()}\n` +
-                'Look whether this machine reaches the npm registry.',
-        );
-}
+export const install = (say) => npmInstall(WORKER, 'wrangler', say);
 
 export function wrangler(args, env = {}) {
     return run(process.execPath, [WRANGLER, ...args], {
