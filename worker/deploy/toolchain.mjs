@@ -20,10 +20,12 @@ const execute = promisify(execFile);
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/* Optimising across files makes the module smaller and quicker. */
+/* A fresh isolate compiles what it runs: less code is ready sooner, and is no
+ * slower once it is. Optimising across files makes it less still. */
 const COMPILE = [
     '-std=gnu11',
-    '-O2',
+    '-Os',
+    '-Dyyjson_inline=inline',
     '-flto',
     '-fvisibility=hidden',
     '-D_GNU_SOURCE',
