@@ -187,17 +187,34 @@ static void write_query(ob_json *json, const char *sql, const int64_t *number)
 
 enum { REVISION, KEYS, REMOVED, RESTS, AUTH_KEYS, RESULTS };
 
+/* Members of a key's text. */
+enum {
+    KEY_ID,
+    KEY_PROVIDER,
+    KEY_SEALED,
+    KEY_FINGERPRINT,
+    KEY_STATUS,
+    KEY_BLOCKED_REASON,
+    KEY_CREATED_AT,
+    KEY_TOTAL_COOLING_MS,
+    KEY_PRIORITY,
+    KEY_WEIGHT,
+    KEY_DECIDED,
+    KEY_REMARK,
+    KEY_MEMBERS
+};
+
 void edge_load_queries(edge *self, int64_t now_ms)
 {
     ob_buffer_clear(&self->told);
     ob_json json = {.out = &self->told};
     ob_json_open(&json, '[');
     write_query(&json, "SELECT number FROM revision", NULL);
+    /* A text a key: JavaScript makes no objects of them. */
     write_query(&json,
-                "SELECT id, provider, hex(sealed) AS sealed, "
-                "hex(fingerprint) AS fingerprint, status, blocked_reason, "
-                "remark, created_at, total_cooling_ms, priority, weight, "
-                "decided "
+                "SELECT json_array(id, provider, hex(sealed), "
+                "hex(fingerprint), status, blocked_reason, created_at, "
+                "total_cooling_ms, priority, weight, decided, remark) AS key "
                 "FROM keys WHERE revision > ?1",
                 &self->revision);
     write_query(&json, "SELECT id FROM removed_keys WHERE revision > ?1",
@@ -217,37 +234,56 @@ void edge_load_queries(edge *self, int64_t now_ms)
 
 /* ---- keys ---- */
 
+static ob_slice text_at(yyjson_val *row, size_t at)
+{
+    return ob_json_text(yyjson_arr_get(row, at));
+}
+
+static int64_t number_at(yyjson_val *row, size_t at)
+{
+    return yyjson_get_sint(yyjson_arr_get(row, at));
+}
+
 static ob_status load_key(edge *self, yyjson_val *row)
 {
     ob_buffer sealed = {0};
     ob_key_record record = {
-        .id = ob_json_get_i64(row, "id", 0),
+        .id = number_at(row, KEY_ID),
         .sealed = true,
-        .remark = ob_json_get_text(row, "remark"),
-        .status = ob_json_is(ob_json_get(row, "status"), "blocked")
+        .remark = text_at(row, KEY_REMARK),
+        .status = ob_slice_eq(text_at(row, KEY_STATUS), OB_S("blocked"))
                       ? OB_KEY_BLOCKED
                       : OB_KEY_ACTIVE,
-        .blocked_reason =
-            ob_reason_from_word(ob_json_get_text(row, "blocked_reason")),
-        .created_at = ob_json_get_i64(row, "created_at", 0),
-        .total_cooling_ms = ob_json_get_i64(row, "total_cooling_ms", 0),
-        .priority = (uint8_t)ob_json_get_i64(row, "priority", 0),
-        .weight = (uint8_t)ob_json_get_i64(row, "weight", 1)};
-    ob_status status = ob_pool_group(
-        self->pool, ob_json_get_text(row, "provider"), &record.group);
+        .blocked_reason = ob_reason_from_word(text_at(row, KEY_BLOCKED_REASON)),
+        .created_at = number_at(row, KEY_CREATED_AT),
+        .total_cooling_ms = number_at(row, KEY_TOTAL_COOLING_MS),
+        .priority = (uint8_t)number_at(row, KEY_PRIORITY),
+        .weight = (uint8_t)number_at(row, KEY_WEIGHT)};
+    ob_status status =
+        ob_pool_group(self->pool, text_at(row, KEY_PROVIDER), &record.group);
     if (status != OB_OK)
         return status;
     /* Both are needed to open it. */
-    ob_buffer_append(&sealed, ob_json_get_text(row, "sealed"));
+    ob_buffer_append(&sealed, text_at(row, KEY_SEALED));
     ob_buffer_append_char(&sealed, ' ');
-    ob_buffer_append(&sealed, ob_json_get_text(row, "fingerprint"));
+    ob_buffer_append(&sealed, text_at(row, KEY_FINGERPRINT));
     record.secret = ob_buffer_slice(&sealed);
     status = sealed.failed ? OB_NO_MEMORY : ob_pool_put(self->pool, &record);
     ob_buffer_deinit(&sealed);
     /* A person has decided: rests that were known before are not heeded. */
-    if (status == OB_OK && ob_json_get_i64(row, "decided", 0) > self->revision)
+    if (status == OB_OK && number_at(row, KEY_DECIDED) > self->revision)
         ob_pool_clear_cooldowns(self->pool,
                                 ob_pool_find(self->pool, record.id));
+    return status;
+}
+
+static ob_status load_text(edge *self, ob_slice text)
+{
+    yyjson_doc *doc = yyjson_read(text.ptr, text.len, 0);
+    yyjson_val *row = yyjson_doc_get_root(doc);
+    ob_status status =
+        yyjson_arr_size(row) == KEY_MEMBERS ? load_key(self, row) : OB_INVALID;
+    yyjson_doc_free(doc);
     return status;
 }
 
@@ -257,7 +293,7 @@ static ob_status load_keys(edge *self, yyjson_val *rows)
     yyjson_val *row;
     ob_status status = OB_OK;
     while (status == OB_OK && (row = yyjson_arr_iter_next(&iter)))
-        status = load_key(self, row);
+        status = load_text(self, ob_json_get_text(row, "key"));
     return status;
 }
 

@@ -21,7 +21,7 @@ export async function scriptNames() {
 
 /* As wrangler uploads them; those of `others` stand in the place of the
  * Worker's own, or beside them. */
-async function modules(config, others) {
+export async function modules(config, others) {
     const scripts = await scriptNames();
     /* The first one is the Worker itself. */
     scripts.sort((a, b) => (b === 'shell.mjs') - (a === 'shell.mjs'));
@@ -50,7 +50,7 @@ async function modules(config, others) {
 }
 
 /* As "wrangler d1 migrations apply" runs them. */
-async function migrate(db) {
+export async function migrate(db) {
     for (const name of (await readdir(MIGRATIONS)).sort()) {
         const text = await readFile(join(MIGRATIONS, name), 'utf8');
         const statements = text.replaceAll(/--.*$/gm, '').split(';');

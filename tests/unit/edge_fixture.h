@@ -61,15 +61,12 @@ static int teardown_edge(void **state)
             fail_msg("%s is told: %.*s", text, (int)told_.len, told_.ptr);     \
     } while (0)
 
-/* A row of `keys`. */
+/* A row of `keys`: its text is JSON in JSON. */
 #define KEY_ROW(id)                                                            \
-    "{\"id\":" #id ",\"provider\":\"openai\",\"sealed\":\"0" #id               \
-    "\",\"fingerprint\":\"f" #id                                               \
-    "\",\"status\":\"active\",\"blocked_reason\":\"\",\"remark\":\"\","        \
-    "\"created_at\":1,\"total_cooling_ms\":0,\"priority\":0,\"weight\":1,"     \
-    "\"decided\":0}"
+    "{\"key\":\"[" #id ",\\\"openai\\\",\\\"0" #id "\\\",\\\"f" #id            \
+    "\\\",\\\"active\\\",\\\"\\\",1,0,0,1,0,\\\"\\\"]\"}"
 
-/* Results of a load: the rows of keys, of rests and of auth keys. */
+/* Results of a load: rows of keys, of rests and of auth keys. */
 static inline ob_status load_rows(const char *keys, const char *rests,
                                   const char *auth_keys)
 {
