@@ -20,6 +20,7 @@ struct edge_call {
     char request_id[OB_REQUEST_ID_LEN];
     int64_t begun_ms;
     int64_t moved_ms;
+    bool https;
     edge_handler handler;
     edge_journal *journal; /* of the handler; NULL: there is none */
     bool running;          /* `relay` is there */
@@ -377,6 +378,11 @@ int64_t edge_call_begun_ms(const edge_call *call)
     return call->begun_ms;
 }
 
+bool edge_call_is_https(const edge_call *call)
+{
+    return call->https;
+}
+
 edge_journal *edge_call_journal(const edge_call *call)
 {
     return call->journal;
@@ -525,10 +531,11 @@ edge_do edge_begin(edge *self, edge_call *call, int64_t now_ms)
     const char *why;
     if (ob_service_probe(&call->call, true, &reply))
         return tell_reply(self, call, &reply);
-    if (!ob_service_relays(call->call.path))
+    bool administers = edge_administers(call->call.path);
+    if (!administers && !ob_service_relays(call->call.path))
         return refuse(self, call, 404, OB_DIALECT_NONE, ob_service_no_route(),
                       0);
-    if (ob_slice_eq(call->call.method, OB_S("OPTIONS"))) {
+    if (!administers && ob_slice_eq(call->call.method, OB_S("OPTIONS"))) {
         ob_service_preflight(&call->call, &reply);
         return tell_reply(self, call, &reply);
     }
@@ -536,6 +543,8 @@ edge_do edge_begin(edge *self, edge_call *call, int64_t now_ms)
     if (call->call.body.len > self->config->limits.request_body_bytes_max)
         return refuse(self, call, 413, dialect,
                       OB_S("The request's body is too large."), 0);
+    if (administers)
+        return edge_handle(self, call, edge_administer);
     int fault =
         call->call.websocket
             ? ob_websocket_fault(&call->call, !call->call.body.len, &why)
@@ -574,7 +583,9 @@ static bool read_head(edge_call *call, ob_slice head)
     call->call.headers = headers;
     call->call.header_count = read_headers(list, headers, max);
     call->call.websocket = ob_websocket_asked(headers, max);
-    split_url(ob_json_get_text(root, "url"), &call->call);
+    ob_slice url = ob_json_get_text(root, "url");
+    call->https = ob_slice_starts(url, OB_S("https://"));
+    split_url(url, &call->call);
     return true;
 }
 

@@ -19,14 +19,17 @@ struct sqlite3 {
     edge_journal *journal;
     ob_buffer gathered; /* writes: the inside of a JSON array */
     size_t gathered_count;
-    size_t levels; /* 0: no transaction */
+    uint64_t shape; /* of what is gathered: a hash of its statements */
+    size_t levels;  /* 0: no transaction */
     struct {
         size_t bytes;
         size_t count;
+        uint64_t shape;
     } marks[LEVELS_MAX]; /* what was gathered when each began */
     /* Of the last write whose result is known. */
     int changes;
     int64_t id;
+    bool written;
     int code;
     char message[256];
 };
@@ -99,10 +102,13 @@ static int ask(sqlite3 *db, edge_kind kind, ob_slice statements, size_t count,
     ob_buffer_append_char(&text, '[');
     ob_buffer_append(&text, statements);
     ob_buffer_append_char(&text, ']');
-    ob_status status = text.failed
-                           ? OB_NO_MEMORY
-                           : edge_ask(db->journal, kind, ob_buffer_slice(&text),
-                                      &results, &why);
+    ob_status status = OB_NO_MEMORY;
+    if (!text.failed && kind == EDGE_WRITE_SQL)
+        status = edge_ask_write(db->journal, db->shape, ob_buffer_slice(&text),
+                                &results, &why);
+    else if (!text.failed)
+        status =
+            edge_ask(db->journal, kind, ob_buffer_slice(&text), &results, &why);
     ob_buffer_deinit(&text);
     if (status == OB_AGAIN)
         return fail(db, SQLITE_BUSY, OB_S("D1 has not answered yet"));
@@ -126,8 +132,9 @@ static int flush(sqlite3 *db, yyjson_val **last)
         return rc;
     ob_buffer_clear(&db->gathered);
     db->gathered_count = 0;
-    for (size_t i = 0; i < db->levels; i++)
-        db->marks[i].bytes = db->marks[i].count = 0;
+    db->shape = 0;
+    memset(db->marks, 0, sizeof(db->marks));
+    db->written = true;
     db->changes = (int)ob_json_get_i64(*last, "changes", 0);
     db->id = ob_json_get_i64(*last, "id", 0);
     return SQLITE_OK;
@@ -411,6 +418,7 @@ static int step_write(sqlite3_stmt *statement)
     if (db->gathered.failed)
         return out_of_memory(db);
     db->gathered_count++;
+    db->shape = ob_slice_hash(ob_slice_str(statement->sql), db->shape);
     if (db->levels && !statement->returns)
         return SQLITE_DONE;
     int rc = flush(db, &result);
@@ -528,6 +536,7 @@ static int begin(sqlite3 *db)
         return fail(db, SQLITE_ERROR, OB_S("too many transactions"));
     db->marks[db->levels].bytes = ob_buffer_slice(&db->gathered).len;
     db->marks[db->levels].count = db->gathered_count;
+    db->marks[db->levels].shape = db->shape;
     db->levels++;
     return SQLITE_OK;
 }
@@ -546,6 +555,7 @@ static void roll_back(sqlite3 *db, size_t level)
 {
     db->gathered.end = db->gathered.start + db->marks[level].bytes;
     db->gathered_count = db->marks[level].count;
+    db->shape = db->marks[level].shape;
     db->levels = level;
 }
 
@@ -585,6 +595,11 @@ sqlite3 *edge_d1_open(edge_journal *journal)
     if (db)
         db->journal = journal;
     return db;
+}
+
+int edge_d1_has_written(const sqlite3 *db)
+{
+    return db->written;
 }
 
 int sqlite3_close(sqlite3 *db)

@@ -34,6 +34,7 @@ typedef enum edge_do {
 } edge_do;
 
 typedef struct edge_call edge_call;
+struct edge_admin;
 
 typedef struct edge {
     ob_config *config;
@@ -41,9 +42,11 @@ typedef struct edge {
     ob_authkeys *stored;      /* of D1; NULL: none */
     ob_authkeys *authkeys;    /* both */
     ob_pool *pool;
-    int64_t revision;  /* of the keys that are loaded */
-    int64_t loaded_ms; /* unix; 0: never */
-    int64_t tried_ms;  /* to load; 0: not since */
+    int64_t revision;         /* of the keys that are loaded */
+    int64_t loaded_ms;        /* unix; 0: never */
+    int64_t tried_ms;         /* to load; 0: not since */
+    struct ob_sealer *sealer; /* NULL: MASTER_KEY is not set, or is none */
+    struct edge_admin *admin; /* NULL: no administrator has come yet */
     ob_siphash_key random;
     uint64_t drawn;   /* numbers taken of it */
     edge_call *calls; /* open ones, the newest first */
@@ -80,6 +83,13 @@ OB_MUST_USE ob_status edge_load(edge *self, ob_slice json, int64_t now_ms);
 /* Writes into `told`, of a provider's name: {"slug"}, or where none has it
  * {"nearest"}, which may be empty. After edge_start(). */
 void edge_find_provider(edge *self, ob_slice name);
+
+/* ---- admin.c ---- */
+
+/* Is it a path of the administrators' side? */
+bool edge_administers(ob_slice path);
+/* Its handler. */
+void edge_administer(edge *self, edge_call *call);
 
 /* ---- writes.c ---- */
 
@@ -126,6 +136,7 @@ edge_do edge_handle(edge *self, edge_call *call, edge_handler handler);
 const ob_call *edge_call_request(const edge_call *call);
 ob_slice edge_call_id(const edge_call *call);
 int64_t edge_call_begun_ms(const edge_call *call);
+bool edge_call_is_https(const edge_call *call);
 edge_journal *edge_call_journal(const edge_call *call);
 /* Everything is copied. */
 void edge_tell_answer(edge *self, edge_call *call, int status,

@@ -35,6 +35,7 @@ struct edge_journal {
     size_t taken; /* by this run */
     size_t told;  /* how many were told, all in all */
     unsigned runs;
+    unsigned done;
     bool waits;
     results *results;
 };
@@ -90,6 +91,16 @@ ob_status edge_journal_begin(edge_journal *journal)
     return journal->runs++ < EDGE_RUNS_MAX ? OB_OK : OB_LIMIT;
 }
 
+bool edge_journal_has_done(const edge_journal *journal, unsigned what)
+{
+    return (journal->done & what) != 0;
+}
+
+void edge_journal_note_done(edge_journal *journal, unsigned what)
+{
+    journal->done |= what;
+}
+
 bool edge_journal_waits(const edge_journal *journal)
 {
     return journal->waits;
@@ -130,10 +141,10 @@ int uv_random(uv_loop_t *loop, uv_random_t *request, void *out, size_t len,
 static bool is_same(const operation *known, edge_kind kind, uint64_t hash,
                     ob_slice text)
 {
-    if (known->taken || known->kind != kind)
+    if (known->taken || known->kind != kind || known->hash != hash)
         return false;
     return kind == EDGE_WRITE_SQL ||
-           (known->hash == hash && known->len == text.len &&
+           (known->len == text.len &&
             memcmp(known->text, text.ptr, text.len) == 0);
 }
 
@@ -182,10 +193,9 @@ static ob_status add(edge_journal *journal, edge_kind kind, uint64_t hash,
     return OB_OK;
 }
 
-ob_status edge_ask(edge_journal *journal, edge_kind kind, ob_slice text,
-                   yyjson_val **result, ob_slice *why)
+static ob_status ask(edge_journal *journal, edge_kind kind, uint64_t hash,
+                     ob_slice text, yyjson_val **result, ob_slice *why)
 {
-    uint64_t hash = ob_slice_hash(text, 0);
     operation *known = find(journal, kind, hash, text);
     if (!known) {
         /* A write is made of what is known alone. */
@@ -208,6 +218,19 @@ ob_status edge_ask(edge_journal *journal, edge_kind kind, ob_slice text,
     }
     journal->waits = true;
     return OB_AGAIN;
+}
+
+ob_status edge_ask(edge_journal *journal, edge_kind kind, ob_slice text,
+                   yyjson_val **result, ob_slice *why)
+{
+    OB_ASSERT(kind != EDGE_WRITE_SQL);
+    return ask(journal, kind, ob_slice_hash(text, 0), text, result, why);
+}
+
+ob_status edge_ask_write(edge_journal *journal, uint64_t shape, ob_slice text,
+                         yyjson_val **result, ob_slice *why)
+{
+    return ask(journal, EDGE_WRITE_SQL, shape, text, result, why);
 }
 
 /* ---- what the shell is told, and tells ---- */

@@ -11,11 +11,12 @@
  * the results; and it changes nothing of the isolate before it has them all.
  *
  * An operation is known by its kind and text, whatever stands between two of
- * them. A write is known by its place instead: what has been written once is
- * not written again, although the isolate may have learned more between two
- * runs. Where the result of an operation is missing, its asker gets OB_AGAIN,
- * or a blank where that is easier; what a run that has asked for something new
- * makes of it is never seen, for such a run neither writes nor answers.
+ * them. A write is known by its statements alone, whatever their values: what
+ * has been written once is not written again, although the isolate may have
+ * learned more between two runs. Where the result of an operation is missing,
+ * its asker gets OB_AGAIN, or a blank where that is easier; what a run that has
+ * asked for something new makes of it is never seen, for such a run neither
+ * writes nor answers.
  *
  * Everything is wiped at the end: there may be keys among it.
  */
@@ -81,6 +82,17 @@ OB_MUST_USE ob_status edge_journal_take(edge_journal *journal, ob_slice json);
 OB_MUST_USE ob_status edge_ask(edge_journal *journal, edge_kind kind,
                                ob_slice text, yyjson_val **result,
                                ob_slice *why);
+
+/* The same for a write, known by `shape`, a hash of its statements. */
+OB_MUST_USE ob_status edge_ask_write(edge_journal *journal, uint64_t shape,
+                                     ob_slice text, yyjson_val **result,
+                                     ob_slice *why);
+
+/* Has the handler done that in an earlier run, or in this one? What must happen
+ * once, as taking rows into the pool, is noted so; `what` is a bit of its
+ * own. */
+bool edge_journal_has_done(const edge_journal *journal, unsigned what);
+void edge_journal_note_done(edge_journal *journal, unsigned what);
 
 /* The journal's own random bytes, the same in each run. */
 void edge_journal_random(edge_journal *journal, void *out, size_t len);

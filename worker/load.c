@@ -2,6 +2,7 @@
 #include "edge.h"
 
 #include "../src/core/providers_data.h"
+#include "../src/store/seal.h"
 
 /* So long a pool is used before it is looked at again. */
 #define LIFE_MS 60000
@@ -89,6 +90,17 @@ static ob_status bind_groups(edge *self)
     return status;
 }
 
+/* A MASTER_KEY that is none is told of by the shell, which seals with it. */
+static void read_master(edge *self, yyjson_val *root)
+{
+    uint8_t master[OB_MASTER_BYTES];
+    ob_slice text =
+        ob_json_get_text(ob_json_get(root, "environment"), "MASTER_KEY");
+    if (ob_master_parse(text, master) == OB_OK)
+        self->sealer = ob_sealer_new(master);
+    ob_wipe(master, sizeof(master));
+}
+
 static ob_status start(edge *self, yyjson_val *root)
 {
     ob_slice seed = ob_json_get_text(root, "seed");
@@ -97,6 +109,7 @@ static ob_status start(edge *self, yyjson_val *root)
         status = read_authkeys(self, root);
     if (status != OB_OK)
         return status;
+    read_master(self, root);
     self->random.words[0] = read_hex(ob_slice_head(seed, 16));
     self->random.words[1] = read_hex(ob_slice_from(seed, 16));
     self->config->affinity_key.words[0] = edge_draw(self);

@@ -1,11 +1,11 @@
 /* probe.c - one cheap call with one key, to see whether it lives, or for what
  * it is answered. */
+#include "../core/probe.h"
 #include "gateway.h"
 #include "loop.h"
 #include "upstream.h"
 
-#define PROBE_BODY_BYTES_MAX ((size_t)64 * 1024)
-#define WATCH_MS             100
+#define WATCH_MS 100
 
 typedef struct probe {
     ob_attempt attempt; /* first: events give it back */
@@ -60,16 +60,9 @@ static void on_head(ob_attempt *attempt, const ob_head *head,
 
 static void judge(probe *p)
 {
-    ob_response response = {
-        .provider = p->provider->slug,
-        .daily_reset = p->provider->daily_reset,
-        .status = p->status,
-        .headers = p->headers,
-        .header_count = p->header_count,
-        .body = ob_slice_head(ob_buffer_slice(&p->body), PROBE_BODY_BYTES_MAX)};
-    ob_verdict verdict = {.action = OB_ACTION_DELIVER, .reason = OB_REASON_OK};
-    if (p->status >= 300)
-        verdict = ob_verdict_judge(&response, ob_loop_unix(p->attempt.loop));
+    ob_verdict verdict = ob_probe_judge(
+        p->provider, p->status, p->headers, p->header_count,
+        ob_buffer_slice(&p->body), ob_loop_unix(p->attempt.loop));
     finish(p, &verdict);
 }
 
@@ -91,11 +84,10 @@ static void on_end(ob_attempt *attempt)
 
 static void on_failed(ob_attempt *attempt, ob_failure failure)
 {
-    ob_verdict verdict = {
-        .action = OB_ACTION_RETRY,
-        .reason = failure == OB_FAILURE_CONNECT  ? OB_REASON_UNREACHABLE
-                  : failure == OB_FAILURE_SILENT ? OB_REASON_SILENT
-                                                 : OB_REASON_CUT};
+    ob_verdict verdict =
+        ob_probe_failed(failure == OB_FAILURE_CONNECT  ? OB_REASON_UNREACHABLE
+                        : failure == OB_FAILURE_SILENT ? OB_REASON_SILENT
+                                                       : OB_REASON_CUT);
     finish((probe *)attempt, &verdict);
 }
 
@@ -112,35 +104,9 @@ static const ob_attempt_events events = {
     .late = on_late,
 };
 
-/* The provider's cheapest call, as a caller would make it. */
-static ob_status route_probe(probe *p, ob_call *call, ob_route *route)
-{
-    ob_route_error error;
-    ob_buffer path = {0};
-    ob_buffer_append_str(&path, "/api/");
-    ob_buffer_append(&path, p->provider->slug);
-    ob_buffer_append(&path, p->provider->probe_path);
-    ob_slice all = ob_arena_dup(&p->arena, ob_buffer_slice(&path));
-    ob_buffer_deinit(&path);
-    if (!all.ptr)
-        return OB_NO_MEMORY;
-    ob_slice query = all;
-    call->path = ob_slice_cut(&query, '?');
-    call->query = query.ptr ? query : OB_S("");
-    if (p->answered)
-        call->query = p->query;
-    call->method = p->provider->probe_method;
-    ob_status status =
-        ob_route_find(p->snapshot->config, call, &p->arena, route, &error);
-    return status == OB_NO_MEMORY || status == OB_OK ? status : OB_INVALID;
-}
-
 static ob_status begin(ob_gateway *gateway, probe *p, uv_loop_t *loop,
                        int64_t key_id)
 {
-    ob_call call = {0};
-    ob_route route;
-    ob_route_error error;
     ob_upstream_request request;
     ob_status status = OB_NOT_FOUND;
     uv_mutex_lock(&gateway->pool_lock);
@@ -149,12 +115,9 @@ static ob_status begin(ob_gateway *gateway, probe *p, uv_loop_t *loop,
         p->provider = ob_config_provider(
             p->snapshot->config, ob_pool_group_slug(gateway->pool, key->group));
     if (p->provider)
-        status = p->provider->probe_path.len ? route_probe(p, &call, &route)
-                                             : OB_INVALID;
-    if (status == OB_OK)
-        status =
-            ob_route_upstream(p->snapshot->config, &route, &route.targets[0],
-                              &call, &key->secret, &p->arena, &request, &error);
+        status = ob_probe_request(p->snapshot->config, p->provider,
+                                  p->answered ? &p->query : NULL, &key->secret,
+                                  &p->arena, &request);
     uv_mutex_unlock(&gateway->pool_lock);
     if (status == OB_OK)
         ob_attempt_start(&p->attempt, ob_loop_of(loop), &request,
@@ -181,7 +144,7 @@ static probe *probe_new(ob_gateway *gateway, uv_loop_t *loop, void *context)
     if (!p)
         return NULL;
     p->context = context;
-    p->body_bytes_max = PROBE_BODY_BYTES_MAX;
+    p->body_bytes_max = OB_PROBE_BODY_BYTES_MAX;
     p->snapshot = ob_gateway_acquire(gateway);
     ob_arena_init(&p->arena, 0);
     (void)uv_timer_init(loop, &p->timer);

@@ -102,6 +102,19 @@ OB_MUST_USE ob_status ob_store_put_cooldowns(
 const char *ob_status_word(ob_key_status status);
 ob_key_status ob_status_from_word(ob_slice word);
 
+/* The text that the master key has sealed, in `room`; OB_NOT_FOUND: there is
+ * none. */
+OB_MUST_USE ob_status ob_master_check_read(ob_store *store, char room[128],
+                                           ob_slice *sealed,
+                                           ob_store_error *error);
+OB_MUST_USE ob_status ob_master_check_make(ob_store *store,
+                                           ob_store_error *error);
+/* OB_INVALID: it was another master key. `given`: it is from the
+ * environment. */
+OB_MUST_USE ob_status ob_master_check_verify(ob_store *store, ob_slice sealed,
+                                             bool given,
+                                             ob_store_error *error);
+
 /* Reads the secret for hashes of affinity, or makes one. */
 OB_MUST_USE ob_status ob_store_unlock_affinity(ob_store *store,
                                                ob_store_error *error);

@@ -15,14 +15,12 @@
 extern const unsigned char ob_migration_0001[];
 extern const unsigned char ob_migration_0002[];
 extern const unsigned char ob_migration_0003[];
+extern const unsigned char ob_migration_0004[];
 
 /* In order; user_version is the number of those that have run. */
 static const unsigned char *const migrations[] = {
-    ob_migration_0001, ob_migration_0002, ob_migration_0003};
+    ob_migration_0001, ob_migration_0002, ob_migration_0003, ob_migration_0004};
 #define SCHEMA ((int64_t)OB_LEN(migrations))
-
-static const char check_text[] = "one-balance master key";
-#define CHECK_NAME "master_check"
 
 /* ------------------------------------------------------- the file */
 
@@ -157,55 +155,13 @@ static ob_status migrate(ob_store *store, ob_store_error *error)
 
 /* ------------------------------------------------------- the master key */
 
-static ob_status make_check(ob_store *store, ob_store_error *error)
-{
-    uint8_t sealed[sizeof(check_text) + OB_SEAL_OVERHEAD];
-    ob_slice text = ob_slice_make(check_text, sizeof(check_text));
-    if (ob_seal(store->sealer, text, OB_S(CHECK_NAME), sealed) != OB_OK)
-        return ob_store_fail(error, OB_IO, "cannot seal: no randomness");
-    return ob_store_set(store, CHECK_NAME,
-                        ob_slice_make((char *)sealed, sizeof(sealed)), error);
-}
-
-static ob_status verify_check(ob_store *store, ob_slice sealed, bool given,
-                              ob_store_error *error)
-{
-    char text[sizeof(check_text)];
-    if (sealed.len == sizeof(check_text) + OB_SEAL_OVERHEAD &&
-        ob_unseal(store->sealer, sealed, OB_S(CHECK_NAME), text) == OB_OK)
-        return OB_OK;
-    return ob_store_fail(error, OB_INVALID,
-                         "wrong master key: the keys in this database were "
-                         "sealed with another one; %s",
-                         given ? "set ONE_BALANCE_MASTER_KEY to that one"
-                               : "restore the .master.key file that belongs to "
-                                 "this database");
-}
-
-static ob_status read_check(ob_store *store, char room[128], ob_slice *sealed,
-                            ob_store_error *error)
-{
-    sqlite3_stmt *statement = ob_sql_take(store, OB_SQL_GET_SETTING, error);
-    if (!statement)
-        return OB_IO;
-    ob_sql_text(statement, 1, OB_S(CHECK_NAME));
-    ob_status status = ob_sql_step(store, statement, error);
-    if (status != OB_OK)
-        return status;
-    *sealed = ob_slice_head(ob_sql_slice(statement, 0), 128);
-    memcpy(room, sealed->ptr, sealed->len);
-    sealed->ptr = room;
-    ob_sql_end(statement);
-    return OB_OK;
-}
-
 static ob_status unlock(ob_store *store, const char *path, ob_slice given,
                         ob_store_error *error)
 {
     uint8_t master[OB_MASTER_BYTES];
     char room[128];
     ob_slice sealed = {NULL, 0};
-    ob_status status = read_check(store, room, &sealed, error);
+    ob_status status = ob_master_check_read(store, room, &sealed, error);
     if (status != OB_OK && status != OB_NOT_FOUND)
         return status;
     bool first = status == OB_NOT_FOUND;
@@ -216,8 +172,9 @@ static ob_status unlock(ob_store *store, const char *path, ob_slice given,
         if (!store->sealer)
             return ob_store_fail(error, OB_NO_MEMORY,
                                  "the cryptography library gave no cipher");
-        status = first ? make_check(store, error)
-                       : verify_check(store, sealed, given.len != 0, error);
+        status = first ? ob_master_check_make(store, error)
+                       : ob_master_check_verify(store, sealed, given.len != 0,
+                                                error);
     }
     return status;
 }

@@ -1,6 +1,7 @@
 /* statement.c - prepared statements and transactions. */
 #include "database.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
 static const char *const texts[OB_SQL_COUNT] = {

@@ -279,7 +279,7 @@ scenario(
 
 scenario('edge: a key that does not open is passed over', async (room) => {
     const { gateway, mock } = await room.world();
-    await gateway.addKeys('openai', [OTHER], 'ab'.repeat(32));
+    await gateway.sealKeys('openai', [OTHER], 'ab'.repeat(32));
     const none = await gateway.chat();
     assert.equal(none.status, 503, none.text);
     assert.equal(mock.requests.length, 0);

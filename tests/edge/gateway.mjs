@@ -103,12 +103,13 @@ export class Gateway extends Native {
     }
 
     async stop() {
-        await this.edge.dispose();
+        await this.finish();
         return { code: 0, signal: null };
     }
 
     async finish() {
         await this.edge?.dispose();
+        this.edge = undefined;
     }
 
     /* All rows of a table. */
@@ -119,7 +120,14 @@ export class Gateway extends Native {
         return results;
     }
 
-    async addKeys(provider, keys, masterKey = MASTER_KEY) {
+    /* As somebody else's isolate adds them; with a remark by the admin API. */
+    addKeys(provider, keys, remark) {
+        return remark === undefined
+            ? this.sealKeys(provider, keys)
+            : super.addKeys(provider, keys, remark);
+    }
+
+    async sealKeys(provider, keys, masterKey = MASTER_KEY) {
         const sealer = await Sealer.make(masterKey);
         for (const secret of keys) {
             const { sealed, fingerprint } = await sealer.seal(provider, secret);
@@ -131,7 +139,12 @@ export class Gateway extends Native {
                             'created_at, revision) VALUES (?1, ?2, ?3, ?4, ' +
                             '(SELECT number FROM revision))',
                     )
-                    .bind(provider, [...fingerprint], [...sealed], 1),
+                    .bind(
+                        provider,
+                        [...fingerprint],
+                        [...sealed],
+                        Math.floor(Date.now() / 1000),
+                    ),
             ]);
         }
     }

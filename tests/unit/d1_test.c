@@ -248,18 +248,44 @@ static void a_run_that_waits_does_not_write(void **state)
     edge_journal_free(journal);
 }
 
+static int remove_one(sqlite3 *db, const char *sql, int id)
+{
+    sqlite3_stmt *statement = prepare(db, sql);
+    sqlite3_bind_int(statement, 1, id);
+    int rc = sqlite3_step(statement);
+    sqlite3_finalize(statement);
+    return rc;
+}
+
 /* The isolate has learned something between two runs. */
 static void what_is_written_is_not_written_again(void **state)
 {
     edge_journal *journal = begin();
     sqlite3 *db = edge_d1_open(journal);
-    assert_int_equal(step_once(db, "DELETE FROM t WHERE id = 1"), SQLITE_BUSY);
+    assert_int_equal(remove_one(db, "DELETE FROM t WHERE id = ?1", 1),
+                     SQLITE_BUSY);
     answer(journal, "[{\"done\":[{\"rows\":[],\"changes\":1,\"id\":0}]}]");
     sqlite3_close(db);
     db = edge_d1_open(journal);
-    assert_int_equal(step_once(db, "DELETE FROM t WHERE id = 2"), SQLITE_DONE);
+    assert_int_equal(remove_one(db, "DELETE FROM t WHERE id = ?1", 2),
+                     SQLITE_DONE);
     assert_false(edge_journal_waits(journal));
-    assert_int_equal(step_once(db, "DELETE FROM t WHERE id = 3"), SQLITE_BUSY);
+    assert_int_equal(remove_one(db, "DELETE FROM t WHERE id = ?1", 3),
+                     SQLITE_BUSY);
+    sqlite3_close(db);
+    edge_journal_free(journal);
+}
+
+/* One that an earlier run has made need not be made by this one. */
+static void another_write_is_another_one(void **state)
+{
+    edge_journal *journal = begin();
+    sqlite3 *db = edge_d1_open(journal);
+    assert_int_equal(remove_one(db, "DELETE FROM t WHERE id = ?1", 1),
+                     SQLITE_BUSY);
+    answer(journal, "[{\"done\":[{\"rows\":[],\"changes\":1,\"id\":0}]}]");
+    assert_int_equal(remove_one(db, "DELETE FROM u WHERE id = ?1", 1),
+                     SQLITE_BUSY);
     sqlite3_close(db);
     edge_journal_free(journal);
 }
@@ -494,6 +520,7 @@ int main(void)
         cmocka_unit_test(returning_gives_rows_of_a_write),
         cmocka_unit_test(a_run_that_waits_does_not_write),
         cmocka_unit_test(what_is_written_is_not_written_again),
+        cmocka_unit_test(another_write_is_another_one),
         cmocka_unit_test(a_failure_is_told_in_words),
         cmocka_unit_test(strange_results_are_refused),
         cmocka_unit_test(spoilt_results_are_survived),

@@ -28,6 +28,26 @@ const BUILD = 'worker/build';
 const INCLUDES = ['-Iworker/include', '-Isrc/core'];
 const NOT_OURS = ['build', 'node_modules', 'toolchain'];
 
+/* What the administrators' side shares with the native gateway. */
+const ADMIN = [
+    ['gateway', 'allowances check throttle'],
+    [
+        'store',
+        'adding auth_store evidence import import_list import_text ' +
+            'key_output keys master_check master_text names preview state ' +
+            'statement',
+    ],
+    [
+        'admin',
+        'act_body admin auth auth_body auth_keys body bulk console evidence ' +
+            'fields keylist keys members models overview page params query ' +
+            'quotas reply requests session sessions settings stats task ' +
+            'transfer',
+    ],
+].flatMap(([folder, names]) =>
+    names.split(' ').map((name) => `src/${folder}/${name}.c`),
+);
+
 const inRoot = (name) => path.join(ROOT, name);
 
 /* The files below a folder whose names match. */
@@ -77,7 +97,7 @@ async function embed(folder) {
 /* Compiles what is not fresh; gives all objects. */
 async function compileAll(toolchain, sources, folder, say) {
     const since = await newest([
-        ...(await filesOfAll(SOURCES, /\.(h|def)$/)),
+        ...(await filesOfAll(['src', 'worker'], /\.(h|def)$/)),
         ...(await filesOf('worker/deploy', /(build|toolchain)\.mjs$/)),
     ]);
     const jobs = sources.map((source) => ({
@@ -104,6 +124,7 @@ export async function build(target, say = () => {}) {
     await mkdir(path.dirname(target), { recursive: true });
     const sources = [
         ...(await filesOfAll(SOURCES, /\.c$/)),
+        ...ADMIN,
         `${json}/yyjson.c`,
         await embed(folder),
     ];

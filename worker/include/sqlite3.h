@@ -100,5 +100,7 @@ int sqlite3_close(sqlite3 *db);
 struct edge_journal;
 /* A connection for one run; NULL: memory is out. The journal is borrowed. */
 sqlite3 *edge_d1_open(struct edge_journal *journal);
+/* Has anything been written, and is its result there? */
+int edge_d1_has_written(const sqlite3 *db);
 
 #endif
