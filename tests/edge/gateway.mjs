@@ -120,13 +120,7 @@ export class Gateway extends Native {
         return results;
     }
 
-    /* As somebody else's isolate adds them; with a remark by the admin API. */
-    addKeys(provider, keys, remark) {
-        return remark === undefined
-            ? this.sealKeys(provider, keys)
-            : super.addKeys(provider, keys, remark);
-    }
-
+    /* As another isolate adds them. */
     async sealKeys(provider, keys, masterKey = MASTER_KEY) {
         const sealer = await Sealer.make(masterKey);
         for (const secret of keys) {
