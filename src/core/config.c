@@ -159,27 +159,6 @@ static const ob_member keys_members[] = {
     {.name = "revive", .read = ob_read_bool, .offset = AT(keys.revive)},
 };
 
-#define LOG_AT(member) offsetof(ob_log_settings, member)
-static const ob_member log_members[] = {
-    {.name = "enabled", .read = ob_read_bool, .offset = LOG_AT(enabled)},
-    {.name = "bodies", .read = ob_read_bool, .offset = LOG_AT(bodies)},
-    {.name = "bytes_max",
-     .read = ob_read_i64,
-     .offset = LOG_AT(bytes_max),
-     .min = 16 << 20,
-     .max = INT64_C(1) << 40},
-    {.name = "days_max",
-     .read = ob_read_i64,
-     .offset = LOG_AT(days_max),
-     .min = 1,
-     .max = 3650},
-    {.name = "body_bytes_max",
-     .read = ob_read_size,
-     .offset = LOG_AT(body_bytes_max),
-     .min = 256,
-     .max = 131072},
-};
-
 #define OBJECT_OF(table) .members = table, .member_count = OB_LEN(table)
 
 const ob_member ob_config_members[] = {
@@ -225,7 +204,8 @@ const ob_member ob_config_members[] = {
     {.name = "log",
      .read = ob_read_object,
      .offset = AT(log),
-     OBJECT_OF(log_members)},
+     .members = ob_log_members,
+     .member_count = OB_LOG_MEMBERS},
 };
 const size_t ob_config_member_count = OB_LEN(ob_config_members);
 
@@ -487,10 +467,7 @@ static ob_status set_defaults(ob_config *config)
                                      .drain_ms = 30000};
     config->retry = (ob_retry_limits){.attempts_max = 30, .trouble_max = 3};
     config->keys.revive = true;
-    config->log = (ob_log_settings){.enabled = true,
-                                    .bytes_max = 1 << 30,
-                                    .days_max = 30,
-                                    .body_bytes_max = 16384};
+    config->log = ob_log_settings_default();
     config->consecutive_429_threshold = 2;
     return ob_url_parse(OB_S("https://gateway.ai.cloudflare.com/v1"),
                         &config->cloudflare.base, &why);

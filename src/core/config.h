@@ -55,6 +55,20 @@ typedef struct ob_retry_limits {
     uint32_t trouble_max;
 } ob_retry_limits;
 
+typedef enum ob_edge_log_mode {
+    OB_EDGE_LOG_OFF,
+    OB_EDGE_LOG_SAMPLED,
+    OB_EDGE_LOG_FULL,
+} ob_edge_log_mode;
+
+/* The Worker's, in D1. */
+typedef struct ob_edge_log_settings {
+    ob_edge_log_mode mode;
+    int64_t one_in;     /* sampled: so many good requests have one told */
+    int64_t rows_a_day; /* written to D1 at most */
+    int64_t bytes_max;  /* of the requests that are kept */
+} ob_edge_log_settings;
+
 /* The request log; docs/configuration.md. */
 typedef struct ob_log_settings {
     bool enabled;
@@ -62,6 +76,7 @@ typedef struct ob_log_settings {
     int64_t bytes_max; /* of the file and its WAL */
     int64_t days_max;
     size_t body_bytes_max; /* kept of a body */
+    ob_edge_log_settings edge;
 } ob_log_settings;
 
 typedef struct ob_config {

@@ -108,6 +108,10 @@ extern const size_t ob_config_member_count;
 extern const ob_member ob_provider_members[];
 extern const size_t ob_provider_member_count;
 
+#define OB_LOG_MEMBERS 6
+extern const ob_member ob_log_members[OB_LOG_MEMBERS];
+ob_log_settings ob_log_settings_default(void);
+
 extern const ob_member ob_price_members[];
 extern const size_t ob_price_member_count;
 

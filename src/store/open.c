@@ -16,10 +16,12 @@ extern const unsigned char ob_migration_0001[];
 extern const unsigned char ob_migration_0002[];
 extern const unsigned char ob_migration_0003[];
 extern const unsigned char ob_migration_0004[];
+extern const unsigned char ob_migration_0005[];
 
 /* In order; user_version is the number of those that have run. */
 static const unsigned char *const migrations[] = {
-    ob_migration_0001, ob_migration_0002, ob_migration_0003, ob_migration_0004};
+    ob_migration_0001, ob_migration_0002, ob_migration_0003, ob_migration_0004,
+    ob_migration_0005};
 #define SCHEMA ((int64_t)OB_LEN(migrations))
 
 /* ------------------------------------------------------- the file */

@@ -109,6 +109,11 @@ static void nothing_gives_the_defaults(void **state)
         assert_int_equal(config->retry.attempts_max, 30);
         assert_int_equal(config->retry.trouble_max, 3);
         assert_true(config->keys.revive);
+        assert_int_equal(config->log.days_max, 30);
+        assert_int_equal(config->log.edge.mode, OB_EDGE_LOG_FULL);
+        assert_int_equal(config->log.edge.one_in, 10);
+        assert_int_equal(config->log.edge.rows_a_day, 10000);
+        assert_int_equal(config->log.edge.bytes_max, 268435456);
         assert_int_equal(config->consecutive_429_threshold, 2);
         assert_int_equal(config->model_count, 0);
         assert_int_equal(config->provider_count, 24);
@@ -131,6 +136,10 @@ static void members_are_read_with_comments_and_commas(void **state)
         "  \"limits\": {\"request_body_bytes_max\": 2048},\n"
         "  \"retry\": {\"attempts_max\": 4, \"trouble_max\": 1,},\n"
         "  \"keys\": {\"revive\": false},\n"
+        "  \"log\": {\"days_max\": 3, \"edge\": {\"mode\": \"sampled\",\n"
+        "                                    \"one_in\": 50,\n"
+        "                                    \"rows_a_day\": 900,\n"
+        "                                    \"bytes_max\": 2000000}},\n"
         "}\n");
     assert_slice(config->listen, "[::1]:9");
     assert_slice(config->database, "/var/x.db");
@@ -145,6 +154,11 @@ static void members_are_read_with_comments_and_commas(void **state)
     assert_int_equal(config->limits.request_body_bytes_max, 2048);
     assert_int_equal(config->retry.attempts_max, 4);
     assert_false(config->keys.revive);
+    assert_int_equal(config->log.days_max, 3);
+    assert_int_equal(config->log.edge.mode, OB_EDGE_LOG_SAMPLED);
+    assert_int_equal(config->log.edge.one_in, 50);
+    assert_int_equal(config->log.edge.rows_a_day, 900);
+    assert_int_equal(config->log.edge.bytes_max, 2000000);
     ob_config_free(config);
 }
 
@@ -189,6 +203,10 @@ static void wrong_types_are_refused(void **state)
             "true or false");
     refused("{\"keys\": {\"revive\": 1}}", 1,
             "keys.revive: must be true or false");
+    refused("{\"log\": {\"edge\": \"off\"}}", 1, "log.edge: must be an object");
+    refused("{\"log\": {\"edge\": {\"mode\": \"none\"}}}", 1,
+            "log.edge.mode: must be \"off\", \"sampled\" or \"full\"");
+    refused("{\"log\": {\"edge\": {\"mode\": true}}}", 1, "log.edge.mode");
 }
 
 static void ranges_are_kept(void **state)
@@ -200,6 +218,8 @@ static void ranges_are_kept(void **state)
     refused("{\"limits\": {\"request_body_bytes_max\": 1073741825}}", 1,
             "1073741824");
     refused("{\"retry\": {\"attempts_max\": 0}}", 1, "from 1 to 1000");
+    refused("{\"log\": {\"edge\": {\"rows_a_day\": 99}}}", 1, "from 100 to");
+    refused("{\"log\": {\"edge\": {\"one_in\": 1}}}", 1, "from 2 to 10000");
     refused("{\"retry\": {\"attempts_max\": 18446744073709551615}}", 1, "1000");
 }
 

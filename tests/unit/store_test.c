@@ -188,6 +188,9 @@ static void store_migrates_an_older_schema(void **state)
                     "ALTER TABLE keys DROP COLUMN weight;"
                     "DROP TABLE ledgers; DROP TABLE affinity;"
                     "DROP TABLE auth_keys; DROP TABLE allowances;"
+                    "DROP TABLE edge_log; DROP TABLE edge_sums;"
+                    "DROP TABLE edge_log_state;"
+                    "DROP TABLE sessions;"
                     "ALTER TABLE audit DROP COLUMN detail;"
                     "PRAGMA user_version = 1");
     store = open_place(&place);
@@ -196,7 +199,7 @@ static void store_migrates_an_older_schema(void **state)
     assert_int_equal(seen.priority, 0);
     assert_int_equal(seen.weight, 1);
     ob_store_close(store);
-    assert_int_equal(query(&place, "PRAGMA user_version"), 3);
+    assert_int_equal(query(&place, "PRAGMA user_version"), 5);
     assert_int_equal(query(&place, "SELECT count(*) FROM ledgers"), 0);
     assert_int_equal(query(&place, "SELECT count(*) FROM auth_keys"), 0);
     remove_place(&place);
