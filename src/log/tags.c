@@ -82,19 +82,28 @@ static bool is_word(char c)
            c == '-' || (unsigned char)c >= 0x80;
 }
 
+ob_slice ob_word_next(ob_slice *rest, char room[OB_WORD_BYTES_MAX])
+{
+    size_t from = 0;
+    size_t len = 0;
+    while (from < rest->len && !is_word(rest->ptr[from]))
+        from++;
+    size_t to = from;
+    for (; to < rest->len && is_word(rest->ptr[to]); to++)
+        if (len < OB_WORD_BYTES_MAX)
+            room[len++] = ob_lower(rest->ptr[to]);
+    *rest = ob_slice_from(*rest, to);
+    return ob_slice_make(room, len);
+}
+
 void ob_tags_add_words(ob_tags *tags, ob_slice text, size_t max)
 {
-    char word[64];
-    size_t len = 0;
-    for (size_t i = 0; i <= text.len && max; i++) {
-        bool within = i < text.len && is_word(text.ptr[i]);
-        if (within && len < sizeof(word))
-            word[len++] = ob_lower(text.ptr[i]);
-        if (within || !len)
-            continue;
-        ob_tags_add_text(tags, OB_TAG_WORD, ob_slice_make(word, len));
-        len = 0;
-        max--;
+    char room[OB_WORD_BYTES_MAX];
+    for (; max; max--) {
+        ob_slice word = ob_word_next(&text, room);
+        if (!word.len)
+            return;
+        ob_tags_add_text(tags, OB_TAG_WORD, word);
     }
 }
 
@@ -135,4 +144,20 @@ void ob_tags_ask(ob_tags *tags, const ob_log_query *query)
         ob_tags_add(tags, ob_tag_of_request_id(query->q));
     else
         ob_tags_add_words(tags, query->q, OB_TAGS_ASKED_MAX - tags->count);
+}
+
+static bool has(const ob_tags *tags, int64_t wanted)
+{
+    for (size_t i = 0; i < tags->count; i++)
+        if (tags->tags[i] == wanted)
+            return true;
+    return false;
+}
+
+bool ob_tags_have(const ob_tags *tags, const ob_tags *asked)
+{
+    for (size_t i = 0; i < asked->count; i++)
+        if (!has(tags, asked->tags[i]))
+            return false;
+    return true;
 }

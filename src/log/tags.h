@@ -40,6 +40,10 @@ void ob_tags_add(ob_tags *tags, int64_t tag);
 void ob_tags_add_text(ob_tags *tags, ob_tag_kind kind, ob_slice text);
 void ob_tags_add_key(ob_tags *tags, int64_t key_id);
 void ob_tags_add_status(ob_tags *tags, int status);
+/* The next word of a text in lower case, its beginning where it is long; empty:
+ * there is none. */
+#define OB_WORD_BYTES_MAX 64
+ob_slice ob_word_next(ob_slice *rest, char room[OB_WORD_BYTES_MAX]);
 /* The words of a text, at most `max`. */
 void ob_tags_add_words(ob_tags *tags, ob_slice text, size_t max);
 /* What an attempt is asked by; the verdict by its name. */
@@ -50,5 +54,7 @@ void ob_tags_add_row(ob_tags *tags, const ob_log_row *row);
 /* What is asked for, at most OB_TAGS_ASKED_MAX. */
 #define OB_TAGS_ASKED_MAX 16
 void ob_tags_ask(ob_tags *tags, const ob_log_query *query);
+/* Are all of `asked` among them? */
+bool ob_tags_have(const ob_tags *tags, const ob_tags *asked);
 
 #endif
