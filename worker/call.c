@@ -2,6 +2,7 @@
 #include "edge.h"
 
 #include "../src/core/dialect/error.h"
+#include "../src/core/entry.h"
 #include "../src/core/models_answer.h"
 #include "../src/core/websocket.h"
 
@@ -17,6 +18,7 @@ struct edge_call {
     char *body;
     ob_call call;
     const ob_authkey *authkey;
+    ob_slice auth_name; /* its own: auth keys are loaded anew meanwhile */
     char request_id[OB_REQUEST_ID_LEN];
     int64_t begun_ms;
     int64_t moved_ms;
@@ -26,9 +28,14 @@ struct edge_call {
     bool running;          /* `relay` is there */
     bool committed;
     bool over;
+    bool logs;    /* it is to have its entry */
+    bool relayed; /* `relay` has a route, if not a good one */
+    int status;   /* of the committed answer */
+    uint64_t bytes_out;
     ob_mask mask;
     ob_upstream_request room;
     ob_relay relay;
+    ob_record record;
 };
 
 uint64_t edge_draw(edge *self)
@@ -45,6 +52,54 @@ void edge_draw_seed(edge *self, uint8_t seed[EDGE_SEED_BYTES])
                         self->drawn++};
     ob_sha256(ob_slice_make((const char *)words, sizeof(words)), seed);
     ob_wipe(words, sizeof(words));
+}
+
+/* ---- the log ---- */
+
+/* As others write it: the caller has gone. */
+#define STATUS_GONE 499
+
+/* Whether the request is logged is known now; it is logged once. */
+static void log_begin(edge *self, edge_call *call)
+{
+    call->logs = self->log != NULL;
+    ob_record_clear(&call->record);
+}
+
+/* It has a route. */
+static void log_relay(edge_call *call)
+{
+    call->relayed = true;
+    if (call->logs)
+        call->relay.record = &call->record;
+}
+
+static void log_end(edge *self, edge_call *call, int status, ob_fault fault,
+                    ob_slice answer, int64_t now_ms)
+{
+    char route[OB_ENTRY_ROUTE_MAX];
+    ob_entry entry; /* its attempts are filled as far as there are any */
+    const ob_entry_facts facts = {
+        .call = &call->call,
+        .request_id = ob_slice_make(call->request_id, OB_REQUEST_ID_LEN),
+        .auth_key = call->auth_name,
+        .relay = call->relayed ? &call->relay : NULL,
+        .record = &call->record,
+        .asked = call->relayed ? call->relay.route.asked : (ob_slice){NULL, 0},
+        .bytes_in = call->call.body.len,
+        .bytes_out = call->bytes_out + answer.len,
+        .at_ms = call->begun_ms,
+        .now_ms = now_ms,
+        .status = status,
+        .fault = fault};
+    if (!call->logs)
+        return;
+    call->logs = false;
+    ob_entry_fill(&facts, route, &entry);
+    if (call->record.usage_later)
+        entry.answer = answer;
+    ob_entry_read_usage(&entry);
+    edge_log_add(self->log, &entry, edge_draw(self));
 }
 
 /* ---- telling ---- */
@@ -100,6 +155,10 @@ static edge_do tell_reply(edge *self, edge_call *call, ob_reply *reply)
     ob_buffer_append(&self->body, ob_buffer_slice(&reply->body));
     ob_reply_deinit(reply);
     call->over = true;
+    /* What a relay says of it goes before. */
+    log_end(self, call, reply->status,
+            call->running ? OB_FAULT_NONE : ob_fault_of_status(reply->status),
+            (ob_slice){NULL, 0}, call->moved_ms);
     return EDGE_ANSWER;
 }
 
@@ -176,8 +235,10 @@ static edge_do open_key(edge *self, edge_call *call,
 static void write_masked(edge *self, edge_call *call)
 {
     ob_slice bytes;
-    while (ob_mask_take(&call->mask, &bytes))
+    while (ob_mask_take(&call->mask, &bytes)) {
         ob_buffer_append(&self->body, bytes);
+        call->bytes_out += bytes.len;
+    }
 }
 
 /* Must the core see what follows? It masks the key in texts, and tells how a
@@ -201,7 +262,10 @@ static edge_do answer(edge *self, edge_call *call,
     ob_json_close(&json, '}');
     call->committed = commits;
     call->over = !commits;
+    call->status = action->status;
     if (!commits) {
+        log_end(self, call, action->status, OB_FAULT_NONE, action->body,
+                call->moved_ms);
         ob_buffer_append(&self->body, action->body);
         return EDGE_ANSWER;
     }
@@ -358,6 +422,8 @@ bool edge_finish(edge *self, edge_call *call, bool whole, int64_t now_ms)
     ob_mask_end(&call->mask);
     write_masked(self, call);
     ob_relay_finish(&call->relay, self->pool, now_ms);
+    log_end(self, call, call->status, whole ? OB_FAULT_NONE : OB_FAULT_CUT,
+            (ob_slice){NULL, 0}, now_ms);
     return whole;
 }
 
@@ -464,8 +530,11 @@ static ob_status find_key(edge *self, edge_call *call, int64_t now_ms)
     for (size_t i = 0; i < count; i++) {
         ob_status status = ob_authkeys_find(self->authkeys, shown[i],
                                             now_ms / 1000, &call->authkey);
-        if (status == OB_OK)
+        if (status == OB_OK) {
+            call->auth_name =
+                ob_arena_dup(&call->arena, ob_slice_str(call->authkey->name));
             return OB_OK;
+        }
         if (status == OB_TIMEOUT)
             worst = OB_TIMEOUT;
     }
@@ -508,6 +577,7 @@ static edge_do relay(edge *self, edge_call *call, int64_t now_ms)
     if (status == OB_NO_MEMORY)
         return refuse(self, call, 503, call->relay.route.dialect,
                       OB_S("The gateway is out of memory."), 0);
+    log_relay(call);
     if (status != OB_OK)
         return refuse(self, call, error.status, error.dialect,
                       ob_slice_str(error.message), 0);
@@ -539,6 +609,7 @@ edge_do edge_begin(edge *self, edge_call *call, int64_t now_ms)
         ob_service_preflight(&call->call, &reply);
         return tell_reply(self, call, &reply);
     }
+    log_begin(self, call);
     ob_dialect dialect = dialect_of(self, call);
     if (call->call.body.len > self->config->limits.request_body_bytes_max)
         return refuse(self, call, 413, dialect,
@@ -608,8 +679,11 @@ static void call_free(edge *self, edge_call *call)
 void edge_close(edge *self, edge_call *call, int64_t now_ms)
 {
     if (call->running) {
-        if (!call->over)
+        if (!call->over) {
             ob_relay_gone(&call->relay, self->pool, now_ms);
+            log_end(self, call, call->committed ? call->status : STATUS_GONE,
+                    OB_FAULT_GONE, (ob_slice){NULL, 0}, now_ms);
+        }
         ob_relay_deinit(&call->relay);
     }
     call_free(self, call);

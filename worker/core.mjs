@@ -82,10 +82,15 @@ export class Core {
             throw new Error('the database does not have what is expected');
     }
 
-    writes() {
-        this.wasm.edge_take_writes();
-        const told = this.told;
-        return told ? JSON.parse(told) : [];
+    /* What is to be done behind an answer; undefined: nothing. */
+    work() {
+        this.wasm.edge_take_work(Date.now());
+        return this.told ? JSON.parse(this.told) : undefined;
+    }
+
+    worked(turn, results) {
+        const rows = JSON.stringify(results.map((result) => result.results));
+        this.wasm.edge_work_done(turn, ...this.give(rows), Date.now());
     }
 
     open(head, body) {

@@ -21,6 +21,7 @@
 #include "../src/core/relay.h"
 #include "../src/core/service.h"
 #include "journal.h"
+#include "log.h"
 
 /* What the shell does next. */
 typedef enum edge_do {
@@ -42,6 +43,8 @@ typedef struct edge {
     ob_authkeys *stored;      /* of D1; NULL: none */
     ob_authkeys *authkeys;    /* both */
     ob_pool *pool;
+    ob_prices *prices;        /* of tokens; NULL: not known */
+    ob_log *log;              /* NULL: off */
     int64_t revision;         /* of the keys that are loaded */
     int64_t loaded_ms;        /* unix; 0: never */
     int64_t tried_ms;         /* to load; 0: not since */
@@ -96,6 +99,13 @@ void edge_administer(edge *self, edge_call *call);
 /* Writes into `told` what is to be stored now, one batch in the form of
  * edge_load_queries(); empty: nothing. */
 void edge_writes(edge *self);
+/*
+ * Writes into `told` what is to be done next behind an answer: {"statements",
+ * "turn"}, a batch, of which edge_worked() hears if it has a turn; or {"ms"}:
+ * to be asked again then. Empty: nothing. What failed is not told.
+ */
+void edge_work(edge *self, int64_t now_ms);
+void edge_worked(edge *self, int64_t turn, ob_slice results, int64_t now_ms);
 
 /* ---- call.c ---- */
 

@@ -88,10 +88,16 @@ int EXPORT(edge_load_rows)(char *json, size_t len, double now_ms)
     return status;
 }
 
-void EXPORT(edge_take_writes)(void)
+void EXPORT(edge_take_work)(double now_ms)
 {
-    edge_writes(&edge_self);
+    edge_work(&edge_self, (int64_t)now_ms);
     show();
+}
+
+void EXPORT(edge_work_done)(int turn, char *json, size_t len, double now_ms)
+{
+    edge_worked(&edge_self, turn, ob_slice_make(json, len), (int64_t)now_ms);
+    free(json);
 }
 
 void *EXPORT(edge_open_call)(char *head, size_t head_len, char *body,

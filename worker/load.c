@@ -101,6 +101,19 @@ static void read_master(edge *self, yyjson_val *root)
     ob_wipe(master, sizeof(master));
 }
 
+/* Without memory there is none: it costs no request. */
+static void start_log(edge *self)
+{
+    if (!self->config->log.enabled ||
+        self->config->log.edge.mode == OB_EDGE_LOG_OFF)
+        return;
+    ob_slice prices =
+        ob_slice_make((const char *)ob_prices_text, ob_prices_text_size);
+    if (ob_prices_parse(prices, &self->prices) != OB_OK)
+        self->prices = NULL;
+    self->log = edge_log_new(self->config, self->prices);
+}
+
 static ob_status start(edge *self, yyjson_val *root)
 {
     ob_slice seed = ob_json_get_text(root, "seed");
@@ -117,6 +130,7 @@ static ob_status start(edge *self, yyjson_val *root)
     self->pool = ob_pool_new();
     if (!self->pool)
         return OB_NO_MEMORY;
+    start_log(self);
     return bind_groups(self);
 }
 
@@ -139,6 +153,8 @@ void edge_deinit(edge *self)
     ob_authkeys_free(self->stored);
     ob_authkeys_free(self->environment);
     ob_pool_free(self->pool);
+    edge_log_free(self->log);
+    ob_prices_free(self->prices);
     ob_config_free(self->config);
     ob_buffer_deinit(&self->told);
     ob_buffer_deinit(&self->body);

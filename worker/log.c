@@ -98,6 +98,11 @@ void edge_log_free(ob_log *log)
     free(log);
 }
 
+const ob_log_settings *edge_log_settings(const ob_log *log)
+{
+    return &log->config->log;
+}
+
 /* ---- gathering ---- */
 
 /* The one whose sums a request goes to. */

@@ -25,6 +25,8 @@ ob_log *edge_log_new(const ob_config *config, const ob_prices *prices);
 /* NULL is harmless. */
 void edge_log_free(ob_log *log);
 
+const ob_log_settings *edge_log_settings(const ob_log *log);
+
 /* A request is over. `draw` is a random number: whether it is among the sample.
  * Its cost is filled in. */
 void edge_log_add(ob_log *log, ob_entry *entry, uint64_t draw);

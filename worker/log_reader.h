@@ -21,7 +21,6 @@ ob_status edge_log_failed(int rc);
 ob_slice edge_log_column(sqlite3_stmt *statement, int at);
 
 /* What there is of the log, but for its settings. */
-OB_MUST_USE ob_status edge_log_read_counts(ob_log_reader *reader,
-                                           ob_log_counts *counts);
+ob_status edge_log_read_counts(ob_log_reader *reader, ob_log_counts *counts);
 
 #endif

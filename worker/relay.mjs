@@ -2,7 +2,7 @@
 import { ANSWER, ASK, COMMIT, Event, OPEN, READ, SEND, WAIT } from './core.mjs';
 import { operate } from './operate.mjs';
 
-const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 const LATE = Symbol('late');
 const isFault = (error) => error instanceof WebAssembly.RuntimeError;
 

@@ -4,7 +4,7 @@ import config from './build/one-balance.jsonc';
 import module from './build/core.wasm';
 import { Core } from './core.mjs';
 import { batch } from './operate.mjs';
-import { relay } from './relay.mjs';
+import { relay, sleep } from './relay.mjs';
 import { Sealer, toHex } from './seal.mjs';
 
 /* One pool an isolate: a promise of { core, sealer }. */
@@ -48,8 +48,9 @@ async function load(core, env) {
 
 /* Behind the answer: what was learned. */
 async function save(core, env) {
-    const statements = core.writes();
-    if (statements.length) await batch(env.DB, statements);
+    for (let work; (work = core.work()); )
+        if (work.ms) await sleep(work.ms);
+        else core.worked(work.turn, await batch(env.DB, work.statements));
 }
 
 async function serve(request, env, ctx) {

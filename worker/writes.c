@@ -123,3 +123,27 @@ void edge_writes(edge *self)
     if (self->told.end > self->told.start)
         ob_json_close(&json, ']');
 }
+
+void edge_work(edge *self, int64_t now_ms)
+{
+    edge_writes(self);
+    ob_slice changes = ob_buffer_slice(&self->told);
+    if (!changes.len) {
+        if (self->log)
+            (void)edge_log_next(self->log, now_ms, &self->told);
+        return;
+    }
+    ob_buffer_clear(&self->body);
+    ob_buffer_append_str(&self->body, "{\"statements\":");
+    ob_buffer_append(&self->body, changes);
+    ob_buffer_append_char(&self->body, '}');
+    ob_buffer told = self->told;
+    self->told = self->body;
+    self->body = told;
+}
+
+void edge_worked(edge *self, int64_t turn, ob_slice results, int64_t now_ms)
+{
+    if (self->log)
+        edge_log_done(self->log, turn, results, now_ms);
+}

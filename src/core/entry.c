@@ -146,8 +146,7 @@ static void fill_texts(const ob_entry_facts *facts, ob_slice route,
 {
     const ob_slice none = {NULL, 0};
     entry->request_id = facts->request_id;
-    entry->auth_key =
-        ob_slice_str(facts->authkey ? facts->authkey->name : NULL);
+    entry->auth_key = facts->auth_key;
     entry->route = route;
     entry->provider = entry->model = none;
     entry->asked = facts->asked;

@@ -6,7 +6,6 @@
 #ifndef OB_ENTRY_H
 #define OB_ENTRY_H
 
-#include "authkey.h"
 #include "relay.h"
 
 /* Longest name of a route, its end not counted. */
@@ -16,8 +15,8 @@
 typedef struct ob_entry_facts {
     const ob_call *call;
     ob_slice request_id;
-    const ob_authkey *authkey; /* NULL: nobody known */
-    const ob_relay *relay;     /* NULL: it came to none */
+    ob_slice auth_key;     /* its name; empty: nobody known */
+    const ob_relay *relay; /* NULL: it came to none */
     const ob_record *record;
     ob_slice asked; /* the model */
     uint64_t bytes_in;

@@ -149,7 +149,7 @@ static void fill(ob_logging *logging, const ob_logging_end *end,
     const ob_entry_facts facts = {
         .call = &call,
         .request_id = ob_slice_make(request->id, OB_REQUEST_ID_SIZE),
-        .authkey = end->authkey,
+        .auth_key = ob_slice_str(end->authkey ? end->authkey->name : NULL),
         .relay = logging->relayed ? end->relay : NULL,
         .record = &logging->record,
         .asked = ob_slice_make(logging->asked, logging->asked_len),

@@ -6,7 +6,8 @@
  * With clang and wasm-ld of the machine, or where CLANG and WASM_LD say, or
  * with those that npm has: toolchain.mjs.
  */
-import { realpathSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { existsSync, realpathSync } from 'node:fs';
 import {
     copyFile,
     mkdir,
@@ -17,9 +18,11 @@ import {
 } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { ROOT, findToolchain } from './toolchain.mjs';
 import { yyjson } from './yyjson.mjs';
 
+const execute = promisify(execFile);
 const SELF = fileURLToPath(import.meta.url);
 
 /* What the module is made of; paths stand relative to ROOT, with slashes. */
@@ -28,8 +31,9 @@ const BUILD = 'worker/build';
 const INCLUDES = ['-Iworker/include', '-Isrc/core'];
 const NOT_OURS = ['build', 'node_modules', 'toolchain'];
 
-/* What the administrators' side shares with the native gateway. */
-const ADMIN = [
+/* What the log and the administrators' side share with the native gateway. */
+const SHARED = [
+    ['log', 'chart metadata row sums tags'],
     ['gateway', 'allowances check throttle'],
     [
         'store',
@@ -80,18 +84,29 @@ async function isFresh(made, sources, since = 0) {
     return made_ms > Math.max(since, await newest(sources));
 }
 
-/* providers.jsonc, as providers_data.h declares it. */
-async function embed(folder) {
-    const text = await readFile(inRoot('providers.jsonc'));
-    const at = `${folder}/providers_data.c`;
-    if (await isFresh(at, ['providers.jsonc'])) return at;
+/* A file as providers_data.h declares it. */
+async function embed(folder, file, name) {
+    const at = `${folder}/${name}.c`;
+    if (await isFresh(at, [file])) return at;
+    const bytes = await readFile(inRoot(file));
     await writeFile(
         inRoot(at),
         '#include "providers_data.h"\n' +
-            `const unsigned char ob_providers_jsonc[] = {${text.join()}};\n` +
-            `const size_t ob_providers_jsonc_size = ${text.length};\n`,
+            `const unsigned char ob_${name}[] = {${[...bytes, 0].join()}};\n` +
+            `const size_t ob_${name}_size = ${bytes.length};\n`,
     );
     return at;
+}
+
+/* What tokens cost, where `./dev setup` has fetched it; else nothing. */
+async function prices(folder) {
+    const text = `${folder}/prices.txt`;
+    const at = '.deps/prices';
+    if (!existsSync(inRoot(`${at}/node_modules/@pydantic/genai-prices`)))
+        return 'tools/no-prices.txt';
+    if (!existsSync(inRoot(text)))
+        await execute('node', ['tools/prices.mjs', at, text], { cwd: ROOT });
+    return text;
 }
 
 /* Compiles what is not fresh; gives all objects. */
@@ -124,9 +139,10 @@ export async function build(target, say = () => {}) {
     await mkdir(path.dirname(target), { recursive: true });
     const sources = [
         ...(await filesOfAll(SOURCES, /\.c$/)),
-        ...ADMIN,
+        ...SHARED,
         `${json}/yyjson.c`,
-        await embed(folder),
+        await embed(folder, 'providers.jsonc', 'providers_jsonc'),
+        await embed(folder, await prices(folder), 'prices_text'),
     ];
     const objects = await compileAll(toolchain, sources, folder, say);
     /* Optimising across files takes most of the time. */
