@@ -29,13 +29,14 @@ const { values: options } = parseArgs({
         starts: { type: 'string', default: '5' },
         keys: { type: 'string', default: '1000' },
         only: { type: 'string', default: '' },
+        log: { type: 'string', default: 'full' },
         help: { type: 'boolean', default: false },
     },
 });
 if (options.help) {
     console.log(
         'edge.mjs [--seconds N] [--rounds N] [--starts N] [--keys N] ' +
-            '[--only PART]',
+            '[--only PART] [--log off|sampled|full]',
     );
     process.exit(0);
 }
@@ -142,6 +143,7 @@ function config(url) {
             openai: { base_url: `${url}/v1` },
             anthropic: { base_url: url },
         },
+        log: { edge: { mode: options.log } },
     };
 }
 
