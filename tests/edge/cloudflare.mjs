@@ -55,6 +55,12 @@ const ROUTES = {
         cloud.takeUpload(request),
     'POST /accounts/ACCOUNT/workers/scripts/NAME/versions': (cloud, request) =>
         cloud.takeUpload(request),
+    'POST /accounts/ACCOUNT/workers/scripts/NAME/assets-upload-session': (
+        cloud,
+        { body },
+    ) => cloud.openSession(JSON.parse(body).manifest),
+    'POST /accounts/ACCOUNT/workers/assets/upload': (cloud, request) =>
+        cloud.takeAssets(request),
     'GET /accounts/ACCOUNT/workers/scripts/NAME/secrets': (cloud) =>
         cloud.worker && {
             result: [...cloud.worker.secrets.keys()].map((name) => ({
@@ -116,6 +122,10 @@ async function query(db, sql, params) {
     return db.batch(statements);
 }
 
+/* Tokens of an upload of assets: while it lasts, and when all are there. */
+const SESSION = 'assets-session';
+const COMPLETE = 'assets-complete';
+
 const textOf = (part) => (typeof part === 'string' ? part : part.text());
 
 export class Cloudflare {
@@ -125,6 +135,8 @@ export class Cloudflare {
         this.accounts = [{ id: ACCOUNT, name: 'Example' }];
         this.databases = new Map(); /* id -> { name, uuid, runtime, db } */
         this.worker = null; /* { name, uploads, secrets: Map } */
+        this.files = new Map(); /* assets' hash -> bytes */
+        this.manifest = {}; /* of the session: path -> { hash, size } */
         this.failing = {}; /* by "METHOD /path": what it answers instead */
         this.requests = [];
         this.token = 'test-token';
@@ -188,7 +200,8 @@ export class Cloudflare {
         const sql = line.endsWith('/query') ? JSON.parse(body).sql : undefined;
         this.requests.push({ method, line, sql });
         const refused = (why) => ({ status: why.status, error: why });
-        if (headers.authorization !== `Bearer ${this.token}`)
+        const token = line.endsWith('/assets/upload') ? SESSION : this.token;
+        if (headers.authorization !== `Bearer ${token}`)
             return refused(STRANGER);
         if (this.failing[line]) return refused(this.failing[line]);
         if (id && !this.databases.has(id)) return refused(NOT_THERE);
@@ -236,6 +249,26 @@ export class Cloudflare {
         return page(all.map(aboutDatabase));
     }
 
+    openSession(manifest) {
+        this.manifest = manifest;
+        const hashes = Object.values(manifest).map(({ hash }) => hash);
+        const missing = hashes.filter((hash) => !this.files.has(hash));
+        return {
+            result: missing.length
+                ? { jwt: SESSION, buckets: [missing] }
+                : { jwt: COMPLETE, buckets: [] },
+        };
+    }
+
+    async takeAssets({ type, body }) {
+        const form = await new Response(body, {
+            headers: { 'content-type': type },
+        }).formData();
+        for (const [hash, file] of form)
+            this.files.set(hash, Buffer.from(await textOf(file), 'base64'));
+        return { result: { jwt: COMPLETE } };
+    }
+
     /* The first upload makes the Worker; secrets stay where none are sent. */
     async takeUpload({ name, type, body }) {
         const form = await new Response(body, {
@@ -243,7 +276,12 @@ export class Cloudflare {
         }).formData();
         const metadata = JSON.parse(await textOf(form.get('metadata')));
         this.worker ??= { name, uploads: [], secrets: new Map() };
-        this.worker.uploads.push({ metadata, form });
+        const assets = Object.entries(this.manifest).map(([path, { hash }]) => [
+            path,
+            this.files.get(hash),
+        ]);
+        if (metadata.assets?.jwt !== COMPLETE) throw new Error('no assets');
+        this.worker.uploads.push({ metadata, form, assets });
         for (const binding of metadata.bindings ?? [])
             if (binding.type === 'secret_text')
                 this.worker.secrets.set(binding.name, binding.text);

@@ -2,16 +2,16 @@
  * test's own. One world, from nothing to a chat, in the order of the file. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { TEXT } from '../integration/dialects.mjs';
 import { secret } from '../integration/harness.mjs';
 import { Mock } from '../integration/mock.mjs';
 import { Cloudflare } from './cloudflare.mjs';
-import { WORKER } from './gateway.mjs';
+import { WORKER, assets } from './gateway.mjs';
 
 const { Miniflare } = createRequire(join(WORKER, 'package.json'))('miniflare');
 
@@ -179,6 +179,9 @@ test('deploy: a step that fails is named', async () => {
             /Run this again/,
         ]),
     );
+    await failing([`POST ${SCRIPT}/assets-upload-session`], () =>
+        stops(deploy(), 1, [/Uploading the Worker failed/, denied]),
+    );
     await failing([`PUT ${SCRIPT}`], () =>
         stops(deploy(), 1, [/Uploading the Worker failed/, denied]),
     );
@@ -202,7 +205,14 @@ test('deploy: the first time makes all, and shows the keys once', async () => {
             tables.some((table) => table.name === name),
             name,
         );
-    const [{ metadata }] = cloud.worker.uploads;
+    const [{ metadata, assets }] = cloud.worker.uploads;
+    const names = assets.map(([path]) => path.replace(/-\w+\./, '.'));
+    assert.deepEqual(names.sort(), [
+        '/console/assets/console.css',
+        '/console/assets/console.js',
+        '/console/assets/icon.svg',
+        '/index.html',
+    ]);
     const types = metadata.bindings.map(({ type }) => type).sort();
     assert.deepEqual(types, ['d1', 'secret_text', 'secret_text']);
 });
@@ -345,10 +355,22 @@ async function uploadedModules({ metadata, form }) {
     return modules.sort((a, b) => isMain(b) - isMain(a));
 }
 
+async function uploadedAssets({ metadata, assets: files }) {
+    const { _headers, ...config } = metadata.assets.config;
+    const directory = join(dir, 'assets');
+    for (const [path, bytes] of [...files, ['/_headers', _headers]]) {
+        const at = join(directory, path);
+        await mkdir(dirname(at), { recursive: true });
+        await writeFile(at, bytes);
+    }
+    return assets(directory, config);
+}
+
 test('what was deployed answers a chat with the key that was added', async (t) => {
     const { uploads, secrets } = cloud.worker;
     const id = await cloud.release('one-balance');
     const { metadata } = uploads.at(-1);
+    const console = await uploadedAssets(uploads.at(-1));
     const edge = new Miniflare({
         modules: await uploadedModules(uploads.at(-1)),
         modulesRoot: '/worker',
@@ -357,6 +379,7 @@ test('what was deployed answers a chat with the key that was added', async (t) =
         d1Databases: { DB: id },
         d1Persist: cloud.persist,
         bindings: Object.fromEntries(secrets),
+        assets: console,
     });
     t.after(() => edge.dispose());
     const url = new URL('/v1/chat/completions', await edge.ready);
@@ -375,4 +398,7 @@ test('what was deployed answers a chat with the key that was added', async (t) =
     assert.equal(response.status, 200, text);
     assert.equal(JSON.parse(text).choices[0].message.content, TEXT);
     assert.equal(mock.uses(KEY), 1);
+    const page = await fetch(new URL('/console/keys', url));
+    assert.match(await page.text(), /<div id="root">/);
+    assert.match(page.headers.get('content-security-policy'), /^default-src/);
 });

@@ -1,10 +1,12 @@
 /* gateway.mjs - the Worker in workerd, with a D1 of its own, in the place of
  * the binary: for harness.mjs of the integration tests. */
+import { existsSync } from 'node:fs';
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { Gateway as Native } from '../integration/harness.mjs';
+import { ASSETS, ROUTING } from '../../worker/deploy/console.mjs';
 import { Sealer } from '../../worker/seal.mjs';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -50,6 +52,24 @@ export async function modules(config, others) {
     return [...placed.values()];
 }
 
+/* The console's files, as Cloudflare routes to them. */
+export function assets(directory, { run_worker_first: rules, ...config }) {
+    const [users, files] = [true, false].map((wanted) =>
+        rules.filter((rule) => rule.startsWith('!') !== wanted),
+    );
+    return {
+        directory,
+        assetConfig: config,
+        routerConfig: {
+            has_user_worker: true,
+            static_routing: {
+                user_worker: users,
+                asset_worker: files.map((rule) => rule.slice(1)),
+            },
+        },
+    };
+}
+
 /* As "wrangler d1 migrations apply" runs them. */
 export async function migrate(db) {
     for (const name of (await readdir(MIGRATIONS)).sort()) {
@@ -85,6 +105,7 @@ export class Gateway extends Native {
             modulesRoot: ROOT,
             compatibilityDate: '2026-03-01',
             compatibilityFlags: ['enable_request_signal'],
+            ...(existsSync(ASSETS) && { assets: assets(ASSETS, ROUTING) }),
             d1Databases: { DB: 'one-balance' },
             d1Persist: join(dir, 'd1'),
             bindings: {

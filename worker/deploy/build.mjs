@@ -1,5 +1,5 @@
 /* build.mjs - core.wasm: the core and worker/*.c as one WebAssembly module
- * without imports.
+ * without imports. Run as a program it makes the console's files, too.
  *
  *   node worker/deploy/build.mjs [FILE]     default: worker/build/core.wasm
  *
@@ -19,6 +19,7 @@ import {
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { buildAssets } from './console.mjs';
 import { ROOT, findToolchain } from './toolchain.mjs';
 import { yyjson } from './yyjson.mjs';
 
@@ -160,4 +161,5 @@ if (process.argv[1] && realpathSync(process.argv[1]) === realpathSync(SELF)) {
     await build(target, console.error);
     const { size } = await stat(target);
     console.log(`${path.relative('.', target)}: ${size} bytes`);
+    await buildAssets(console.error);
 }

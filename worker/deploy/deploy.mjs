@@ -2,6 +2,7 @@
 /* deploy.mjs - One Balance onto Cloudflare: the first time, and again. */
 import { parseArgs } from 'node:util';
 import {
+    buildConsole,
     buildCore,
     checkLogin,
     checkSettings,
@@ -135,6 +136,7 @@ async function deploy({ name, config: file, 'dry-run': dry }) {
     await install(say);
     say('Building …');
     await buildCore(say);
+    await buildConsole(say);
     const config = await readConfig(file);
     await checkSettings(
         config,

@@ -8,6 +8,7 @@ import path from 'node:path';
 import { Core } from '../core.mjs';
 import { Sealer } from '../seal.mjs';
 import { build } from './build.mjs';
+import { ROUTING, buildAssets } from './console.mjs';
 import { Stopped, WORKER, complaint, json, wrangler } from './wrangler.mjs';
 
 const ROOT = path.dirname(WORKER);
@@ -39,6 +40,13 @@ export async function buildCore(say) {
         throw new Stopped(
             `Building core.wasm failed:\n${error.stderr || error.message}`,
         );
+    });
+}
+
+export async function buildConsole(say) {
+    await buildAssets(say).catch((error) => {
+        if (error instanceof Stopped) throw error;
+        throw new Stopped(`Building the console failed:\n${error.message}`);
     });
 }
 
@@ -93,6 +101,7 @@ export async function writeFiles({ name, database, config }) {
                 compatibility_date: '2026-03-01',
                 compatibility_flags: ['enable_request_signal'],
                 workers_dev: true,
+                assets: { directory: 'console', ...ROUTING },
                 rules: [
                     { type: 'Text', globs: ['**/*.jsonc'], fallthrough: true },
                 ],
