@@ -6,6 +6,7 @@
 #include "auth_keys_command.h"
 #include "config_command.h"
 #include "demo_command.h"
+#include "deploy_command.h"
 #include "export_command.h"
 #include "import_command.h"
 #include "keys_command.h"
@@ -40,6 +41,7 @@ static const struct command {
     {"export", ob_export_command, "write the keys out"},
     {"demo", ob_demo_command, "see it work, with no account anywhere"},
     {"simulate", ob_simulate_command, "how many keys a load needs"},
+    {"deploy", ob_deploy_command, "put the gateway on Cloudflare"},
     {"version", version_command, "print the version"},
 };
 

@@ -53,7 +53,11 @@ export async function buildConsole(say) {
 /* The configuration: the one that is named, or one-balance.jsonc beside the
  * project's README, or all defaults. */
 export async function readConfig(given) {
-    const file = given ?? path.join(ROOT, 'one-balance.jsonc');
+    /* npm runs this in the project's folder, wherever it was called. */
+    const from = process.env.INIT_CWD ?? '.';
+    const file = given
+        ? path.resolve(from, given)
+        : path.join(ROOT, 'one-balance.jsonc');
     if (!existsSync(file)) {
         if (given) throw new Stopped(`There is no file ${given}.`);
         return { file: null, text: '{}\n' };
