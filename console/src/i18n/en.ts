@@ -304,7 +304,7 @@ export const en = {
     'live.off': '',
     'live.opening': 'connecting…',
     'live.on': 'live',
-    'live.absent': 'no live events here',
+    'live.absent': 'read again every 10 s',
     'live.lost': '{n} {n|event was|events were} missed; reload to see all.',
     filters: 'Filters',
     'filters.used': 'Filters ({n})',

@@ -298,7 +298,7 @@ export const zh: Words = {
     'live.off': '',
     'live.opening': '连接中…',
     'live.on': '实时更新',
-    'live.absent': '不支持实时更新',
+    'live.absent': '每 10 秒刷新',
     'live.lost': '漏掉了 {n} 条事件，刷新可查看全部。',
     filters: '筛选',
     'filters.used': '筛选（{n}）',

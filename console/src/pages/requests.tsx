@@ -108,6 +108,9 @@ function passes(request: LogRequest, query: URLSearchParams): boolean {
 
 type Live = 'off' | 'on' | 'opening' | 'absent';
 
+/* How often the list is read again where no events come. */
+const POLL_MS = 10000;
+
 /* New requests while `on`; "absent": this gateway sends no events. */
 function useLive(
     on: boolean,
@@ -317,7 +320,6 @@ export function RequestsPage({ query }: { query: URLSearchParams }) {
     const filter = filterOf(query);
     const path = `/requests${ask({ ...filter, limit: LIMIT })}`;
     const kept = useLogKept();
-    const list = useResource<List>(kept ? path : null);
     const providers = useResource<Provider[]>('/providers');
     const [older, setOlder] = useState<List | null>(null);
     const [reading, setReading] = useState(false);
@@ -338,6 +340,9 @@ export function RequestsPage({ query }: { query: URLSearchParams }) {
         },
         (n) => setLost((old) => old + n),
     );
+    const list = useResource<List>(kept ? path : null, {
+        everyMs: state === 'absent' ? POLL_MS : 0,
+    });
     const rows = useMemo(() => {
         const seen = new Set<string>();
         const all = [
