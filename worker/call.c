@@ -609,8 +609,14 @@ edge_do edge_begin(edge *self, edge_call *call, int64_t now_ms)
         ob_service_preflight(&call->call, &reply);
         return tell_reply(self, call, &reply);
     }
-    log_begin(self, call);
     ob_dialect dialect = dialect_of(self, call);
+    ob_status status = OB_OK;
+    if (!administers) {
+        log_begin(self, call);
+        status = find_key(self, call, now_ms);
+    }
+    if (status != OB_OK)
+        return refuse(self, call, 401, dialect, ob_service_stranger(status), 0);
     if (call->call.body.len > self->config->limits.request_body_bytes_max)
         return refuse(self, call, 413, dialect,
                       OB_S("The request's body is too large."), 0);
@@ -622,9 +628,6 @@ edge_do edge_begin(edge *self, edge_call *call, int64_t now_ms)
             : 0;
     if (fault)
         return refuse(self, call, fault, dialect, ob_slice_str(why), 0);
-    ob_status status = find_key(self, call, now_ms);
-    if (status != OB_OK)
-        return refuse(self, call, 401, dialect, ob_service_stranger(status), 0);
     return relay(self, call, now_ms);
 }
 
