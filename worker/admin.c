@@ -11,6 +11,8 @@
 #define OB_VERSION ""
 #endif
 
+edge *edge_admin_running;
+
 /* ---- the exchange ---- */
 
 const ob_request *ob_exchange_request(const ob_exchange *exchange)
@@ -90,6 +92,15 @@ void ob_snapshot_release(ob_snapshot *snapshot)
 {
 }
 
+void edge_admin_free(edge_admin *admin)
+{
+    if (!admin)
+        return;
+    ob_throttle_free(admin->gateway.throttle);
+    ob_admin_free(admin->gateway.admin);
+    free(admin);
+}
+
 static edge_admin *admin_new(edge *self, int64_t now_ms)
 {
     edge_admin *admin = calloc(1, sizeof(*admin));
@@ -105,12 +116,9 @@ static edge_admin *admin_new(edge *self, int64_t now_ms)
     gateway->about.started_ms = now_ms;
     gateway->about.threads = 1;
     admin->writer.self = self;
-    if (gateway->throttle && gateway->admin &&
-        ob_allowances_init(&gateway->allowances) == OB_OK)
+    if (gateway->throttle && gateway->admin)
         return admin;
-    ob_throttle_free(gateway->throttle);
-    ob_admin_free(gateway->admin);
-    free(admin);
+    edge_admin_free(admin);
     return NULL;
 }
 
@@ -161,6 +169,7 @@ ob_status edge_follow(edge *self, edge_call *call, unsigned what,
         return ob_store_fail(error, status, "%.*s", OB_QUOTED(why));
     edge_journal_note_done(journal, what);
     status = load(self, results, now_ms);
+    (void)ob_gateway_acquire(&self->admin->gateway);
     if (status != OB_OK)
         return ob_store_fail(error, status, "its tables are not as expected");
     return OB_OK;
@@ -289,10 +298,12 @@ void edge_administer(edge *self, edge_call *call)
     if (!self->admin)
         self->admin = admin_new(self, edge_call_begun_ms(call));
     if (headers && store.db && self->admin) {
+        edge_admin_running = self;
         self->admin->writer.store = &store;
         self->admin->writer.now_ms = exchange.request.received_ms;
         handle(self, &exchange);
         self->admin->writer.store = NULL;
+        edge_admin_running = NULL;
     } else {
         out_of_memory(&exchange);
     }

@@ -48,6 +48,9 @@ typedef struct edge_admin {
 OB_MUST_USE ob_status edge_follow(edge *self, edge_call *call, unsigned what,
                                   ob_store_error *error);
 
+/* The isolate of the run under way, for what has no other way to it. */
+extern edge *edge_admin_running;
+
 /* The store of the run under way. */
 static inline ob_store *edge_admin_store(ob_gateway *gateway)
 {

@@ -27,7 +27,7 @@ static ob_status unseal(ob_pool *pool, const ob_key *key, char *secret,
         return OB_INVALID;
     *len = size - OB_SEAL_OVERHEAD;
     return ob_key_unseal(
-        edge_self.sealer, ob_pool_group_slug(pool, key->group),
+        edge_admin_running->sealer, ob_pool_group_slug(pool, key->group),
         ob_slice_make((const char *)fingerprint, sizeof(fingerprint)),
         ob_slice_make((const char *)sealed, size), secret);
 }
@@ -37,7 +37,7 @@ void ob_keylist_open(ob_shared_pool shared, const ob_key *key)
 {
     char secret[OB_KEY_BYTES_MAX];
     size_t len = 0;
-    if (!key->sealed || !edge_self.sealer)
+    if (!key->sealed || !edge_admin_running->sealer)
         return;
     ob_status status = unseal(shared.pool, key, secret, &len);
     if (status == OB_OK && !edge_journal_waits(edge_journal_running))
@@ -182,7 +182,8 @@ static ob_status probe(const ob_config *config, const ob_provider *provider,
     if (status != OB_OK)
         return status;
     *http_status = (int)ob_json_get_i64(answer, "status", 0);
-    *verdict = judge(provider, answer, edge_self.admin->writer.now_ms);
+    *verdict =
+        judge(provider, answer, edge_admin_running->admin->writer.now_ms);
     return OB_OK;
 }
 

@@ -663,8 +663,21 @@ static bool read_head(edge_call *call, ob_slice head)
     return true;
 }
 
+/* A handler's request, questions and answer may hold keys. */
+static void wipe(edge *self, edge_call *call)
+{
+    if (!call->journal)
+        return;
+    wipe_told(self);
+    if (self->body.data)
+        ob_wipe(self->body.data, self->body.capacity);
+    ob_buffer_clear(&self->body);
+    ob_wipe(call->body, call->call.body.len);
+}
+
 static void call_free(edge *self, edge_call *call)
 {
+    wipe(self, call);
     if (call->prev)
         call->prev->next = call->next;
     else if (self->calls == call)

@@ -93,6 +93,8 @@ void edge_find_provider(edge *self, ob_slice name);
 bool edge_administers(ob_slice path);
 /* Its handler. */
 void edge_administer(edge *self, edge_call *call);
+/* NULL is harmless. */
+void edge_admin_free(struct edge_admin *admin);
 
 /* ---- writes.c ---- */
 

@@ -153,6 +153,8 @@ void edge_deinit(edge *self)
     ob_authkeys_free(self->stored);
     ob_authkeys_free(self->environment);
     ob_pool_free(self->pool);
+    edge_admin_free(self->admin);
+    ob_sealer_free(self->sealer);
     edge_log_free(self->log);
     ob_prices_free(self->prices);
     ob_config_free(self->config);
