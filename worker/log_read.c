@@ -11,10 +11,11 @@
 
 /* Requests of one row: more than its bytes have room for. */
 #define IDS_PER_ROW 4096
-/* Rows that one look goes down, rows whose requests are read by it, looks. */
-#define WINDOW   "256"
-#define READ_MAX 3
-#define LOOKS    3
+/* Rows that one look goes down, and looks. */
+#define WINDOW "256"
+#define LOOKS  3
+/* Rows whose requests a look reads. Mostly the first one has enough. */
+static const int reads[LOOKS] = {1, 3, 3};
 
 /* ---- its life ---- */
 
@@ -80,6 +81,7 @@ typedef struct search {
     int64_t next; /* where to go on; 0: there is no more */
     int64_t first;
     size_t count;
+    int look;
     bool full;
 } search;
 
@@ -136,7 +138,8 @@ static const char window_sql[] =
 static const char newest_sql[] =
     "SELECT id, count FROM edge_log ORDER BY id DESC LIMIT 1";
 
-static void write_rows_sql(const needles *list, char *sql, size_t size)
+static void write_rows_sql(const needles *list, int most, char *sql,
+                           size_t size)
 {
     int at = snprintf(sql, size,
                       "SELECT id, entries FROM edge_log WHERE id BETWEEN "
@@ -150,7 +153,7 @@ static void write_rows_sql(const needles *list, char *sql, size_t size)
                        5 + i);
     }
     (void)snprintf(sql + at, size - (size_t)at, " ORDER BY id DESC LIMIT %d",
-                   READ_MAX);
+                   most);
 }
 
 /* ---- one row of the log ---- */
@@ -250,7 +253,7 @@ static ob_status read_rows(search *s, int *count, int64_t *last, ob_buffer *out)
 {
     char sql[900];
     sqlite3_stmt *statement;
-    write_rows_sql(&s->needles, sql, sizeof(sql));
+    write_rows_sql(&s->needles, reads[s->look], sql, sizeof(sql));
     ob_status status = edge_log_prepare(s->reader, sql, &statement);
     if (status)
         return status;
@@ -280,9 +283,10 @@ static ob_status look(search *s, bool *goes_on, ob_buffer *out)
     if (window || status || s->full)
         return window ? window : status;
     s->next = 0;
-    if (count < READ_MAX && rows < atoi(WINDOW))
+    bool more = count == reads[s->look];
+    if (!more && rows < atoi(WINDOW))
         return OB_OK;
-    s->high = (count == READ_MAX ? last : low) - 1;
+    s->high = (more ? last : low) - 1;
     *goes_on = s->high >= s->low;
     if (*goes_on)
         s->next = (s->high + 1) * IDS_PER_ROW;
@@ -309,7 +313,7 @@ static ob_status find(search *s, int64_t *newest, ob_buffer *out)
     bool goes_on = true;
     ob_status first = read_newest(s, newest);
     ob_status status = OB_OK;
-    for (int i = 0; !status && goes_on && i < LOOKS && !s->full; i++)
+    for (; !status && goes_on && s->look < LOOKS && !s->full; s->look++)
         status = look(s, &goes_on, out);
     return first ? first : status;
 }

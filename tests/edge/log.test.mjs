@@ -131,6 +131,87 @@ scenario('log: what breaks it costs no request', async (room) => {
     assert.equal((await gateway.chat({ stream: true })).status, 200);
 });
 
+const find = async (gateway, query = '') => {
+    const { status, body, text } = await gateway.admin(
+        'GET',
+        `/requests?${query}`,
+    );
+    assert.equal(status, 200, text);
+    return body;
+};
+
+/* All pages of a query. */
+async function findAll(gateway, query) {
+    const all = [];
+    for (let before = ''; before !== null; ) {
+        const page = await find(gateway, `${query}${before}`);
+        all.push(...page.requests);
+        before = page.next && `&before=${page.next}`;
+    }
+    return all;
+}
+
+const stats = async (gateway, query) => {
+    const { status, body, text } = await gateway.admin('GET', `/stats?${query}`);
+    assert.equal(status, 200, text);
+    return body;
+};
+
+scenario('log: what was sent is found, and adds up', async (room) => {
+    const { gateway, mock } = await world(room, {});
+    const anthropic = () =>
+        gateway.post('/v1/chat/completions', {
+            model: 'anthropic/claude-sonnet-4-5',
+            messages: [{ role: 'user', content: 'Hello' }],
+        });
+    for (let round = 0; round < 3; round++) {
+        for (let i = 0; i < 4; i++) await gateway.chat();
+        for (let i = 0; i < 2; i++) await anthropic();
+        await counted(gateway, (round + 1) * 6);
+        /* The next round begins a row, and folds this one. */
+        await gateway.db.prepare('UPDATE edge_log SET bytes = 70000').run();
+    }
+    mock.script(KEY, refusing(400));
+    for (let i = 0; i < 3; i++) await gateway.chat();
+    await counted(gateway, 21);
+    await eventually('three folds', async () => {
+        const [state] = await gateway.rows('edge_log_state');
+        return state.rows === 3;
+    });
+    const count = async (query) => (await findAll(gateway, query)).length;
+    assert.equal(await count('limit=4'), 21);
+    assert.equal(await count('limit=2&provider=anthropic'), 6);
+    assert.equal(await count('limit=50&status=4xx'), 3);
+    assert.equal(await count('error=bad_request'), 3);
+    assert.equal(await count('provider=anthropic&status=400'), 0);
+    const ids = (await findAll(gateway, 'limit=5')).map(({ id }) => Number(id));
+    assert.deepEqual(ids, ids.toSorted((a, b) => b - a));
+    assert.equal(new Set(ids).size, 21);
+    for (const by of ['minute', 'hour', 'day']) {
+        const { series, errors } = await stats(gateway, `by=${by}`);
+        assert.equal(series[0].total.requests, 21, by);
+        assert.equal(series[0].total.ok, 18, by);
+        assert.deepEqual(errors, [{ error: 'bad_request', count: 3 }]);
+        const groups = await stats(gateway, `by=${by}&group=provider`);
+        assert.deepEqual(
+            groups.series.map(({ group, total }) => [group, total.requests]),
+            [
+                ['openai', 15],
+                ['anthropic', 6],
+            ],
+        );
+    }
+    const keys = await stats(gateway, 'by=hour&group=key');
+    assert.deepEqual(
+        keys.series.map(({ total }) => total.requests),
+        [15, 6],
+    );
+    const { body: log } = await gateway.admin('GET', '/log');
+    assert.equal(log.enabled, true);
+    assert.equal(log.rows, 21);
+    assert.equal(log.lost, 0);
+});
+
 scenario('log: a row that is full is folded, once', async (room) => {
     const { gateway } = await world(room, {});
     await gateway.chat();

@@ -567,6 +567,59 @@ static void sums_are_the_same_folded_and_not(void **state)
     close_world(&w);
 }
 
+/* Performs statements as they stand in a text. */
+static void perform_text(world *w, const ob_buffer *text, ob_buffer *results)
+{
+    ob_slice json = ob_buffer_slice(text);
+    yyjson_doc *doc = yyjson_read(json.ptr, json.len, 0);
+    assert_non_null(doc);
+    perform(w, yyjson_doc_get_root(doc), results);
+    yyjson_doc_free(doc);
+}
+
+static void of_two_that_fold_a_row_one_does(void **state)
+{
+    world w;
+    open_world(&w, "");
+    for (unsigned n = 0; n < 5; n++)
+        add_now(&w, n);
+    (void)settle(&w);
+    execute(&w, "INSERT INTO edge_log SELECT id + 1, written, from_ms, "
+                "until_ms, 0, 0, 0, '', '' FROM edge_log");
+    ob_buffer text = {0};
+    ob_buffer results = {0};
+    ob_json json = {.out = &text};
+    ob_json_open(&json, '[');
+    edge_fold_ask(w.now_ms, &json);
+    ob_json_close(&json, ']');
+    perform_text(&w, &text, &results);
+    /* Both have read before either writes. */
+    ob_slice read = ob_buffer_slice(&results);
+    yyjson_doc *doc = yyjson_read(read.ptr, read.len, 0);
+    ob_buffer_clear(&text);
+    json = (ob_json){.out = &text};
+    ob_json_open(&json, '[');
+    assert_true(edge_fold_plan(&w.config->log, yyjson_doc_get_root(doc),
+                               w.now_ms, &json));
+    ob_json_close(&json, ']');
+    yyjson_doc_free(doc);
+    int64_t before = w.changes;
+    perform_text(&w, &text, &results);
+    /* An hour, a day, the row itself, what is folded: as it was counted. */
+    assert_int_equal(w.changes - before, 4);
+    assert_int_equal(number(&w, "SELECT written FROM edge_log_state"), 4);
+    perform_text(&w, &text, &results);
+    assert_int_equal(w.changes - before, 4);
+    assert_int_equal(total_of(&w, days_of(&w, 1, 3600), "requests"), 5);
+    /* Nor does one that the day has no rows for. */
+    execute(&w, "UPDATE edge_log_state SET upto = 0, written = 9999");
+    perform_text(&w, &text, &results);
+    assert_int_equal(number(&w, "SELECT upto FROM edge_log_state"), 0);
+    ob_buffer_deinit(&text);
+    ob_buffer_deinit(&results);
+    close_world(&w);
+}
+
 static void what_is_lost_on_the_way_is_written_again(void **state)
 {
     world w;
@@ -739,6 +792,7 @@ int main(void)
         cmocka_unit_test(filters_find_what_there_is),
         cmocka_unit_test(times_cursors_and_ids_find_their_requests),
         cmocka_unit_test(sums_are_the_same_folded_and_not),
+        cmocka_unit_test(of_two_that_fold_a_row_one_does),
         cmocka_unit_test(what_is_lost_on_the_way_is_written_again),
         cmocka_unit_test(old_and_too_many_requests_go_within_the_budget),
         cmocka_unit_test(hostile_rows_do_no_harm),
