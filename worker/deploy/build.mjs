@@ -20,6 +20,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { buildAssets } from './console.mjs';
+import { npmInstall } from './npm.mjs';
 import { ROOT, findToolchain } from './toolchain.mjs';
 import { yyjson } from './yyjson.mjs';
 
@@ -99,15 +100,26 @@ async function embed(folder, file, name) {
     return at;
 }
 
-/* What tokens cost, where `./dev setup` has fetched it; else nothing. */
-async function prices(folder) {
+/* What tokens cost: from what `./dev setup` has fetched, or else npm; a build
+ * goes without. */
+async function prices(folder, say) {
     const text = `${folder}/prices.txt`;
-    const at = '.deps/prices';
-    if (!existsSync(inRoot(`${at}/node_modules/@pydantic/genai-prices`)))
+    const wanted = '@pydantic/genai-prices';
+    let from = '.deps/prices';
+    const made_of = ['tools/prices.mjs', 'tools/prices/package-lock.json'];
+    if (await isFresh(text, made_of)) return text;
+    try {
+        if (!existsSync(inRoot(`${from}/node_modules/${wanted}`))) {
+            from = 'tools/prices';
+            await npmInstall(inRoot(from), wanted, say);
+        }
+        const argv = ['tools/prices.mjs', from, text];
+        await execute(process.execPath, argv, { cwd: ROOT });
+        return text;
+    } catch (error) {
+        say(`No table of prices, so costs are not known: ${error.message}`);
         return 'tools/no-prices.txt';
-    if (!existsSync(inRoot(text)))
-        await execute('node', ['tools/prices.mjs', at, text], { cwd: ROOT });
-    return text;
+    }
 }
 
 /* Compiles what is not fresh; gives all objects. */
@@ -143,7 +155,7 @@ export async function build(target, say = () => {}) {
         ...SHARED,
         `${json}/yyjson.c`,
         await embed(folder, 'providers.jsonc', 'providers_jsonc'),
-        await embed(folder, await prices(folder), 'prices_text'),
+        await embed(folder, await prices(folder, say), 'prices_text'),
     ];
     const objects = await compileAll(toolchain, sources, folder, say);
     /* Optimising across files takes most of the time. */
