@@ -86,6 +86,8 @@ ob_slice ob_word_next(ob_slice *rest, char room[OB_WORD_BYTES_MAX])
 {
     size_t from = 0;
     size_t len = 0;
+    if (!rest->len)
+        return ob_slice_make(room, 0);
     while (from < rest->len && !is_word(rest->ptr[from]))
         from++;
     size_t to = from;
