@@ -74,6 +74,18 @@ static void log_relay(edge_call *call)
         call->relay.record = &call->record;
 }
 
+/* Nano-dollars; -1: not known. */
+static int64_t cost_of(edge *self, const ob_entry *entry)
+{
+    const ob_config *config = self->config;
+    if (!entry->usage.known || !entry->model.len)
+        return -1;
+    const ob_prices *prices =
+        edge_prices(self, ob_config_provider(config, entry->provider));
+    return ob_cost(config->prices, config->price_count, prices, entry->provider,
+                   entry->model, &entry->usage);
+}
+
 static void log_end(edge *self, edge_call *call, int status, ob_fault fault,
                     ob_slice answer, int64_t now_ms)
 {
@@ -99,6 +111,7 @@ static void log_end(edge *self, edge_call *call, int status, ob_fault fault,
     if (call->record.usage_later)
         entry.answer = answer;
     ob_entry_read_usage(&entry);
+    entry.cost = cost_of(self, &entry);
     edge_log_add(self->log, &entry, edge_draw(self));
 }
 

@@ -16,6 +16,7 @@
 #define OB_EDGE_H
 
 #include "../src/core/authkey.h"
+#include "../src/core/cost.h"
 #include "../src/core/dialect/json.h"
 #include "../src/core/mask.h"
 #include "../src/core/relay.h"
@@ -43,7 +44,8 @@ typedef struct edge {
     ob_authkeys *stored;      /* of D1; NULL: none */
     ob_authkeys *authkeys;    /* both */
     ob_pool *pool;
-    ob_prices *prices;        /* of tokens; NULL: not known */
+    ob_prices **prices;       /* of tokens, those of each provider; made when
+                                 they are first asked for */
     ob_log *log;              /* NULL: off */
     int64_t revision;         /* of the keys that are loaded */
     int64_t loaded_ms;        /* unix; 0: never */
@@ -75,6 +77,9 @@ void edge_draw_seed(edge *self, uint8_t seed[EDGE_SEED_BYTES]);
 OB_MUST_USE ob_status edge_start(edge *self, ob_slice json);
 /* Frees all of it; an isolate ends without it. Zeroed afterwards. */
 void edge_deinit(edge *self);
+/* What a provider's tokens cost; NULL: it is not known. The whole table would
+ * take milliseconds of an isolate's first request. */
+const ob_prices *edge_prices(edge *self, const ob_provider *provider);
 /* Is it time to load? 0: no. 1: yes, while requests go on. 2: before any. */
 int edge_due(edge *self, int64_t now_ms);
 /* Writes the queries of a load into `told`: [{"sql", "params": […]}, …]. */

@@ -101,17 +101,29 @@ static void read_master(edge *self, yyjson_val *root)
     ob_wipe(master, sizeof(master));
 }
 
-/* Without memory there is none: it costs no request. */
-static void start_log(edge *self)
+const ob_prices *edge_prices(edge *self, const ob_provider *provider)
 {
-    if (!self->config->log.enabled ||
-        self->config->log.edge.mode == OB_EDGE_LOG_OFF)
-        return;
-    ob_slice prices =
+    const ob_config *config = self->config;
+    if (!provider)
+        return NULL;
+    if (!self->prices)
+        self->prices = calloc(config->provider_count, sizeof(*self->prices));
+    if (!self->prices)
+        return NULL;
+    ob_prices **prices = &self->prices[provider - config->providers];
+    ob_slice all =
         ob_slice_make((const char *)ob_prices_text, ob_prices_text_size);
-    if (ob_prices_parse(prices, &self->prices) != OB_OK)
-        self->prices = NULL;
-    self->log = edge_log_new(self->config, self->prices);
+    if (!*prices &&
+        ob_prices_parse(ob_prices_of(all, provider->slug), prices) != OB_OK)
+        *prices = NULL;
+    return *prices;
+}
+
+static void free_prices(edge *self)
+{
+    for (size_t i = 0; self->prices && i < self->config->provider_count; i++)
+        ob_prices_free(self->prices[i]);
+    free(self->prices);
 }
 
 static ob_status start(edge *self, yyjson_val *root)
@@ -130,7 +142,8 @@ static ob_status start(edge *self, yyjson_val *root)
     self->pool = ob_pool_new();
     if (!self->pool)
         return OB_NO_MEMORY;
-    start_log(self);
+    /* Without memory there is none: it costs no request. */
+    self->log = edge_log_new(self->config);
     return bind_groups(self);
 }
 
@@ -156,7 +169,7 @@ void edge_deinit(edge *self)
     edge_admin_free(self->admin);
     ob_sealer_free(self->sealer);
     edge_log_free(self->log);
-    ob_prices_free(self->prices);
+    free_prices(self);
     ob_config_free(self->config);
     ob_buffer_deinit(&self->told);
     ob_buffer_deinit(&self->body);

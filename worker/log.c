@@ -39,7 +39,6 @@ typedef struct pending {
 
 struct ob_log {
     const ob_config *config;
-    const ob_prices *prices;
     edge_entries entries;
     edge_cells cells;
     int64_t from_ms; /* of the ends of those that were counted; 0: none */
@@ -74,7 +73,7 @@ static void gather_deinit(ob_log *log)
     edge_cells_deinit(&log->cells);
 }
 
-ob_log *edge_log_new(const ob_config *config, const ob_prices *prices)
+ob_log *edge_log_new(const ob_config *config)
 {
     if (!config->log.enabled || config->log.edge.mode == OB_EDGE_LOG_OFF)
         return NULL;
@@ -82,7 +81,6 @@ ob_log *edge_log_new(const ob_config *config, const ob_prices *prices)
     if (!log)
         return NULL;
     log->config = config;
-    log->prices = prices;
     gather_init(log);
     return log;
 }
@@ -131,11 +129,8 @@ static bool has_room(const ob_log *log)
            ob_buffer_slice(&log->entries.text).len < ENTRIES_BYTES_MAX;
 }
 
-void edge_log_add(ob_log *log, ob_entry *entry, uint64_t draw)
+void edge_log_add(ob_log *log, const ob_entry *entry, uint64_t draw)
 {
-    const ob_config *config = log->config;
-    entry->cost = ob_cost(config->prices, config->price_count, log->prices,
-                          entry->provider, entry->model, &entry->usage);
     if (!log->from_ms || entry->ended_ms < log->from_ms)
         log->from_ms = entry->ended_ms;
     if (entry->ended_ms > log->until_ms)

@@ -16,20 +16,18 @@
 #define OB_EDGE_LOG_H
 
 #include "../src/core/config.h"
-#include "../src/core/cost.h"
 #include "../src/log/log.h"
 
-/* `config` and `prices`, which may be NULL, outlive the log. NULL: memory is
- * out, or it is off. */
-ob_log *edge_log_new(const ob_config *config, const ob_prices *prices);
+/* `config` outlives the log. NULL: memory is out, or it is off. */
+ob_log *edge_log_new(const ob_config *config);
 /* NULL is harmless. */
 void edge_log_free(ob_log *log);
 
 const ob_log_settings *edge_log_settings(const ob_log *log);
 
-/* A request is over. `draw` is a random number: whether it is among the sample.
- * Its cost is filled in. */
-void edge_log_add(ob_log *log, ob_entry *entry, uint64_t draw);
+/* A request is over. `draw` is a random number: whether it is among the
+ * sample. */
+void edge_log_add(ob_log *log, const ob_entry *entry, uint64_t draw);
 
 /*
  * What is to be done next: appends {"turn": number, "statements": [{"sql",

@@ -93,6 +93,23 @@ ob_status ob_prices_parse(ob_slice text, ob_prices **prices)
     return status;
 }
 
+ob_slice ob_prices_of(ob_slice text, ob_slice provider)
+{
+    ob_slice rest = text;
+    const char *from = NULL;
+    while (rest.len) {
+        ob_slice line = ob_slice_cut(&rest, '\n');
+        if (!ob_slice_starts(line, OB_S("@")))
+            continue;
+        if (from)
+            return ob_slice_make(from, (size_t)(line.ptr - from));
+        if (ob_slice_eq(ob_slice_trim(ob_slice_from(line, 1)), provider))
+            from = line.ptr;
+    }
+    return from ? ob_slice_from(text, (size_t)(from - text.ptr))
+                : (ob_slice){NULL, 0};
+}
+
 void ob_prices_free(ob_prices *prices)
 {
     if (!prices)

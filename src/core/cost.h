@@ -56,6 +56,8 @@ typedef struct ob_prices {
  * is none. An empty text gives an empty table. */
 OB_MUST_USE ob_status ob_prices_parse(ob_slice text, ob_prices **prices);
 void ob_prices_free(ob_prices *prices);
+/* The lines of one provider, a text of its own; empty: there are none. */
+ob_slice ob_prices_of(ob_slice text, ob_slice provider);
 
 /* The whole name before its longest beginning, an end, a part; without the
  * vendor ("google/") where that finds nothing. NULL: it is not there. */

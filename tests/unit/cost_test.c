@@ -36,6 +36,25 @@ static int64_t input_rate(const char *provider, const char *model)
     return price ? price->rates.input : -1;
 }
 
+static void a_provider_has_its_own_lines(void **state)
+{
+    ob_slice all = OB_S(TABLE);
+    ob_slice first = ob_prices_of(all, OB_S("openai"));
+    ob_slice last = ob_prices_of(all, OB_S("google-ai-studio"));
+    assert_true(ob_slice_starts(first, OB_S("@ openai\n= gpt-5 ")));
+    assert_true(ob_slice_ends(first, OB_S("$ -end 4 4 4 4\n")));
+    assert_true(ob_slice_starts(last, OB_S("@ google-ai-studio\n^")));
+    assert_ptr_equal(last.ptr + last.len, all.ptr + all.len);
+    assert_int_equal(ob_prices_of(all, OB_S("openais")).len, 0);
+    assert_int_equal(ob_prices_of(OB_S(""), OB_S("openai")).len, 0);
+    ob_prices *own;
+    assert_int_equal(ob_prices_parse(last, &own), OB_OK);
+    assert_non_null(
+        ob_prices_find(own, OB_S("google-ai-studio"), OB_S("gemini-2.5-pro")));
+    assert_null(ob_prices_find(own, OB_S("openai"), OB_S("gpt-5")));
+    ob_prices_free(own);
+}
+
 static void prices_are_found_by_the_best_fit(void **state)
 {
     assert_int_equal(input_rate("openai", "gpt-5"), 1250000);
@@ -128,6 +147,7 @@ static void tables_that_are_none_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_provider_has_its_own_lines),
         cmocka_unit_test(prices_are_found_by_the_best_fit),
         cmocka_unit_test(costs_count_each_kind_of_token_once),
         cmocka_unit_test(costs_rise_above_so_many_tokens),

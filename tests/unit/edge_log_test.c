@@ -41,7 +41,7 @@ static void open_world(world *w, const char *config)
     assert_int_equal(
         sqlite3_exec(w->db, (const char *)ob_migration_0005, NULL, NULL, NULL),
         SQLITE_OK);
-    w->log = edge_log_new(w->config, NULL);
+    w->log = edge_log_new(w->config);
     assert_non_null(w->log);
 }
 
@@ -337,7 +337,7 @@ static void off_there_is_no_log(void **state)
         "{\"log\": {\"edge\": {\"mode\": \"off\"}}}"};
     for (size_t i = 0; i < OB_LEN(texts); i++) {
         ob_config *config = config_of(texts[i]);
-        assert_null(edge_log_new(config, NULL));
+        assert_null(edge_log_new(config));
         ob_config_free(config);
     }
 }
@@ -366,7 +366,7 @@ the_budget_holds_over_isolates_and_the_next_day_goes_on(void **state)
 {
     world w;
     open_world(&w, "{\"log\": {\"edge\": {\"rows_a_day\": 100}}}");
-    ob_log *other = edge_log_new(w.config, NULL);
+    ob_log *other = edge_log_new(w.config);
     w.now_ms = (NOON_MS / DAY_MS + 1) * DAY_MS - 60000;
     /* The last minute of a day, in which both write as fast as they may. */
     ob_log *first = w.log;
@@ -380,7 +380,7 @@ the_budget_holds_over_isolates_and_the_next_day_goes_on(void **state)
     int64_t before = w.changes;
     /* An isolate that knows of nothing is refused by D1. */
     execute(&w, "UPDATE edge_log SET written = 100");
-    ob_log *late = w.log = edge_log_new(w.config, NULL);
+    ob_log *late = w.log = edge_log_new(w.config);
     add_now(&w, 5000);
     (void)settle(&w);
     assert_int_equal(w.changes, before);

@@ -48,6 +48,33 @@ static void a_stream_is_passed_on(void **state)
     close_call();
 }
 
+static void a_request_is_logged_behind_what_was_learned(void **state)
+{
+    assert_int_equal(load_rows(KEY_ROW(1) "," KEY_ROW(2), "", ""), OB_OK);
+    begin_chat();
+    answer(429, "{\"error\":{\"message\":\"Rate limit reached for gpt-4o. "
+                "Please try again in 600s.\"}}");
+    if (next == EDGE_OPEN)
+        next = edge_opened(&self, call, OB_S("sk-of-the-test-0002"), now);
+    answer(200, GOOD);
+    assert_int_equal(next, EDGE_ANSWER);
+    close_call();
+    edge_work(&self, now);
+    assert_told("INSERT INTO cooldowns");
+    assert_told_not("edge_log");
+    edge_work(&self, now);
+    assert_told("\"turn\":1,\"statements\":[{\"sql\":\"INSERT INTO edge_log");
+    assert_told("openai chat");
+    assert_told("rate_limit");
+    assert_told_not("sk-of-the-test");
+    edge_work(&self, now);
+    assert_int_equal(ob_buffer_slice(&self.told).len, 0);
+    edge_worked(&self, 1,
+                OB_S("[[{\"written\":1,\"fresh\":1}],[{\"written\":"
+                     "0,\"open\":1,\"oldest\":0}]]"),
+                now);
+}
+
 static void a_rest_is_a_row(void **state)
 {
     assert_int_equal(load_rows(KEY_ROW(1), "", ""), OB_OK);
@@ -99,6 +126,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RUN(a_sealed_key_is_opened_once),
         RUN(a_stream_is_passed_on),
+        RUN(a_request_is_logged_behind_what_was_learned),
         RUN(a_rest_is_a_row),
         RUN(results_that_are_none_change_nothing),
         RUN(a_stranger_is_refused),
