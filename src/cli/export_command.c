@@ -141,8 +141,8 @@ static void warn(const ob_access *access, const exporting *export)
 static void tell_next(const exporting *export)
 {
     fprintf(stderr,
-            "%zu keys; next: npx wrangler d1 execute DATABASE --remote "
-            "--file FILE\n",
+            "%zu keys; next, in the checkout: MASTER_KEY=... npm run keys -- "
+            "import FILE\n",
             export->count);
 }
 

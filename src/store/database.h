@@ -86,6 +86,10 @@ OB_MUST_USE ob_status ob_key_unseal(ob_sealer *sealer, ob_slice provider,
                                     ob_slice fingerprint, ob_slice sealed,
                                     char *secret);
 
+/* The setting that tells whether a master key is the right one: a text of the
+ * program, sealed. */
+#define OB_MASTER_CHECK "master_check"
+
 /* The first line of what ob_store_export_d1() writes. */
 #define OB_D1_HEAD "-- One Balance: keys for a Worker's D1 database."
 

@@ -164,6 +164,23 @@ static ob_status export_rows(exporting *export)
     }
 }
 
+/* What tells a MASTER_KEY that is another one. A database that has it keeps its
+ * own. */
+static ob_status export_check(exporting *export)
+{
+    char room[128];
+    ob_slice check;
+    ob_status status =
+        ob_master_check_read(export->store, room, &check, export->error);
+    if (status != OB_OK)
+        return status;
+    add(export,
+        "INSERT INTO settings (name, value) VALUES ('" OB_MASTER_CHECK "', ");
+    add_bytes(export, check);
+    add(export, ") ON CONFLICT (name) DO NOTHING;\n");
+    return flush(export);
+}
+
 static ob_status export_all(exporting *export)
 {
     add(export, OB_D1_HEAD
@@ -172,7 +189,9 @@ static ob_status export_all(exporting *export)
         "master key of the gateway\n"
         "-- that they come from. Those that are there already stay as "
         "they are.\n");
-    ob_status status = export_rows(export);
+    ob_status status = export_check(export);
+    if (status == OB_OK)
+        status = export_rows(export);
     if (status != OB_OK)
         return status;
     add(export, "UPDATE revision SET number = number + 1;\n"

@@ -3,15 +3,14 @@
 #include "database.h"
 
 static const char check_text[] = "one-balance master key";
-#define CHECK_NAME "master_check"
 
 ob_status ob_master_check_make(ob_store *store, ob_store_error *error)
 {
     uint8_t sealed[sizeof(check_text) + OB_SEAL_OVERHEAD];
     ob_slice text = ob_slice_make(check_text, sizeof(check_text));
-    if (ob_seal(store->sealer, text, OB_S(CHECK_NAME), sealed) != OB_OK)
+    if (ob_seal(store->sealer, text, OB_S(OB_MASTER_CHECK), sealed) != OB_OK)
         return ob_store_fail(error, OB_IO, "cannot seal: no randomness");
-    return ob_store_set(store, CHECK_NAME,
+    return ob_store_set(store, OB_MASTER_CHECK,
                         ob_slice_make((char *)sealed, sizeof(sealed)), error);
 }
 
@@ -20,7 +19,7 @@ ob_status ob_master_check_verify(ob_store *store, ob_slice sealed, bool given,
 {
     char text[sizeof(check_text)];
     if (sealed.len == sizeof(check_text) + OB_SEAL_OVERHEAD &&
-        ob_unseal(store->sealer, sealed, OB_S(CHECK_NAME), text) == OB_OK)
+        ob_unseal(store->sealer, sealed, OB_S(OB_MASTER_CHECK), text) == OB_OK)
         return OB_OK;
     return ob_store_fail(error, OB_INVALID,
                          "wrong master key: the keys in this database were "
@@ -36,7 +35,7 @@ ob_status ob_master_check_read(ob_store *store, char room[128],
     sqlite3_stmt *statement = ob_sql_take(store, OB_SQL_GET_SETTING, error);
     if (!statement)
         return OB_IO;
-    ob_sql_text(statement, 1, OB_S(CHECK_NAME));
+    ob_sql_text(statement, 1, OB_S(OB_MASTER_CHECK));
     ob_status status = ob_sql_step(store, statement, error);
     if (status != OB_OK)
         return status;

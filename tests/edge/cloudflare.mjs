@@ -4,6 +4,9 @@
  *
  *   cloudflare.failing['POST /accounts/ACCOUNT/d1/database'] =
  *       { status: 403, code: 10000, message: '…' }
+ *
+ * A function in its place is given the SQL of a query, and gives that or
+ * nothing.
  */
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
@@ -112,13 +115,21 @@ const aboutDatabase = ({ name, uuid }) => ({
     created_at: NOW,
 });
 
+/* A semicolon in quotes ends none. */
+function statementsOf(sql) {
+    const parts = sql.matchAll(/--[^\n]*|'(?:[^']|'')*'|[^';-]+|[;-]/g);
+    const list = [''];
+    for (const [part] of parts)
+        if (part === ';') list.push('');
+        else if (!part.startsWith('--')) list[list.length - 1] += part;
+    return list.filter((text) => text.trim());
+}
+
 /* Several statements may stand in one text, as migrations have them. */
 async function query(db, sql, params) {
-    const statements = sql
-        .replaceAll(/--.*$/gm, '')
-        .split(';')
-        .filter((text) => text.trim())
-        .map((text) => db.prepare(text).bind(...params));
+    const statements = statementsOf(sql).map((text) =>
+        db.prepare(text).bind(...params),
+    );
     return db.batch(statements);
 }
 
@@ -203,7 +214,9 @@ export class Cloudflare {
         const token = line.endsWith('/assets/upload') ? SESSION : this.token;
         if (headers.authorization !== `Bearer ${token}`)
             return refused(STRANGER);
-        if (this.failing[line]) return refused(this.failing[line]);
+        const failing = this.failing[line];
+        const why = typeof failing === 'function' ? failing(sql) : failing;
+        if (why) return refused(why);
         if (id && !this.databases.has(id)) return refused(NOT_THERE);
         const known = { url, id, name, body, type: headers['content-type'] };
         const answer = await ROUTES[line]?.(this, known);

@@ -1,35 +1,39 @@
 /* The whole deployment, and the keys' tool, against a Cloudflare of the
  * test's own. One world, from nothing to a chat, in the order of the file. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { opensCheck, sealerOf } from '../../worker/deploy/master.mjs';
 import { TEXT } from '../integration/dialects.mjs';
 import { secret } from '../integration/harness.mjs';
 import { Mock } from '../integration/mock.mjs';
-import { Cloudflare } from './cloudflare.mjs';
+import { DATABASES, DENIED, QUERY, SCRIPT, World } from './deployment.mjs';
 import { WORKER, assets } from './gateway.mjs';
 
 const { Miniflare } = createRequire(join(WORKER, 'package.json'))('miniflare');
 
 const KEY = secret('good');
 const OTHER = secret('othr');
-const DATABASES = '/accounts/ACCOUNT/d1/database';
-const SCRIPT = '/accounts/ACCOUNT/workers/scripts/NAME';
-const DENIED = { status: 403, code: 10000, message: 'Not allowed to do this' };
 
-let dir;
+const world = new World();
+const file = (...args) => world.file(...args);
+const run = (...args) => world.run(...args);
+const deploy = (...args) => world.deploy(...args);
+const keys = (...args) => world.keys(...args);
+const stops = (...args) => world.stops(...args);
+const failing = (...args) => world.failing(...args);
+const rows = (...args) => world.rows(...args);
+
 let cloud;
 let mock;
 let config; /* a file that names the mock */
+let pending; /* what a deployment that failed has made */
 const shown = {}; /* AUTH_KEY and MASTER_KEY of the first deployment */
 
 before(async () => {
-    dir = await mkdtemp(join(tmpdir(), 'one-balance-deploy-test-'));
-    cloud = await new Cloudflare(join(dir, 'd1')).start();
+    ({ cloud } = await world.start());
     mock = await new Mock().start();
     config = await file('one-balance.jsonc', {
         providers: { openai: { base_url: `${mock.url}/v1` } },
@@ -38,78 +42,19 @@ before(async () => {
 
 after(async () => {
     await mock?.stop();
-    await cloud?.stop();
-    await rm(dir, { recursive: true, force: true });
+    await world.stop();
 });
-
-async function file(name, content) {
-    const at = join(dir, name);
-    await writeFile(
-        at,
-        typeof content === 'string' ? content : JSON.stringify(content),
-    );
-    return at;
-}
-
-/* Runs one of worker/deploy to its end, as a person who is logged in. */
-function run(script, args, { env = {}, stdin = '' } = {}) {
-    const child = spawn(
-        process.execPath,
-        [join(WORKER, 'deploy', script), ...args],
-        {
-            cwd: dir,
-            env: {
-                PATH: process.env.PATH,
-                HOME: dir,
-                XDG_CONFIG_HOME: dir,
-                CLOUDFLARE_API_BASE_URL: cloud.url,
-                CLOUDFLARE_API_TOKEN: cloud.token,
-                CLOUDFLARE_ACCOUNT_ID: cloud.accounts[0].id,
-                ...env,
-            },
-        },
-    );
-    const result = { code: null, stdout: '', stderr: '' };
-    child.stdout.on('data', (text) => (result.stdout += text));
-    child.stderr.on('data', (text) => (result.stderr += text));
-    child.stdin.on('error', () => {});
-    child.stdin.end(stdin);
-    return new Promise((done) =>
-        child.on('close', (code) => done({ ...result, code })),
-    );
-}
-
-const deploy = (args = [], options) => run('deploy.mjs', args, options);
-const keys = (args, options) => run('keys.mjs', args, options);
-
-/* It ends with `code`, says why, and has changed nothing. */
-async function stops(running, code, why) {
-    const changes = cloud.changes.length;
-    const result = await running;
-    assert.equal(result.code, code, result.stdout + result.stderr);
-    for (const words of [why].flat()) assert.match(result.stderr, words);
-    assert.ok(!/^\s+at /m.test(result.stderr), 'no stack is shown');
-    return cloud.changes.slice(changes);
-}
-
-async function failing(lines, work) {
-    for (const line of lines) cloud.failing[line] = DENIED;
-    try {
-        return await work();
-    } finally {
-        cloud.failing = {};
-    }
-}
-
-async function rows(sql) {
-    const [{ db }] = cloud.databases.values();
-    return (await db.prepare(sql).all()).results;
-}
 
 /* ---- what stops before anything is touched ---- */
 
 test('deploy: wrong options are told with exit 2', async () => {
-    const wrong = [['--nmae', 'x'], ['--name', 'Not Good'], ['more']];
+    const wrong = [
+        ['--nmae', 'x'],
+        ['--name', 'Not Good'],
+        ['--force'],
+        ['--database', 'a b'],
+        ['more'],
+    ];
     const all = wrong.map((args) => stops(deploy(args), 2, /usage: npm run/));
     await Promise.all(all);
     assert.deepEqual(cloud.requests, []);
@@ -151,7 +96,7 @@ test('deploy: --dry-run says what would be done, and does nothing', async () => 
     const { code, stdout, stderr } = await deploy(['--dry-run']);
     assert.equal(code, 0, stderr);
     assert.match(stdout, /Account +Example/);
-    assert.match(stdout, /one-balance is made, and migrated/);
+    assert.match(stdout, /one-balance-\d+ is made, and migrated/);
     assert.match(stdout, /AUTH_KEY is made and shown once/);
     assert.ok(!/ob-[0-9a-z]{52}/.test(stdout), 'no key is shown');
     assert.deepEqual(cloud.changes, []);
@@ -167,15 +112,15 @@ test('deploy: a step that fails is named', async () => {
     );
     await failing([`POST ${DATABASES}`], () =>
         stops(deploy(), 1, [
-            /Making the D1 database one-balance failed/,
+            /Making the D1 database one-balance-\d+ failed/,
             denied,
             /d1 list/,
         ]),
     );
     assert.equal(cloud.databases.size, 0);
-    await failing([`POST ${DATABASES}/ID/query`], () =>
+    await failing([QUERY], () =>
         stops(deploy(), 1, [
-            /Migrating the D1 database one-balance failed/,
+            /Migrating the D1 database one-balance-\d+ failed/,
             /Run this again/,
         ]),
     );
@@ -186,6 +131,7 @@ test('deploy: a step that fails is named', async () => {
         stops(deploy(), 1, [/Uploading the Worker failed/, denied]),
     );
     assert.equal(cloud.worker, null);
+    pending = JSON.parse(await readFile(world.pending, 'utf8'));
 });
 
 /* ---- the first time, and again ---- */
@@ -193,10 +139,15 @@ test('deploy: a step that fails is named', async () => {
 test('deploy: the first time makes all, and shows the keys once', async () => {
     const { code, stdout, stderr } = await deploy(['--config', config]);
     assert.equal(code, 0, stdout + stderr);
-    assert.match(stdout, /Deployed: https:\/\/one-balance\.example\.workers/);
+    assert.match(
+        stdout,
+        /Deployed: https:\/\/one-balance-\d+\.example\.workers/,
+    );
     [, shown.AUTH_KEY] = /^AUTH_KEY: (ob-\w{52})$/m.exec(stdout);
     [, shown.MASTER_KEY] = /^MASTER_KEY: ([0-9a-f]{64})$/m.exec(stdout);
     assert.deepEqual(Object.fromEntries(cloud.worker.secrets), shown);
+    assert.deepEqual(shown, pending, 'what was made before is used');
+    await assert.rejects(readFile(world.pending), { code: 'ENOENT' });
     const tables = await rows(
         "SELECT name FROM sqlite_schema WHERE type = 'table'",
     );
@@ -232,6 +183,18 @@ test('deploy: again it makes nothing anew, and shows nothing', async () => {
         ['d1'],
         'no secret is sent',
     );
+});
+
+test('deploy: the database tells its master key from others', async () => {
+    const [{ value }] = await rows(
+        "SELECT hex(value) AS value FROM settings WHERE name = 'master_check'",
+    );
+    assert.ok(await opensCheck(await sealerOf(shown.MASTER_KEY), value));
+    const env = { MASTER_KEY: 'ab'.repeat(32) };
+    const adding = keys(['add', 'openai'], { env, stdin: secret('more') });
+    assert.deepEqual(await stops(adding, 1, /Wrong MASTER_KEY/), []);
+    const listing = keys(['list'], { env });
+    assert.deepEqual(await stops(listing, 1, /Wrong MASTER_KEY/), []);
 });
 
 /* ---- keys ---- */
@@ -274,17 +237,92 @@ test('keys: are added from a file and from standard input', async () => {
     assert.ok(!cloud.requests.some(({ sql }) => sql?.includes(KEY)));
 });
 
+test('keys: options go with new ones, and with known ones', async () => {
+    const env = { MASTER_KEY: shown.MASTER_KEY };
+    const add = (args, text) =>
+        keys(['add', 'openai', ...args], { env, stdin: text });
+    const wrong = [
+        [['--priority', '8'], /--priority takes a whole number from 0 to 7/],
+        [['--weight', '0'], /--weight takes a whole number from 1 to 100/],
+        [['--remark', 'a\nb'], /--remark is refused: a control character/],
+    ];
+    for (const [args, why] of wrong)
+        assert.deepEqual(await stops(add(args, KEY), 2, why), []);
+    const notes = ['--remark', "it's; new", '--priority', '3', '--weight', '7'];
+    const { stdout, stderr } = await add(notes, `${OTHER}\n${secret('more')}`);
+    assert.equal(stdout, 'added 1, already known 1, refused 0\n', stderr);
+    const told = await rows('SELECT remark, priority, weight FROM keys');
+    const noted = { remark: "it's; new", priority: 3, weight: 7 };
+    const plain = { remark: '', priority: 0, weight: 1 };
+    assert.deepEqual(told, [plain, noted, noted]);
+    const list = await keys(['list'], { env });
+    assert.match(list.stdout, /active +3 +7 +it's; new$/m);
+    const [{ id }] = await rows('SELECT max(id) AS id FROM keys');
+    await keys(['remove', id]);
+});
+
+/* What "one-balance export --format d1" has written, under 11… */
+const EXPORTED = [
+    "-- One Balance: keys for a Worker's D1 database.",
+    "-- They are sealed: the Worker's MASTER_KEY must be the master key of the gateway",
+    '-- that they come from. Those that are there already stay as they are.',
+    "INSERT INTO settings (name, value) VALUES ('master_check', X'017ac793f21c4c212bcdd92a32d1afdc03b857ca4163c38ea26a452a0cea8012f4af33e638583c1073ecc5de07016b60f0de58fd') ON CONFLICT (name) DO NOTHING;",
+    "INSERT INTO keys (provider, fingerprint, sealed, status, blocked_reason, remark, created_at, total_cooling_ms, priority, weight, revision) VALUES ('openai', X'fbc55083df450ac7bb46dbd8465455afe2c2522df1b412f10d0220481d22ca48', X'011ca418702f09c307d61a2b6c577769e6d7000b8816f00330b38146ef04e8a1e612fc144b0608f741ae440c2f6473defe2413ffb105530a6560f206d521', 'active', '', 'a;b', 1795938938, 0, 0, 1, -1795938939569) ON CONFLICT (fingerprint) DO NOTHING;",
+    'UPDATE revision SET number = number + 1;',
+    'UPDATE keys SET revision = (SELECT number FROM revision) WHERE revision = -1795938939569;',
+].join('\n');
+
+test('keys: what a gateway has exported comes in sealed', async () => {
+    const list = await file('exported.sql', EXPORTED);
+    const wrong = [
+        [shown.MASTER_KEY, list, /sealed under another master key than/],
+        ['11'.repeat(32), list, /Wrong MASTER_KEY/],
+        [shown.MASTER_KEY, config, /is not what "one-balance export/],
+    ];
+    for (const [MASTER_KEY, name, why] of wrong) {
+        const importing = keys(['import', name], { env: { MASTER_KEY } });
+        assert.deepEqual(await stops(importing, 1, why), []);
+    }
+    /* A database whose master key is the gateway's. */
+    const check = await rows('SELECT * FROM settings');
+    await rows("DELETE FROM settings WHERE name = 'master_check'");
+    await rows('CREATE TABLE kept AS SELECT * FROM keys');
+    await rows('DELETE FROM keys');
+    const env = { MASTER_KEY: '11'.repeat(32) };
+    for (const says of [
+        'added 1, already known 0',
+        'added 0, already known 1',
+    ]) {
+        const { stdout, stderr } = await keys(['import', list], { env });
+        assert.equal(stdout, `${says}\n`, stderr);
+    }
+    const [{ number }] = await rows('SELECT number FROM revision');
+    const [{ revision, remark }] = await rows('SELECT * FROM keys');
+    assert.deepEqual([revision, remark], [number - 1, 'a;b']);
+    await rows('DELETE FROM keys');
+    await rows('INSERT INTO keys SELECT * FROM kept');
+    await rows('DROP TABLE kept');
+    const hex = Buffer.from(check[0].value).toString('hex');
+    await rows(`UPDATE settings SET value = X'${hex}'`);
+});
+
 test('keys: another master key is noticed', async () => {
+    await rows("DELETE FROM settings WHERE name = 'master_check'");
     const env = { MASTER_KEY: 'ab'.repeat(32) };
     const adding = keys(['add', 'openai'], { env, stdin: secret('more') });
     assert.deepEqual(await stops(adding, 1, /Wrong MASTER_KEY/), []);
+    const deploying = deploy([], { env });
+    assert.deepEqual(await stops(deploying, 1, /Wrong MASTER_KEY/), []);
+    await world.ends(deploy(['--config', config], { env: shown }));
+    const [{ value }] = await rows('SELECT hex(value) AS value FROM settings');
+    assert.ok(await opensCheck(await sealerOf(shown.MASTER_KEY), value));
 });
 
 test('keys: are listed, blocked, activated and removed', async () => {
     const env = { MASTER_KEY: shown.MASTER_KEY };
     const { stdout } = await keys(['list'], { env });
-    assert.match(stdout, /^ID +PROVIDER +KEY +STATUS/);
-    assert.match(stdout, /^1 +openai +sk-t…good +active$/m);
+    assert.match(stdout, /^ID +PROVIDER +KEY +STATUS +PRIORITY +WEIGHT/);
+    assert.match(stdout, /^1 +openai +sk-t…good +active +0 +1$/m);
     assert.ok(!stdout.includes(KEY));
 
     const [{ id }] = await rows('SELECT max(id) AS id FROM keys');
@@ -313,13 +351,23 @@ test('keys: are listed, blocked, activated and removed', async () => {
 
     assert.equal((await keys(['remove', id])).stdout, 'removed 1\n');
     assert.deepEqual(await state(), []);
-    assert.deepEqual(await rows('SELECT id, revision FROM removed_keys'), [
-        { id, revision: number + 2 },
-    ]);
+    const removed = await rows('SELECT id, revision FROM removed_keys');
+    assert.deepEqual(
+        removed.filter((row) => row.id === id),
+        [{ id, revision: number + 2 }],
+    );
     const acts = await rows('SELECT act FROM audit ORDER BY id');
     assert.deepEqual(
         acts.map(({ act }) => act),
-        ['keys add', 'keys add', 'keys block', 'keys activate', 'keys remove'],
+        [
+            'keys add',
+            'keys add',
+            'keys add',
+            'keys remove',
+            'keys block',
+            'keys activate',
+            'keys remove',
+        ],
     );
 });
 
@@ -357,7 +405,7 @@ async function uploadedModules({ metadata, form }) {
 
 async function uploadedAssets({ metadata, assets: files }) {
     const { _headers, ...config } = metadata.assets.config;
-    const directory = join(dir, 'assets');
+    const directory = join(world.dir, 'assets');
     for (const [path, bytes] of [...files, ['/_headers', _headers]]) {
         const at = join(directory, path);
         await mkdir(dirname(at), { recursive: true });
@@ -368,7 +416,7 @@ async function uploadedAssets({ metadata, assets: files }) {
 
 test('what was deployed answers a chat with the key that was added', async (t) => {
     const { uploads, secrets } = cloud.worker;
-    const id = await cloud.release('one-balance');
+    const id = await cloud.release(world.name);
     const { metadata } = uploads.at(-1);
     const console = await uploadedAssets(uploads.at(-1));
     const edge = new Miniflare({

@@ -152,10 +152,11 @@ scenario('moving: to D1 keys go sealed', async (room) => {
     assert.equal(code, 0, stderr);
     assert.match(stderr, /MASTER_KEY must be the master key.* a\.db\.master\.key$/m);
     assert.match(stderr, /^left out: auth keys/m);
-    assert.match(stderr, /^2 keys; next: npx wrangler d1 execute /m);
+    assert.match(stderr, /^2 keys; next, .*: MASTER_KEY=.* npm run keys -- import /m);
     assert.ok(!stdout.includes(A) && !stdout.includes(B));
     assert.equal(stdout.match(/^INSERT INTO keys .* DO NOTHING;$/gm).length, 2);
     assert.ok(stdout.includes("'a''b; c'"));
+    assert.match(stdout, /^INSERT INTO settings .*'master_check', X'01\w{102}'\) ON CONFLICT \(name\) DO NOTHING;$/m);
     assert.match(stdout, /^UPDATE revision SET number = number \+ 1;$/m);
     assert.ok(!/BEGIN|COMMIT/.test(stdout));
     const both = await room.cli([

@@ -3,72 +3,57 @@
  * them. What is written is what src/store/keys.c writes. */
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { Sealer } from '../seal.mjs';
+import { NEXT, NOW_AT, portions, query, quoted } from './d1.mjs';
+import { opensCheck, proven, refuse, sealerOf } from './master.mjs';
 import {
-    LOGIN,
+    COLUMNS,
+    bytesOf,
+    masked,
+    refusal,
+    remarkRefusal,
+    sealedRow,
+} from './sealing.mjs';
+import {
     buildCore,
     checkSettings,
+    fromCaller,
     makeAuthKey,
     readConfig,
 } from './steps.mjs';
-import { Stopped, complaint, install, json, wrangler } from './wrangler.mjs';
+import { LOGIN, Stopped, install } from './wrangler.mjs';
 
-const HELP = `usage: npm run keys -- add PROVIDER [FILE]
+const HELP = `usage: npm run keys -- add PROVIDER [--remark TEXT] [--priority N]
+                                    [--weight N] [FILE]
+       npm run keys -- import FILE
        npm run keys -- list
        npm run keys -- remove ID...
        npm run keys -- block ID...
        npm run keys -- activate ID...
 
 The provider keys of a deployed One Balance. "add" takes keys, one a line or
-comma-separated, from FILE or from standard input; known ones stay as they are.
-A Worker that is running follows within a minute.
+comma-separated, from FILE or from standard input; known ones stay as they are,
+but for what the options say. "import" takes what "one-balance export --format
+d1" has written. A Worker that is running follows within a minute.
 
-  --name NAME      of the database (default: one-balance)
+  --remark TEXT    a note that goes with these keys
+  --priority N     0 to 7; lower ones serve when no higher one has room
+  --weight N       1 to 100; the share among keys of one priority
+  --database NAME  where they are (default: that of --name)
+  --name NAME      of the Worker (default: one-balance)
   --config FILE    the configuration (default: one-balance.jsonc, if it is there)
   --help
 
-MASTER_KEY in the environment is the Worker's: "add" needs it, and "list" shows
-with it how keys begin and end.
+MASTER_KEY in the environment is the Worker's: "add" and "import" need it, and
+"list" shows with it how keys begin and end.
 `;
 
-/* D1 takes statements of up to 100 KB, and a command line 128 KB. */
-const STATEMENT_BYTES_MAX = 90000;
 const REMOVED_KEPT_MS = 30 * 24 * 3600 * 1000;
-const KEY_BYTES_MAX = 4096;
 const WHO = 'command line';
+const ABSENT = `If it is not there: "npm run deploy" makes it. ${LOGIN}`;
 
 class Misused extends Error {}
 
 /* ---- the database ---- */
-
-/* The rows and the count of changes of each statement, which run as one
- * transaction. */
-async function query(name, statements) {
-    const result = await wrangler([
-        'd1',
-        'execute',
-        name,
-        '--remote',
-        '--json',
-        '--yes',
-        '--command',
-        statements.join(';\n'),
-    ]);
-    if (result.code !== 0)
-        throw new Stopped(
-            `Asking the D1 database ${name} failed:\n${complaint(result)}\n` +
-                `If it is not there: "npm run deploy" makes it. ${LOGIN}`,
-        );
-    return json(result).map(({ results, meta }) => ({
-        rows: results ?? [],
-        changes: meta?.changes ?? 0,
-    }));
-}
-
-const quoted = (text) => `'${text.replaceAll("'", "''")}'`;
-const blob = (bytes) => `X'${Buffer.from(bytes).toString('hex')}'`;
-const NEXT = 'UPDATE revision SET number = number + 1';
-const NOW_AT = '(SELECT number FROM revision)';
 
 function audit(act, ids) {
     const values = `${Date.now()}, ${quoted(`keys ${act}`)}`;
@@ -81,26 +66,9 @@ function audit(act, ids) {
 
 /* ---- adding ---- */
 
-/* Why a text is no key; as ob_key_refusal() has it. */
-function refusal(secret) {
-    if (secret.length > KEY_BYTES_MAX) return 'longer than 4096 bytes';
-    if (secret.includes('…')) return 'a mask, not the key itself';
-    if (/[\x00-\x1f\x7f]/.test(secret)) return 'a control character inside';
-    if (secret.includes(' ')) return 'a space inside';
-    if (/[^\x00-\x7f]/.test(secret)) return 'a character outside ASCII inside';
-    if (/^["']/.test(secret)) return 'a quotation mark at its beginning';
-    return null;
-}
-
-function masked(secret) {
-    const shown = secret.length >= 16 ? 4 : secret.length >> 2;
-    const end = secret.length >= 16 ? secret.slice(-shown) : '';
-    return `${secret.slice(0, shown)}…${end}`.replaceAll(/[^ -~…]/g, '?');
-}
-
 async function readText(file) {
     if (file && file !== '-')
-        return readFile(file, 'utf8').catch((error) => {
+        return readFile(fromCaller(file), 'utf8').catch((error) => {
             throw new Stopped(`${file} cannot be read: ${error.message}`);
         });
     const chunks = [];
@@ -124,64 +92,65 @@ async function masterSealer() {
             'MASTER_KEY is not set. It must be the one that the deployment ' +
                 'has shown.',
         );
-    return Sealer.make(MASTER_KEY).catch((error) => {
-        throw new Stopped(error.message);
-    });
+    return sealerOf(MASTER_KEY);
 }
 
-/* Keys that are sealed with another master key would never open. */
-async function checkMaster(name, sealer) {
-    const [{ rows }] = await query(name, [
-        'SELECT provider, hex(sealed) AS sealed, hex(fingerprint) AS ' +
-            'fingerprint FROM keys ORDER BY id DESC LIMIT 3',
-    ]);
-    const opened = await Promise.all(rows.map((row) => sealer.open(row)));
-    if (rows.length && !opened.some((secret) => secret.length))
-        throw new Stopped(
-            'Wrong MASTER_KEY: the keys in this database were sealed with ' +
-                'another one.',
-        );
+/* What is said of keys that are known already; nothing: they stay. */
+function update(notes, rows) {
+    const sets = Object.entries(notes).map(
+        ([name, value]) =>
+            `${name} = ${typeof value === 'string' ? quoted(value) : value}`,
+    );
+    if (!sets.length) return [];
+    const prints = rows.map(({ fingerprint }) => `X'${fingerprint}'`);
+    return [
+        `UPDATE keys SET ${sets.join(', ')}, revision = ${NOW_AT} ` +
+            `WHERE fingerprint IN (${prints.join(', ')})`,
+    ];
 }
 
-async function sealedRow(sealer, provider, secret) {
-    const { sealed, fingerprint } = await sealer.seal(provider, secret);
-    const at_s = Math.floor(Date.now() / 1000);
-    return `(${quoted(provider)}, ${blob(fingerprint)}, ${blob(sealed)}, ${at_s}, ${NOW_AT})`;
-}
-
-/* As many rows as one statement takes; the others later. */
-function* portions(rows) {
-    let portion = [];
-    let bytes = 0;
-    for (const row of rows) {
-        if (bytes + row.length > STATEMENT_BYTES_MAX) {
-            yield portion;
-            portion = [];
-            bytes = 0;
-        }
-        portion.push(row);
-        bytes += row.length + 2;
-    }
-    if (portion.length) yield portion;
-}
-
-async function insert(name, rows) {
+/* Gives how many of them are new. */
+async function insert(database, rows, notes, first) {
     let added = 0;
-    for (const portion of portions(rows)) {
-        const [, { changes }] = await query(name, [
-            NEXT,
-            'INSERT INTO keys (provider, fingerprint, sealed, created_at, ' +
-                `revision) VALUES ${portion.join(', ')} ` +
+    const sized = ({ text }) => bytesOf(text) + 80 + NOW_AT.length;
+    for (const portion of portions(rows, sized)) {
+        const before = [...first, NEXT];
+        const values = portion.map(({ text }) => `(${text}, ${NOW_AT})`);
+        const answers = await query(database, [
+            ...before,
+            `INSERT INTO keys (${COLUMNS}) VALUES ${values.join(', ')} ` +
                 'ON CONFLICT (fingerprint) DO NOTHING',
+            ...update(notes, portion),
             audit('add'),
         ]);
-        added += changes;
+        added += answers[before.length].changes;
+        first = [];
     }
     return added;
 }
 
-async function add({ name, config }, [given, file]) {
-    const provider = await knownProvider(given, config);
+function number(given, name, min, max) {
+    if (given === undefined) return {};
+    if (!/^\d{1,3}$/.test(given) || +given < min || +given > max)
+        throw new Misused(
+            `--${name} takes a whole number from ${min} to ${max}`,
+        );
+    return { [name]: +given };
+}
+
+function readNotes({ remark, priority, weight }) {
+    if (remark !== undefined && remarkRefusal(remark))
+        throw new Misused(`--remark is refused: ${remarkRefusal(remark)}`);
+    return {
+        ...(remark !== undefined && { remark }),
+        ...number(priority, 'priority', 0, 7),
+        ...number(weight, 'weight', 1, 100),
+    };
+}
+
+async function add(options, [given, file]) {
+    const notes = readNotes(options);
+    const provider = await knownProvider(given, options.config);
     const sealer = await masterSealer();
     const text = (await readText(file)).replace(/^\ufeff/, '');
     const all = text.split(/[\n,]/).map((word) => word.trim());
@@ -190,11 +159,12 @@ async function add({ name, config }, [given, file]) {
     for (const word of words)
         if (refusal(word))
             console.error(`refused ${masked(word)}: ${refusal(word)}`);
-    if (good.length) await checkMaster(name, sealer);
+    const { database } = options;
+    const first = good.length ? await proven(database, sealer, ABSENT) : [];
     const rows = await Promise.all(
-        good.map((word) => sealedRow(sealer, provider, word)),
+        good.map((secret) => sealedRow(sealer, { provider, secret, ...notes })),
     );
-    const added = await insert(name, rows);
+    const added = await insert(database, rows, notes, first);
     const refused = words.length - good.length;
     console.log(
         `added ${added}, already known ${good.length - added}, refused ${refused}`,
@@ -202,24 +172,75 @@ async function add({ name, config }, [given, file]) {
     return refused && !good.length ? 1 : 0;
 }
 
+/* ---- what a gateway has exported ---- */
+
+const EXPORTED_CHECK =
+    /^INSERT INTO settings .*'master_check', X'([0-9a-f]+)'\)/;
+
+/* Its statements, one a line; it is run again where it was broken off, and
+ * only its last ones let a Worker see the keys. */
+async function importFile({ database }, [file]) {
+    const sealer = await masterSealer();
+    const lines = (await readText(file))
+        .split(/\r?\n/)
+        .filter((line) => line.trim() && !line.startsWith('--'));
+    const check = EXPORTED_CHECK.exec(lines[0] ?? '');
+    if (!check)
+        throw new Stopped(
+            `${file} is not what "one-balance export --format d1" writes.`,
+        );
+    if (!(await opensCheck(sealer, check[1])))
+        throw new Stopped(
+            `The keys in ${file} are sealed under another master key than ` +
+                'MASTER_KEY: it must be that of the gateway that wrote them.',
+        );
+    await proven(database, sealer, ABSENT);
+    const keys = lines.filter((line) => line.startsWith('INSERT INTO keys '));
+    let added = 0;
+    for (const portion of portions(lines, bytesOf)) {
+        const statements = portion.map((line) => line.replace(/;$/, ''));
+        const answers = await query(database, statements, ABSENT);
+        for (const [i, line] of portion.entries())
+            if (line.startsWith('INSERT INTO keys '))
+                added += answers[i].changes;
+    }
+    console.log(`added ${added}, already known ${keys.length - added}`);
+    return 0;
+}
+
 /* ---- the others ---- */
 
-async function list({ name }) {
+async function list({ database }) {
     const sealer = process.env.MASTER_KEY && (await masterSealer());
-    const [{ rows }] = await query(name, [
-        'SELECT k.id, provider, hex(sealed) AS sealed, hex(fingerprint) AS ' +
-            'fingerprint, status, blocked_reason, remark, (SELECT ' +
-            'max(until_ms) FROM cooldowns c WHERE c.key_id = k.id) AS until_ms ' +
-            'FROM keys k ORDER BY k.id',
-    ]);
+    const [check, { rows }] = await query(
+        database,
+        [
+            "SELECT hex(value) AS value FROM settings WHERE name = 'master_check'",
+            'SELECT k.id, provider, hex(sealed) AS sealed, hex(fingerprint) AS ' +
+                'fingerprint, status, blocked_reason, remark, priority, weight, ' +
+                '(SELECT max(until_ms) FROM cooldowns c WHERE c.key_id = k.id) AS ' +
+                'until_ms FROM keys k ORDER BY k.id',
+        ],
+        ABSENT,
+    );
+    const [told] = check.rows;
+    if (sealer && told && !(await opensCheck(sealer, told.value))) refuse();
     const show = (...cells) =>
         console.log(
             cells
-                .map((cell, i) => cell.padEnd([8, 20, 13, 9][i]))
+                .map((cell, i) => cell.padEnd([8, 20, 13, 9, 8, 6][i]))
                 .join(' ')
                 .trimEnd(),
         );
-    show('ID', 'PROVIDER', 'KEY', 'STATUS', 'WHY AND REMARK');
+    show(
+        'ID',
+        'PROVIDER',
+        'KEY',
+        'STATUS',
+        'PRIORITY',
+        'WEIGHT',
+        'WHY AND REMARK',
+    );
     for (const row of rows) {
         const secret = sealer && Buffer.from(await sealer.open(row)).toString();
         const cooling = row.status === 'active' && row.until_ms > Date.now();
@@ -229,6 +250,8 @@ async function list({ name }) {
             row.provider,
             secret ? masked(secret) : '-',
             cooling ? 'cooling' : row.status,
+            String(row.priority),
+            String(row.weight),
             `${why}${row.remark}`,
         );
     }
@@ -236,8 +259,8 @@ async function list({ name }) {
 }
 
 /* Says which of the ids were there. */
-async function onIds(name, ids, past, statements) {
-    const results = await query(name, statements);
+async function onIds(database, ids, past, statements) {
+    const results = await query(database, statements, ABSENT);
     const done = results.at(-1).rows.map(({ id }) => String(id));
     for (const id of ids)
         if (!done.includes(id)) console.error(`no key has the id ${id}`);
@@ -245,9 +268,9 @@ async function onIds(name, ids, past, statements) {
     return done.length === ids.length ? 0 : 1;
 }
 
-function remove({ name }, ids) {
+function remove({ database }, ids) {
     const now_ms = Date.now();
-    return onIds(name, ids, 'removed', [
+    return onIds(database, ids, 'removed', [
         `DELETE FROM removed_keys WHERE removed_at_ms < ${now_ms - REMOVED_KEPT_MS}`,
         NEXT,
         `DELETE FROM cooldowns WHERE key_id IN (${ids})`,
@@ -260,8 +283,8 @@ function remove({ name }, ids) {
 
 /* A person's decision, which stands against what a Worker that has not heard
  * of it may write. */
-function decide(name, ids, { act, past, action, status, reason }) {
-    return onIds(name, ids, past, [
+function decide(database, ids, { act, past, action, status, reason }) {
+    return onIds(database, ids, past, [
         NEXT,
         'INSERT INTO changes (key_id, at_ms, action, reason, status, model, ' +
             `until_ms, words, request_id) SELECT id, ${Date.now()}, ` +
@@ -277,8 +300,8 @@ function decide(name, ids, { act, past, action, status, reason }) {
     ]);
 }
 
-const block = ({ name }, ids) =>
-    decide(name, ids, {
+const block = ({ database }, ids) =>
+    decide(database, ids, {
         act: 'block',
         past: 'blocked',
         action: 'block',
@@ -286,8 +309,8 @@ const block = ({ name }, ids) =>
         reason: 'by_hand',
     });
 
-const activate = ({ name }, ids) =>
-    decide(name, ids, {
+const activate = ({ database }, ids) =>
+    decide(database, ids, {
         act: 'activate',
         past: 'activated',
         action: 'deliver',
@@ -300,6 +323,7 @@ const activate = ({ name }, ids) =>
 /* How many arguments each takes; `ids`: they are that. */
 const COMMANDS = {
     add: { run: add, min: 1, max: 2 },
+    import: { run: importFile, min: 1, max: 1 },
     list: { run: list, min: 0, max: 0 },
     remove: { run: remove, min: 1, max: 1000, ids: true },
     block: { run: block, min: 1, max: 1000, ids: true },
@@ -312,7 +336,11 @@ function read() {
             allowPositionals: true,
             options: {
                 name: { type: 'string', default: 'one-balance' },
+                database: { type: 'string' },
                 config: { type: 'string' },
+                remark: { type: 'string' },
+                priority: { type: 'string' },
+                weight: { type: 'string' },
                 help: { type: 'boolean', default: false },
             },
         });
@@ -324,6 +352,7 @@ function read() {
 async function main() {
     const { values, positionals } = read();
     const [word, ...args] = positionals;
+    values.database ??= values.name;
     if (values.help) {
         console.log(HELP);
         return 0;

@@ -14,8 +14,8 @@ export function run(command, args, options = {}) {
             ...options,
         });
         const result = { code: null, stdout: '', stderr: '' };
-        child.stdout.on('data', (text) => (result.stdout += text));
-        child.stderr.on('data', (text) => (result.stderr += text));
+        child.stdout?.on('data', (text) => (result.stdout += text));
+        child.stderr?.on('data', (text) => (result.stderr += text));
         child.on('error', fail);
         child.on('close', (code) => done({ ...result, code }));
     });

@@ -9,18 +9,20 @@ import { Core } from '../core.mjs';
 import { Sealer } from '../seal.mjs';
 import { build } from './build.mjs';
 import { ROUTING, buildAssets } from './console.mjs';
-import { Stopped, WORKER, complaint, json, wrangler } from './wrangler.mjs';
+import {
+    LOGIN,
+    Stopped,
+    WORKER,
+    complaint,
+    json,
+    logIn,
+    wrangler,
+} from './wrangler.mjs';
 
 const ROOT = path.dirname(WORKER);
 const BUILD = path.join(WORKER, 'build');
 const CONFIG = path.join(BUILD, 'wrangler.json');
 const WASM = path.join(BUILD, 'core.wasm');
-
-export const LOGIN =
-    'Log in with "npx wrangler login" in worker/ (it opens a browser), or set ' +
-    'CLOUDFLARE_API_TOKEN to a token made from the template "Edit Cloudflare ' +
-    'Workers" with D1 edit added:\n' +
-    '  https://dash.cloudflare.com/profile/api-tokens';
 
 async function must(step, args, advice, env) {
     const result = await wrangler(args, env);
@@ -50,13 +52,15 @@ export async function buildConsole(say) {
     });
 }
 
+/* npm runs this in the project's folder, wherever it was called. */
+export const fromCaller = (file) =>
+    path.resolve(process.env.INIT_CWD ?? '.', file);
+
 /* The configuration: the one that is named, or one-balance.jsonc beside the
  * project's README, or all defaults. */
 export async function readConfig(given) {
-    /* npm runs this in the project's folder, wherever it was called. */
-    const from = process.env.INIT_CWD ?? '.';
     const file = given
-        ? path.resolve(from, given)
+        ? fromCaller(given)
         : path.join(ROOT, 'one-balance.jsonc');
     if (!existsSync(file)) {
         if (given) throw new Stopped(`There is no file ${given}.`);
@@ -127,7 +131,7 @@ export async function writeFiles({ name, database, config }) {
 
 /* ---- the account ---- */
 
-export async function checkLogin() {
+async function whoami() {
     const result = await wrangler(['whoami', '--json']);
     let who;
     try {
@@ -139,6 +143,16 @@ export async function checkLogin() {
         throw new Stopped(
             `Asking Cloudflare who is logged in failed:\n${complaint(result)}\n${LOGIN}`,
         );
+    return who;
+}
+
+/* Who is there to see the browser that it opens? */
+const canAsk = () =>
+    process.stdin.isTTY && process.stdout.isTTY && !process.env.CI;
+
+export async function checkLogin() {
+    let who = await whoami();
+    if (!who?.loggedIn && canAsk() && (await logIn())) who = await whoami();
     if (!who?.loggedIn)
         throw new Stopped(`You are not logged in to Cloudflare.\n${LOGIN}`);
     const accounts = who.accounts ?? [];
@@ -184,21 +198,6 @@ export async function migrate(database) {
         ['d1', 'migrations', 'apply', database.name, '--remote', '-c', CONFIG],
         'Nothing of the migration that failed stays. Run this again.',
     );
-}
-
-export async function hasKeys(database) {
-    const result = await must('Reading the D1 database', [
-        'd1',
-        'execute',
-        database.name,
-        '--remote',
-        '--json',
-        '-c',
-        CONFIG,
-        '--command',
-        'SELECT count(*) AS keys FROM keys',
-    ]);
-    return (json(result)?.[0]?.results?.[0]?.keys ?? 0) > 0;
 }
 
 /* ---- the Worker ---- */
@@ -250,3 +249,21 @@ export function makeAuthKey() {
 export function makeMasterKey() {
     return randomBytes(32).toString('hex');
 }
+
+/* ---- what is made, until the Worker has it ---- */
+
+/* A key that was made must outlive a deployment that is broken off: what is
+ * sealed under it would be lost. It goes when the Worker has it. */
+const pendingFile = (name) => path.join(BUILD, `${name}.pending.key`);
+
+export async function readPending(name) {
+    const text = await readFile(pendingFile(name), 'utf8').catch(() => '{}');
+    return JSON.parse(text);
+}
+
+export async function savePending(name, made) {
+    await mkdir(BUILD, { recursive: true });
+    await writeFile(pendingFile(name), JSON.stringify(made), { mode: 0o600 });
+}
+
+export const removePending = (name) => rm(pendingFile(name), { force: true });

@@ -8,6 +8,12 @@ const WRANGLER = path.join(WORKER, 'node_modules/wrangler/bin/wrangler.js');
 
 export { Stopped };
 
+export const LOGIN =
+    'Log in with "npx wrangler login" in worker/ (it opens a browser), or set ' +
+    'CLOUDFLARE_API_TOKEN to a token made from the template "Edit Cloudflare ' +
+    'Workers" with D1 edit added:\n' +
+    '  https://dash.cloudflare.com/profile/api-tokens';
+
 /* The packages of worker/package-lock.json, where they are missing. */
 export const install = (say) => npmInstall(WORKER, 'wrangler', say);
 
@@ -24,6 +30,15 @@ export function wrangler(args, env = {}) {
             ...env,
         },
     });
+}
+
+/* Opens the browser, and waits for the person there. */
+export async function logIn() {
+    const { code } = await run(process.execPath, [WRANGLER, 'login'], {
+        cwd: WORKER,
+        stdio: 'inherit',
+    });
+    return code === 0;
 }
 
 /* What wrangler says went wrong, without what stands around it. */
