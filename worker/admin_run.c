@@ -32,7 +32,8 @@ static ob_status unseal(ob_pool *pool, const ob_key *key, char *secret,
         ob_slice_make((const char *)sealed, size), secret);
 }
 
-/* One that does not open stays sealed, and shows no mask. */
+/* One that does not open, or finds no memory, stays sealed and shows no
+ * mask. */
 void ob_keylist_open(ob_shared_pool shared, const ob_key *key)
 {
     char secret[OB_KEY_BYTES_MAX];
@@ -42,6 +43,7 @@ void ob_keylist_open(ob_shared_pool shared, const ob_key *key)
     ob_status status = unseal(shared.pool, key, secret, &len);
     if (status == OB_OK && !edge_journal_waits(edge_journal_running))
         status = ob_pool_open(shared.pool, key->id, ob_slice_make(secret, len));
+    (void)status;
     ob_wipe(secret, sizeof(secret));
 }
 
