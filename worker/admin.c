@@ -84,7 +84,7 @@ ob_snapshot *ob_gateway_acquire(ob_gateway *gateway)
     edge *self = gateway->writer->self;
     edge_admin *admin = self->admin;
     admin->snapshot.config = self->config;
-    admin->snapshot.authkeys = self->authkeys;
+    admin->snapshot.authkeys = self->auth->keys;
     return &admin->snapshot;
 }
 

@@ -17,6 +17,7 @@ struct edge_call {
     yyjson_doc *head; /* of the request; its slices point into it */
     char *body;
     ob_call call;
+    edge_auth *auth; /* holds `authkey`; NULL: nobody was found */
     const ob_authkey *authkey;
     ob_slice auth_name; /* its own: auth keys are loaded anew meanwhile */
     char request_id[OB_REQUEST_ID_LEN];
@@ -32,6 +33,7 @@ struct edge_call {
     bool relayed; /* `relay` has a route, if not a good one */
     int status;   /* of the committed answer */
     uint64_t bytes_out;
+    bool accounted;
     ob_mask mask;
     ob_upstream_request room;
     ob_relay relay;
@@ -186,6 +188,22 @@ static edge_do refuse(edge *self, edge_call *call, int status,
     return tell_reply(self, call, &reply);
 }
 
+/* What the request took of its auth key's limits: once, when it is over. */
+static void account(edge *self, edge_call *call, int64_t now_ms)
+{
+    const ob_allowance_limits *limits = &call->authkey->limits;
+    const ob_prices *prices = NULL;
+    if (call->accounted)
+        return;
+    call->accounted = true;
+    if (call->relay.spent_tokens &&
+        (limits->micro_usd_day || limits->micro_usd_month))
+        prices = edge_prices(self, ob_relay_target(&call->relay)->provider);
+    ob_allowances_spend(&self->allowances, call->authkey,
+                        call->relay.spent_tokens,
+                        ob_relay_cost(&call->relay, prices), now_ms);
+}
+
 /* ---- what the relay decides ---- */
 
 static void tell_url(ob_json *json, const ob_upstream_request *request)
@@ -313,9 +331,12 @@ static edge_do perform(edge *self, edge_call *call,
     case OB_DO_WAIT:
         return wait_for(self, action->wake_at_ms, now_ms);
     case OB_DO_COMMIT:
+        return answer(self, call, action);
     case OB_DO_DELIVER:
+        account(self, call, now_ms);
         return answer(self, call, action);
     case OB_DO_REJECT:
+        account(self, call, now_ms);
         return refuse(self, call, action->status, call->relay.route.dialect,
                       action->message, action->retry_after_s);
     }
@@ -437,6 +458,7 @@ bool edge_finish(edge *self, edge_call *call, bool whole, int64_t now_ms)
     ob_relay_finish(&call->relay, self->pool, now_ms);
     log_end(self, call, call->status, whole ? OB_FAULT_NONE : OB_FAULT_CUT,
             (ob_slice){NULL, 0}, now_ms);
+    account(self, call, now_ms);
     return whole;
 }
 
@@ -540,8 +562,9 @@ static ob_status find_key(edge *self, edge_call *call, int64_t now_ms)
     ob_slice shown[OB_CREDENTIALS_MAX];
     size_t count = ob_route_credentials(&call->call, &call->arena, shown);
     ob_status worst = OB_NOT_FOUND;
+    call->auth = edge_auth_hold(self);
     for (size_t i = 0; i < count; i++) {
-        ob_status status = ob_authkeys_find(self->authkeys, shown[i],
+        ob_status status = ob_authkeys_find(call->auth->keys, shown[i],
                                             now_ms / 1000, &call->authkey);
         if (status == OB_OK) {
             call->auth_name =
@@ -579,6 +602,22 @@ static edge_do models(edge *self, edge_call *call)
     return refuse(self, call, 404, route->dialect, ob_slice_str(unknown), 0);
 }
 
+/* Is a limit of the auth key reached? Then the answer says so. */
+static bool is_spent(edge *self, edge_call *call, int64_t now_ms, edge_do *next)
+{
+    int64_t wait_s = 0;
+    ob_allowance_limit reached =
+        ob_allowances_admit(&self->allowances, call->authkey, now_ms, &wait_s);
+    if (reached == OB_ALLOWANCE_NONE)
+        return false;
+    ob_buffer message = {0};
+    ob_service_over_limit(&message, &call->authkey->limits, reached);
+    *next = refuse(self, call, 429, call->relay.route.dialect,
+                   ob_buffer_slice(&message), wait_s);
+    ob_buffer_deinit(&message);
+    return true;
+}
+
 static edge_do relay(edge *self, edge_call *call, int64_t now_ms)
 {
     ob_route_error error = {0};
@@ -597,6 +636,9 @@ static edge_do relay(edge *self, edge_call *call, int64_t now_ms)
     if (call->relay.route.kind == OB_ROUTE_MODELS)
         return models(self, call);
     call->running = true;
+    edge_do next;
+    if (is_spent(self, call, now_ms, &next))
+        return next;
     if (!ob_relay_read(&call->relay, now_ms, &action))
         return perform(self, call, &action, now_ms);
     return edge_wake(self, call, now_ms);
@@ -697,6 +739,7 @@ static void call_free(edge *self, edge_call *call)
         self->calls = call->next;
     if (call->next)
         call->next->prev = call->prev;
+    edge_auth_release(self, call->auth);
     edge_journal_free(call->journal);
     yyjson_doc_free(call->head);
     ob_arena_deinit(&call->arena);
@@ -713,6 +756,7 @@ void edge_close(edge *self, edge_call *call, int64_t now_ms)
             log_end(self, call, call->committed ? call->status : STATUS_GONE,
                     OB_FAULT_GONE, (ob_slice){NULL, 0}, now_ms);
         }
+        account(self, call, now_ms);
         ob_relay_deinit(&call->relay);
     }
     call_free(self, call);

@@ -21,8 +21,10 @@
 #include "../src/core/mask.h"
 #include "../src/core/relay.h"
 #include "../src/core/service.h"
+#include "../src/gateway/allowances.h"
 #include "journal.h"
 #include "log.h"
+#include "statement.h"
 
 /* What the shell does next. */
 typedef enum edge_do {
@@ -38,11 +40,19 @@ typedef enum edge_do {
 typedef struct edge_call edge_call;
 struct edge_admin;
 
+/* Auth keys, held by the requests that began with them. */
+typedef struct edge_auth {
+    ob_authkeys *keys;
+    size_t references;
+} edge_auth;
+
 typedef struct edge {
     ob_config *config;
     ob_authkeys *environment; /* of AUTH_KEY */
-    ob_authkeys *stored;      /* of D1; NULL: none */
-    ob_authkeys *authkeys;    /* both */
+    edge_auth *auth;          /* those and what D1 has: in force */
+    int64_t auth_revision;    /* of what is loaded of D1 */
+    ob_allowances allowances; /* what they have used, and may use */
+    int64_t spent_ms;         /* when it was last written; 0: never */
     ob_pool *pool;
     ob_prices **prices;       /* of tokens, those of each provider; made when
                                  they are first asked for */
@@ -101,11 +111,28 @@ void edge_administer(edge *self, edge_call *call);
 /* NULL is harmless. */
 void edge_admin_free(struct edge_admin *admin);
 
+/* ---- auth.c ---- */
+
+/* Puts AUTH_KEY's keys and `stored`, which may be NULL, in force. */
+OB_MUST_USE ob_status edge_auth_set(edge *self, const ob_authkeys *stored);
+edge_auth *edge_auth_hold(edge *self);
+/* NULL is harmless. */
+void edge_auth_release(edge *self, edge_auth *auth);
+/* Appends the queries of a load, and takes their results: arrays of rows. */
+#define EDGE_AUTH_RESULTS 3
+void edge_auth_queries(const edge *self, ob_json *json);
+OB_MUST_USE ob_status edge_auth_load(edge *self,
+                                     yyjson_val *results[EDGE_AUTH_RESULTS],
+                                     int64_t now_ms);
+/* Writes what was spent, once a minute at most: a row an auth key that has a
+ * budget. */
+void edge_auth_writes(edge *self, ob_json *json, int64_t now_ms);
+
 /* ---- writes.c ---- */
 
 /* Writes into `told` what is to be stored now, one batch in the form of
  * edge_load_queries(); empty: nothing. */
-void edge_writes(edge *self);
+void edge_writes(edge *self, int64_t now_ms);
 /*
  * Writes into `told` what is to be done next behind an answer: {"statements",
  * "turn"}, a batch, of which edge_worked() hears if it has a turn; or {"ms"}:

@@ -62,7 +62,7 @@ static ob_status read_authkeys(edge *self, yyjson_val *root)
         text, slugs, count < OB_LEN(slugs) ? count : OB_LEN(slugs),
         &self->environment, &error);
     if (status == OB_OK)
-        return ob_authkeys_join(self->environment, NULL, &self->authkeys);
+        return edge_auth_set(self, NULL);
     say(self, "AUTH_KEY, at byte ");
     ob_buffer_append_u64(&self->told, error.position);
     ob_buffer_append_str(&self->told, ": ");
@@ -129,7 +129,9 @@ static void free_prices(edge *self)
 static ob_status start(edge *self, yyjson_val *root)
 {
     ob_slice seed = ob_json_get_text(root, "seed");
-    ob_status status = read_config(self, root);
+    ob_status status = ob_allowances_init(&self->allowances);
+    if (status == OB_OK)
+        status = read_config(self, root);
     if (status == OB_OK)
         status = read_authkeys(self, root);
     if (status != OB_OK)
@@ -162,8 +164,8 @@ void edge_deinit(edge *self)
 {
     while (self->calls)
         edge_close(self, self->calls, 0);
-    ob_authkeys_free(self->authkeys);
-    ob_authkeys_free(self->stored);
+    edge_auth_release(self, self->auth);
+    ob_allowances_deinit(&self->allowances);
     ob_authkeys_free(self->environment);
     ob_pool_free(self->pool);
     edge_admin_free(self->admin);
@@ -219,17 +221,20 @@ int edge_due(edge *self, int64_t now_ms)
 /* One query with at most one number. */
 static void write_query(ob_json *json, const char *sql, const int64_t *number)
 {
-    ob_json_open(json, '{');
-    ob_json_member(json, "sql", ob_slice_str(sql));
-    ob_json_name(json, "params");
-    ob_json_open(json, '[');
+    edge_statement(json, sql);
     if (number)
         ob_json_i64(json, *number);
-    ob_json_close(json, ']');
-    ob_json_close(json, '}');
+    edge_statement_end(json);
 }
 
-enum { REVISION, KEYS, REMOVED, RESTS, AUTH_KEYS, RESULTS };
+enum {
+    REVISION,
+    KEYS,
+    REMOVED,
+    RESTS,
+    AUTH,
+    RESULTS = AUTH + EDGE_AUTH_RESULTS
+};
 
 /* Members of a key's text. */
 enum {
@@ -267,12 +272,7 @@ void edge_load_queries(edge *self, int64_t now_ms)
                 "SELECT key_id, model, until_ms, reason FROM cooldowns "
                 "WHERE until_ms > ?1",
                 &now_ms);
-    write_query(&json,
-                "SELECT id, name, hex(hash) AS hash, shown, permissions, "
-                "expires_at, created_at, requests_minute, tokens_minute, "
-                "micro_usd_day, micro_usd_month FROM auth_keys "
-                "WHERE revoked_at = 0 ORDER BY id",
-                NULL);
+    edge_auth_queries(self, &json);
     ob_json_close(&json, ']');
 }
 
@@ -384,6 +384,14 @@ static bool are_results(yyjson_val *root)
     return true;
 }
 
+static ob_status load_auth(edge *self, yyjson_val *root, int64_t now_ms)
+{
+    yyjson_val *results[EDGE_AUTH_RESULTS];
+    for (size_t i = 0; i < EDGE_AUTH_RESULTS; i++)
+        results[i] = yyjson_arr_get(root, AUTH + i);
+    return edge_auth_load(self, results, now_ms);
+}
+
 static ob_status take_results(edge *self, yyjson_val *root, int64_t now_ms)
 {
     yyjson_val *revision = yyjson_arr_get_first(yyjson_arr_get(root, REVISION));
@@ -394,6 +402,9 @@ static ob_status take_results(edge *self, yyjson_val *root, int64_t now_ms)
         return status;
     remove_keys(self, yyjson_arr_get(root, REMOVED));
     load_rests(self, yyjson_arr_get(root, RESTS), now_ms);
+    status = load_auth(self, root, now_ms);
+    if (status != OB_OK)
+        return status;
     self->revision = ob_json_get_i64(revision, "number", self->revision);
     self->loaded_ms = now_ms;
     return OB_OK;

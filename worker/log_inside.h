@@ -7,6 +7,7 @@
 #include "../src/log/sums.h"
 #include "../src/log/tags.h"
 #include "log.h"
+#include "statement.h"
 
 /* ---- log_names.c: texts by number, from 1 ---- */
 
@@ -133,22 +134,6 @@ void edge_entries_close(edge_entry_reader *reader);
 /* The n-th, from 0, in the order in which they were written; its `id` is not
  * set. False: it is not there, or not what was written. */
 bool edge_entries_get(edge_entry_reader *reader, size_t n, edge_entry *entry);
-
-/* ---- statements, as the shell takes them ---- */
-
-static inline void edge_statement(ob_json *json, const char *sql)
-{
-    ob_json_open(json, '{');
-    ob_json_member(json, "sql", ob_slice_str(sql));
-    ob_json_name(json, "params");
-    ob_json_open(json, '[');
-}
-
-static inline void edge_statement_end(ob_json *json)
-{
-    ob_json_close(json, ']');
-    ob_json_close(json, '}');
-}
 
 #define EDGE_DAY_MS INT64_C(86400000)
 /* Ids of edge_log: the day times that. */

@@ -12,34 +12,21 @@
 /* Many changes at once are an outage: the first ones tell of it. */
 #define CHANGES_MAX 40
 
-static void statement(ob_json *json, const char *sql)
-{
-    ob_json_open(json, '{');
-    ob_json_member(json, "sql", ob_slice_str(sql));
-    ob_json_name(json, "params");
-    ob_json_open(json, '[');
-}
-
-static void statement_end(ob_json *json)
-{
-    ob_json_close(json, ']');
-    ob_json_close(json, '}');
-}
-
 static void write_rest(ob_json *json, const ob_change *change)
 {
     if (change->until_ms - change->at_ms < REST_MS_MIN)
         return;
-    statement(json, "INSERT INTO cooldowns (key_id, model, until_ms, reason) "
-                    "VALUES (?1, ?2, ?3, ?4) ON CONFLICT (key_id, model) DO "
-                    "UPDATE SET until_ms = excluded.until_ms, "
-                    "reason = excluded.reason "
-                    "WHERE until_ms <> excluded.until_ms");
+    edge_statement(json,
+                   "INSERT INTO cooldowns (key_id, model, until_ms, reason) "
+                   "VALUES (?1, ?2, ?3, ?4) ON CONFLICT (key_id, model) DO "
+                   "UPDATE SET until_ms = excluded.until_ms, "
+                   "reason = excluded.reason "
+                   "WHERE until_ms <> excluded.until_ms");
     ob_json_i64(json, change->key_id);
     ob_json_string(json, ob_slice_str(change->model));
     ob_json_i64(json, change->until_ms);
     ob_json_string(json, ob_slice_str(ob_reason_slug(change->reason)));
-    statement_end(json);
+    edge_statement_end(json);
 }
 
 /* Others hear of a key's status by its revision. A person's decision stays. */
@@ -47,23 +34,23 @@ static void write_status(ob_json *json, const edge *self,
                          const ob_change *change, const char *status,
                          const char *reason)
 {
-    statement(json, "UPDATE revision SET number = number + 1");
-    statement_end(json);
-    statement(json, "UPDATE keys SET status = ?2, blocked_reason = ?3, "
-                    "revision = (SELECT number FROM revision) "
-                    "WHERE id = ?1 AND status <> ?2 AND decided <= ?4");
+    edge_statement(json, "UPDATE revision SET number = number + 1");
+    edge_statement_end(json);
+    edge_statement(json, "UPDATE keys SET status = ?2, blocked_reason = ?3, "
+                         "revision = (SELECT number FROM revision) "
+                         "WHERE id = ?1 AND status <> ?2 AND decided <= ?4");
     ob_json_i64(json, change->key_id);
     ob_json_string(json, ob_slice_str(status));
     ob_json_string(json, ob_slice_str(reason));
     ob_json_i64(json, self->revision);
-    statement_end(json);
+    edge_statement_end(json);
 }
 
 static void write_evidence(ob_json *json, const ob_change *change)
 {
-    statement(json, "INSERT INTO changes (key_id, at_ms, action, reason, "
-                    "status, model, until_ms, words, request_id) "
-                    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
+    edge_statement(json, "INSERT INTO changes (key_id, at_ms, action, reason, "
+                         "status, model, until_ms, words, request_id) "
+                         "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
     ob_json_i64(json, change->key_id);
     ob_json_i64(json, change->at_ms);
     ob_json_string(json, ob_slice_str(ob_action_slug(change->action)));
@@ -73,7 +60,7 @@ static void write_evidence(ob_json *json, const ob_change *change)
     ob_json_i64(json, change->until_ms);
     ob_json_string(json, ob_slice_str(change->words));
     ob_json_string(json, ob_slice_str(change->request_id));
-    statement_end(json);
+    edge_statement_end(json);
 }
 
 /* A rest has ended early, or a blocked key works again. */
@@ -82,10 +69,11 @@ static void write_freed(ob_json *json, const edge *self,
 {
     if (!change->status) /* a block that rested on one refusal alone */
         write_status(json, self, change, "active", "");
-    statement(json, "DELETE FROM cooldowns WHERE key_id = ?1 AND model = ?2");
+    edge_statement(json,
+                   "DELETE FROM cooldowns WHERE key_id = ?1 AND model = ?2");
     ob_json_i64(json, change->key_id);
     ob_json_string(json, ob_slice_str(change->model));
-    statement_end(json);
+    edge_statement_end(json);
 }
 
 static void write_change(ob_json *json, const edge *self,
@@ -109,24 +97,25 @@ static void write_change(ob_json *json, const edge *self,
     write_evidence(json, change);
 }
 
-void edge_writes(edge *self)
+void edge_writes(edge *self, int64_t now_ms)
 {
     ob_change change;
     ob_json json = {.out = &self->told};
     ob_buffer_clear(&self->told);
+    ob_json_open(&json, '[');
     for (size_t i = 0;
-         i < CHANGES_MAX && ob_pool_take_change(self->pool, &change); i++) {
-        if (!i)
-            ob_json_open(&json, '[');
+         i < CHANGES_MAX && ob_pool_take_change(self->pool, &change); i++)
         write_change(&json, self, &change);
-    }
-    if (self->told.end > self->told.start)
+    edge_auth_writes(self, &json, now_ms);
+    if (ob_buffer_slice(&self->told).len > 1)
         ob_json_close(&json, ']');
+    else
+        ob_buffer_clear(&self->told);
 }
 
 void edge_work(edge *self, int64_t now_ms)
 {
-    edge_writes(self);
+    edge_writes(self, now_ms);
     ob_slice changes = ob_buffer_slice(&self->told);
     if (!changes.len) {
         if (self->log)

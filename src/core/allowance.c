@@ -87,10 +87,12 @@ static void begin_period(ob_allowance *allowance, int64_t now_ms)
     int64_t month = month_of(day);
     allowance->day = (int32_t)day;
     allowance->micro_usd_day = 0;
+    allowance->untold_day = 0;
     if (month <= allowance->month)
         return;
     allowance->month = (int32_t)month;
     allowance->micro_usd_month = 0;
+    allowance->untold_month = 0;
 }
 
 static int64_t seconds_to(int64_t day, int64_t now_ms)
@@ -169,6 +171,8 @@ void ob_allowance_spend(ob_allowance *allowance, uint64_t tokens,
         return;
     allowance->micro_usd_day = added(allowance->micro_usd_day, micro_usd);
     allowance->micro_usd_month = added(allowance->micro_usd_month, micro_usd);
+    allowance->untold_day = added(allowance->untold_day, micro_usd);
+    allowance->untold_month = added(allowance->untold_month, micro_usd);
     allowance->dirty = true;
 }
 
@@ -202,6 +206,32 @@ void ob_allowance_restore(ob_allowance *allowance,
     allowance->micro_usd_day = kept->micro_usd_day;
     allowance->micro_usd_month = kept->micro_usd_month;
     allowance->last_used_s = kept->last_used_s;
+}
+
+bool ob_allowance_tell(ob_allowance *allowance, ob_allowance_kept *spent)
+{
+    if (!allowance->untold_day && !allowance->untold_month)
+        return false;
+    *spent = ob_allowance_keep(allowance);
+    spent->micro_usd_day = allowance->untold_day;
+    spent->micro_usd_month = allowance->untold_month;
+    allowance->untold_day = 0;
+    allowance->untold_month = 0;
+    return true;
+}
+
+void ob_allowance_hear(ob_allowance *allowance, const ob_allowance_kept *row,
+                       int64_t now_ms)
+{
+    begin_period(allowance, now_ms);
+    if (row->day == allowance->day)
+        allowance->micro_usd_day =
+            added(row->micro_usd_day, allowance->untold_day);
+    if (row->month == allowance->month)
+        allowance->micro_usd_month =
+            added(row->micro_usd_month, allowance->untold_month);
+    if (row->last_used_s > allowance->last_used_s)
+        allowance->last_used_s = row->last_used_s;
 }
 
 void ob_micro_usd_append(ob_buffer *out, int64_t micro_usd)

@@ -51,6 +51,9 @@ typedef struct ob_allowance {
     int64_t micro_usd_month;
     int64_t last_used_s; /* unix; 0: never */
     bool dirty;          /* what is kept has changed */
+    /* Of the two sums, what no other has been told of. */
+    int64_t untold_day;
+    int64_t untold_month;
 } ob_allowance;
 
 /* What outlives the process. */
@@ -93,6 +96,16 @@ ob_allowance_used ob_allowance_look(const ob_allowance *allowance,
 ob_allowance_kept ob_allowance_keep(const ob_allowance *allowance);
 void ob_allowance_restore(ob_allowance *allowance,
                           const ob_allowance_kept *kept);
+
+/*
+ * For several that count the same key in a row that they share, and add to it:
+ * what was spent here since the last call, with the day and the month that it
+ * belongs to. False: nothing.
+ */
+bool ob_allowance_tell(ob_allowance *allowance, ob_allowance_kept *spent);
+/* The row as it is now. What has not been told comes on top. */
+void ob_allowance_hear(ob_allowance *allowance, const ob_allowance_kept *row,
+                       int64_t now_ms);
 
 /* Appends "1.25" for 1250000 micro-dollars: a number of JSON. */
 void ob_micro_usd_append(ob_buffer *out, int64_t micro_usd);

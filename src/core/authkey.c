@@ -307,13 +307,13 @@ static ob_status parse_definitions(parser *p)
     return OB_OK;
 }
 
-static ob_authkeys *keys_new(size_t count)
+ob_authkeys *ob_authkeys_new(size_t room)
 {
     ob_authkeys *keys = calloc(1, sizeof(*keys));
     if (!keys)
         return NULL;
     ob_arena_init(&keys->arena, 0);
-    keys->keys = ob_arena_alloc(&keys->arena, count * sizeof(*keys->keys));
+    keys->keys = ob_arena_alloc(&keys->arena, (room + 1) * sizeof(*keys->keys));
     if (!keys->keys) {
         ob_authkeys_free(keys);
         return NULL;
@@ -334,7 +334,7 @@ ob_status ob_authkeys_parse(ob_slice text, const ob_slice *providers,
         text.len ? text : OB_S(""), 0, providers, provider_count, NULL, error};
     if (text.len > TEXT_BYTES_MAX)
         return fail(&p, TEXT_BYTES_MAX, "it is longer than 1 MiB");
-    p.keys = keys_new(definitions_max);
+    p.keys = ob_authkeys_new(definitions_max);
     if (!p.keys)
         return OB_NO_MEMORY;
     ob_status status = parse_definitions(&p);
@@ -349,7 +349,7 @@ ob_status ob_authkeys_parse(ob_slice text, const ob_slice *providers,
 ob_status ob_authkeys_from_hash(const uint8_t hash[OB_AUTHKEY_HASH_SIZE],
                                 ob_authkeys **keys)
 {
-    ob_authkeys *one = keys_new(1);
+    ob_authkeys *one = ob_authkeys_new(1);
     if (!one)
         return OB_NO_MEMORY;
     memcpy(one->keys[0].hash, hash, OB_AUTHKEY_HASH_SIZE);
@@ -408,7 +408,7 @@ ob_status ob_authkeys_join(const ob_authkeys *first, const ob_authkeys *second,
     size_t count = (first ? first->count : 0) + (second ? second->count : 0);
     if (count > 2 * KEYS_MAX)
         return OB_LIMIT;
-    ob_authkeys *all = keys_new(count + 1);
+    ob_authkeys *all = ob_authkeys_new(count);
     if (!all)
         return OB_NO_MEMORY;
     ob_status status = append_keys(all, first);

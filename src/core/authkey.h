@@ -87,6 +87,13 @@ OB_MUST_USE ob_status ob_authkeys_parse(ob_slice text,
  * start makes. */
 OB_MUST_USE ob_status ob_authkeys_from_hash(
     const uint8_t hash[OB_AUTHKEY_HASH_SIZE], ob_authkeys **keys);
+/* None yet, with room for so many. NULL: memory is out. */
+ob_authkeys *ob_authkeys_new(size_t room);
+/* Adds one as it is kept; there is room. OB_INVALID: `permissions` cannot be
+ * read, and it is left out. OB_NO_MEMORY. */
+OB_MUST_USE ob_status ob_authkeys_add(ob_authkeys *keys, const ob_authkey *key,
+                                      ob_slice name, ob_slice shown,
+                                      ob_slice permissions);
 /* All of `first` and then of `second`, copied. Either may be NULL. OB_LIMIT:
  * more than twice OB_AUTHKEYS_MAX. */
 OB_MUST_USE ob_status ob_authkeys_join(const ob_authkeys *first,

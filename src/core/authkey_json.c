@@ -161,3 +161,23 @@ void ob_authkey_permissions_write(ob_buffer *out, const ob_authkey *key)
     }
     ob_buffer_append_char(out, ']');
 }
+
+static void copy_text(char *out, size_t size, ob_slice text)
+{
+    text = ob_slice_head(text, size - 1);
+    memcpy(out, text.ptr, text.len);
+    out[text.len] = 0;
+}
+
+ob_status ob_authkeys_add(ob_authkeys *keys, const ob_authkey *key,
+                          ob_slice name, ob_slice shown, ob_slice permissions)
+{
+    ob_authkey *own = &keys->keys[keys->count];
+    *own = *key;
+    copy_text(own->name, sizeof(own->name), name);
+    copy_text(own->shown, sizeof(own->shown), shown);
+    ob_status status =
+        ob_authkey_permissions_parse(permissions, &keys->arena, own);
+    keys->count += status == OB_OK;
+    return status;
+}

@@ -240,6 +240,11 @@ void ob_relay_finish(ob_relay *relay, ob_pool *pool, int64_t now_ms);
 /* After the commit: frees what was held, once it has been sent. */
 void ob_relay_drop_held(ob_relay *relay);
 
+struct ob_prices;
+/* Micro-dollars that the answer has cost, once it is over, for auth keys with a
+ * budget; for others 0. `prices` may be NULL. */
+int64_t ob_relay_cost(const ob_relay *relay, const struct ob_prices *prices);
+
 /* The target in use, for logs and headers. */
 const ob_target *ob_relay_target(const ob_relay *relay);
 

@@ -1,5 +1,6 @@
-/* relay_count.c - a count of tokens that no provider gives: an estimate of our
- * own stands in its place. */
+/* relay_count.c - what an answer has cost; and a count of tokens that no
+ * provider gives: an estimate of our own stands in its place. */
+#include "cost.h"
 #include "dialect/count.h"
 #include "dialect/translate.h"
 #include "relay_internal.h"
@@ -52,4 +53,18 @@ void relay_count_answer(ob_relay *relay, ob_relay_action *action)
     now->headers = headers;
     now->header_count = count;
     relay_answer(relay, now, OB_DO_DELIVER, action);
+}
+
+int64_t ob_relay_cost(const ob_relay *relay, const ob_prices *prices)
+{
+    const ob_allowance_limits *limits = &relay->authkey->limits;
+    const ob_config *config = relay->config;
+    const ob_target *target = ob_relay_target(relay);
+    if (!relay->spent_tokens ||
+        !(limits->micro_usd_day || limits->micro_usd_month))
+        return 0;
+    int64_t nano_usd =
+        ob_cost(config->prices, config->price_count, prices,
+                target->provider->slug, target->model, &relay->spent);
+    return nano_usd > 0 ? (nano_usd + 999) / 1000 : 0;
 }

@@ -32,13 +32,19 @@ static ob_allowance_entry **bucket_of(ob_allowances *allowances,
     return &allowances->buckets[at % OB_ALLOWANCE_BUCKETS];
 }
 
+static ob_allowance_entry *find(ob_allowances *allowances, const uint8_t *hash)
+{
+    ob_allowance_entry *entry = *bucket_of(allowances, hash);
+    while (entry && memcmp(entry->hash, hash, OB_AUTHKEY_HASH_SIZE) != 0)
+        entry = entry->next;
+    return entry;
+}
+
 static ob_allowance_entry *find_or_make(ob_allowances *allowances,
                                         const uint8_t *hash)
 {
     ob_allowance_entry **bucket = bucket_of(allowances, hash);
-    ob_allowance_entry *entry = *bucket;
-    while (entry && memcmp(entry->hash, hash, OB_AUTHKEY_HASH_SIZE) != 0)
-        entry = entry->next;
+    ob_allowance_entry *entry = find(allowances, hash);
     if (entry || !(entry = calloc(1, sizeof(*entry))))
         return entry;
     memcpy(entry->hash, hash, OB_AUTHKEY_HASH_SIZE);
@@ -167,4 +173,34 @@ size_t ob_allowances_collect(ob_allowances *allowances, ob_allowance_row *rows,
                 take_row(at, &rows[count++]);
     uv_mutex_unlock(&allowances->lock);
     return count;
+}
+
+static bool tell_row(ob_allowance_entry *entry, ob_allowance_row *row)
+{
+    entry->allowance.dirty = false;
+    memcpy(row->hash, entry->hash, sizeof(row->hash));
+    return ob_allowance_tell(&entry->allowance, &row->kept);
+}
+
+size_t ob_allowances_tell(ob_allowances *allowances, ob_allowance_row *rows,
+                          size_t max)
+{
+    size_t count = 0;
+    uv_mutex_lock(&allowances->lock);
+    for (size_t i = 0; i < OB_ALLOWANCE_BUCKETS; i++)
+        for (ob_allowance_entry *at = allowances->buckets[i]; at; at = at->next)
+            if (at->allowance.dirty && count < max)
+                count += tell_row(at, &rows[count]);
+    uv_mutex_unlock(&allowances->lock);
+    return count;
+}
+
+void ob_allowances_hear(ob_allowances *allowances, const ob_allowance_row *row,
+                        int64_t now_ms)
+{
+    uv_mutex_lock(&allowances->lock);
+    ob_allowance_entry *entry = find(allowances, row->hash);
+    if (entry)
+        ob_allowance_hear(&entry->allowance, &row->kept, now_ms);
+    uv_mutex_unlock(&allowances->lock);
 }

@@ -48,4 +48,12 @@ ob_allowance_used ob_allowances_look(ob_allowances *allowances,
 size_t ob_allowances_collect(ob_allowances *allowances, ob_allowance_row *rows,
                              size_t max);
 
+/* Where others count the same keys, in its place: what was spent here since it
+ * was last told, of up to `max` keys, to be added to their rows. */
+size_t ob_allowances_tell(ob_allowances *allowances, ob_allowance_row *rows,
+                          size_t max);
+/* A row as all have added to it. Harmless where no snapshot has its key. */
+void ob_allowances_hear(ob_allowances *allowances, const ob_allowance_row *row,
+                        int64_t now_ms);
+
 #endif

@@ -1,6 +1,5 @@
 #include "relay_driver.h"
 
-#include "../core/cost.h"
 #include "../core/dialect/error.h"
 #include "../core/mask.h"
 #include "../core/relay.h"
@@ -51,21 +50,6 @@ static ob_call call_of(const ob_request *request)
                      .websocket = request->websocket};
 }
 
-/* Looked up for those who have a budget alone. */
-static int64_t cost_of(const drive *d)
-{
-    const ob_allowance_limits *limits = &d->authkey->limits;
-    const ob_config *config = d->snapshot->config;
-    const ob_target *target = ob_relay_target(&d->relay);
-    if (!d->relay.spent_tokens ||
-        !(limits->micro_usd_day || limits->micro_usd_month))
-        return 0;
-    int64_t nano_usd =
-        ob_cost(config->prices, config->price_count, d->gateway->prices,
-                target->provider->slug, target->model, &d->relay.spent);
-    return nano_usd > 0 ? (nano_usd + 999) / 1000 : 0;
-}
-
 /* While the exchange is still there: what the request took of its auth key's
  * limits, and its line in the log. */
 static void account(drive *d, int status, ob_fault fault)
@@ -82,8 +66,9 @@ static void account(drive *d, int status, ob_fault fault)
     d->logging.bytes_out += d->tunnel.bytes_down;
     ob_logging_finish(&d->logging, &end);
     if (d->running)
-        ob_allowances_spend(&d->gateway->allowances, d->authkey,
-                            d->relay.spent_tokens, cost_of(d), now_ms(d));
+        ob_allowances_spend(
+            &d->gateway->allowances, d->authkey, d->relay.spent_tokens,
+            ob_relay_cost(&d->relay, d->gateway->prices), now_ms(d));
 }
 
 /* ---- the end ---- */

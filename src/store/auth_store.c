@@ -261,14 +261,6 @@ typedef struct loading {
     bool no_memory;
 } loading;
 
-static size_t copy_text(char *out, size_t size, ob_slice text)
-{
-    text = ob_slice_head(text, size - 1);
-    memcpy(out, text.ptr, text.len);
-    out[text.len] = 0;
-    return text.len;
-}
-
 static void load_key(void *context, const ob_auth_record *record)
 {
     loading *load = context;
@@ -277,20 +269,16 @@ static void load_key(void *context, const ob_auth_record *record)
         load->damaged++;
         return;
     }
-    ob_authkey *key = &keys->keys[keys->count];
-    *key = (ob_authkey){.from = OB_AUTHKEY_CONSOLE,
-                        .id = record->id,
-                        .created_at = record->created_at,
-                        .expires_at = record->expires_at,
-                        .limits = record->limits};
-    memcpy(key->hash, record->hash, OB_AUTHKEY_HASH_SIZE);
-    (void)copy_text(key->name, sizeof(key->name), record->name);
-    (void)copy_text(key->shown, sizeof(key->shown), record->shown);
-    ob_status status =
-        ob_authkey_permissions_parse(record->permissions, &keys->arena, key);
+    ob_authkey key = {.from = OB_AUTHKEY_CONSOLE,
+                      .id = record->id,
+                      .created_at = record->created_at,
+                      .expires_at = record->expires_at,
+                      .limits = record->limits};
+    memcpy(key.hash, record->hash, OB_AUTHKEY_HASH_SIZE);
+    ob_status status = ob_authkeys_add(keys, &key, record->name, record->shown,
+                                       record->permissions);
     load->no_memory |= status == OB_NO_MEMORY;
     load->damaged += status == OB_INVALID;
-    keys->count += status == OB_OK;
 }
 
 static ob_status make_room(ob_store *store, loading *load,
@@ -302,20 +290,15 @@ static ob_status make_room(ob_store *store, loading *load,
     if (status != OB_OK)
         return status;
     load->capacity = count < OB_AUTHKEYS_MAX ? (size_t)count : OB_AUTHKEYS_MAX;
-    load->keys->keys = ob_arena_alloc(
-        &load->keys->arena, (load->capacity + 1) * sizeof(ob_authkey));
-    return load->keys->keys
-               ? OB_OK
-               : ob_store_fail(error, OB_NO_MEMORY, "out of memory");
+    load->keys = ob_authkeys_new(load->capacity);
+    return load->keys ? OB_OK
+                      : ob_store_fail(error, OB_NO_MEMORY, "out of memory");
 }
 
 ob_status ob_store_load_auth_keys(ob_store *store, ob_authkeys **keys,
                                   size_t *damaged, ob_store_error *error)
 {
-    loading load = {.keys = calloc(1, sizeof(*load.keys))};
-    if (!load.keys)
-        return ob_store_fail(error, OB_NO_MEMORY, "out of memory");
-    ob_arena_init(&load.keys->arena, 0);
+    loading load = {0};
     ob_status status = make_room(store, &load, error);
     if (status == OB_OK)
         status = ob_store_visit_auth_keys(store, false, load_key, &load, error);

@@ -66,14 +66,24 @@ static int teardown_edge(void **state)
     "{\"key\":\"[" #id ",\\\"openai\\\",\\\"0" #id "\\\",\\\"f" #id            \
     "\\\",\\\"active\\\",\\\"\\\",1,0,0,1,0,\\\"\\\"]\"}"
 
-/* Results of a load: rows of keys, of rests and of auth keys. */
+/* Results of a load: rows of keys, of rests, of auth keys (new where there are
+ * any), and of what these have spent. */
+static inline ob_status load_all(const char *keys, const char *rests,
+                                 const char *auth_keys, const char *spent)
+{
+    static int revision;
+    char json[8192];
+    revision += auth_keys[0] != 0;
+    snprintf(json, sizeof(json),
+             "[[{\"number\":1}],[%s],[],[%s],[{\"number\":%d}],[%s],[%s]]",
+             keys, rests, revision, auth_keys, spent);
+    return edge_load(&self, ob_slice_str(json), now);
+}
+
 static inline ob_status load_rows(const char *keys, const char *rests,
                                   const char *auth_keys)
 {
-    char json[8192];
-    snprintf(json, sizeof(json), "[[{\"number\":1}],[%s],[],[%s],[%s]]", keys,
-             rests, auth_keys);
-    return edge_load(&self, ob_slice_str(json), now);
+    return load_all(keys, rests, auth_keys, "");
 }
 
 static inline ob_slice owned(const char *text)

@@ -26,7 +26,7 @@ static void a_sealed_key_is_opened_once(void **state)
     begin_chat();
     assert_int_equal(next, EDGE_SEND);
     close_call();
-    edge_writes(&self);
+    edge_writes(&self, now);
     assert_int_equal(ob_buffer_slice(&self.told).len, 0);
 }
 
@@ -82,9 +82,9 @@ static void a_rest_is_a_row(void **state)
     answer(429, "{\"error\":{\"message\":\"Rate limit reached for gpt-4o. "
                 "Please try again in 600s.\"}}");
     close_call();
-    edge_writes(&self);
+    edge_writes(&self, now);
     assert_told("INSERT INTO cooldowns");
-    edge_writes(&self);
+    edge_writes(&self, now);
     assert_int_equal(ob_buffer_slice(&self.told).len, 0);
 }
 

@@ -1,0 +1,22 @@
+/* statement.h - a statement for D1, as JSON: {"sql", "params": […]}. */
+#ifndef OB_EDGE_STATEMENT_H
+#define OB_EDGE_STATEMENT_H
+
+#include "../src/core/dialect/json.h"
+
+/* Its values come between the two. */
+static inline void edge_statement(ob_json *json, const char *sql)
+{
+    ob_json_open(json, '{');
+    ob_json_member(json, "sql", ob_slice_str(sql));
+    ob_json_name(json, "params");
+    ob_json_open(json, '[');
+}
+
+static inline void edge_statement_end(ob_json *json)
+{
+    ob_json_close(json, ']');
+    ob_json_close(json, '}');
+}
+
+#endif
