@@ -202,6 +202,7 @@ static void account(edge *self, edge_call *call, int64_t now_ms)
     ob_allowances_spend(&self->allowances, call->authkey,
                         call->relay.spent_tokens,
                         ob_relay_cost(&call->relay, prices), now_ms);
+    edge_saved_note(self, &call->relay);
 }
 
 /* ---- what the relay decides ---- */

@@ -46,6 +46,18 @@ typedef struct edge_auth {
     size_t references;
 } edge_auth;
 
+/* What this isolate has learned and would leave to others. */
+#define EDGE_CHUNKS_MAX 64
+#define EDGE_SLOTS      4
+typedef struct edge_saved {
+    unsigned slot;     /* its place among what isolates have left */
+    int64_t saved_ms;  /* 0: never */
+    uint64_t requests; /* that were over since then */
+    bool made;         /* a resource, such as a file, that others must know */
+    int64_t chunks[EDGE_CHUNKS_MAX]; /* in which keys were used */
+    size_t chunk_count;
+} edge_saved;
+
 typedef struct edge {
     ob_config *config;
     ob_authkeys *environment; /* of AUTH_KEY */
@@ -53,6 +65,7 @@ typedef struct edge {
     int64_t auth_revision;    /* of what is loaded of D1 */
     ob_allowances allowances; /* what they have used, and may use */
     int64_t spent_ms;         /* when it was last written; 0: never */
+    edge_saved saved;
     ob_pool *pool;
     ob_prices **prices;       /* of tokens, those of each provider; made when
                                  they are first asked for */
@@ -127,6 +140,16 @@ OB_MUST_USE ob_status edge_auth_load(edge *self,
 /* Writes what was spent, once a minute at most: a row an auth key that has a
  * budget. */
 void edge_auth_writes(edge *self, ob_json *json, int64_t now_ms);
+
+/* ---- saved.c ---- */
+
+/* A request is over. */
+void edge_saved_note(edge *self, const ob_relay *relay);
+/* Appends the query of a load, and takes its result. */
+void edge_saved_query(const edge *self, ob_json *json);
+void edge_saved_load(edge *self, yyjson_val *rows, int64_t now_ms);
+/* Writes what was learned, seldom: one row. */
+void edge_saved_writes(edge *self, ob_json *json, int64_t now_ms);
 
 /* ---- writes.c ---- */
 

@@ -126,6 +126,23 @@ static void free_prices(edge *self)
     free(self->prices);
 }
 
+/* All isolates call a conversation the same. */
+static ob_siphash_key affinity_key(yyjson_val *root)
+{
+    yyjson_val *names = ob_json_get(root, "environment");
+    ob_buffer text = {0};
+    uint8_t hash[OB_AUTHKEY_HASH_SIZE];
+    ob_siphash_key key;
+    ob_buffer_append_str(&text, "one-balance affinity 1 ");
+    ob_buffer_append(&text,
+                     ob_slice_trim(ob_json_get_text(names, "MASTER_KEY")));
+    ob_sha256(ob_buffer_slice(&text), hash);
+    memcpy(key.words, hash, sizeof(key.words));
+    ob_wipe(text.data, text.capacity);
+    ob_buffer_deinit(&text);
+    return key;
+}
+
 static ob_status start(edge *self, yyjson_val *root)
 {
     ob_slice seed = ob_json_get_text(root, "seed");
@@ -139,8 +156,8 @@ static ob_status start(edge *self, yyjson_val *root)
     read_master(self, root);
     self->random.words[0] = read_hex(ob_slice_head(seed, 16));
     self->random.words[1] = read_hex(ob_slice_from(seed, 16));
-    self->config->affinity_key.words[0] = edge_draw(self);
-    self->config->affinity_key.words[1] = edge_draw(self);
+    self->config->affinity_key = affinity_key(root);
+    self->saved.slot = (unsigned)(edge_draw(self) % EDGE_SLOTS);
     self->pool = ob_pool_new();
     if (!self->pool)
         return OB_NO_MEMORY;
@@ -233,7 +250,8 @@ enum {
     REMOVED,
     RESTS,
     AUTH,
-    RESULTS = AUTH + EDGE_AUTH_RESULTS
+    SAVED = AUTH + EDGE_AUTH_RESULTS,
+    RESULTS
 };
 
 /* Members of a key's text. */
@@ -273,6 +291,7 @@ void edge_load_queries(edge *self, int64_t now_ms)
                 "WHERE until_ms > ?1",
                 &now_ms);
     edge_auth_queries(self, &json);
+    edge_saved_query(self, &json);
     ob_json_close(&json, ']');
 }
 
@@ -405,6 +424,8 @@ static ob_status take_results(edge *self, yyjson_val *root, int64_t now_ms)
     status = load_auth(self, root, now_ms);
     if (status != OB_OK)
         return status;
+    if (!self->loaded_ms)
+        edge_saved_load(self, yyjson_arr_get(root, SAVED), now_ms);
     self->revision = ob_json_get_i64(revision, "number", self->revision);
     self->loaded_ms = now_ms;
     return OB_OK;

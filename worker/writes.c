@@ -107,6 +107,7 @@ void edge_writes(edge *self, int64_t now_ms)
          i < CHANGES_MAX && ob_pool_take_change(self->pool, &change); i++)
         write_change(&json, self, &change);
     edge_auth_writes(self, &json, now_ms);
+    edge_saved_writes(self, &json, now_ms);
     if (ob_buffer_slice(&self->told).len > 1)
         ob_json_close(&json, ']');
     else

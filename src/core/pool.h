@@ -428,6 +428,10 @@ OB_MUST_USE ob_status ob_pool_load_ledgers(ob_pool *pool,
 /* Entries of the affinity table that the store should learn of; at most `max`.
  * Their hashes are the store's own: they mean the same in the next process. */
 size_t ob_pool_take_sticky(ob_pool *pool, ob_sticky_entry *entries, size_t max);
+/* The same of those that are there, for who keeps few of them: resources, then
+ * those used last. */
+size_t ob_pool_newest_sticky(const ob_pool *pool, ob_sticky_entry *entries,
+                             size_t max, int64_t now_ms);
 /* False: its key is not there. */
 bool ob_pool_load_sticky(ob_pool *pool, const ob_sticky_entry *stored);
 

@@ -312,6 +312,62 @@ size_t ob_pool_take_sticky(ob_pool *pool, ob_sticky_entry *entries, size_t max)
     return count;
 }
 
+/* Entries by how long ago they were used, resources first: 2^n s. */
+#define AGES 32
+
+static size_t age_of(const ob_sticky_entry *entry, uint32_t now_s)
+{
+    size_t age = 0;
+    uint32_t ago_s = now_s > entry->used_s ? now_s - entry->used_s : 0;
+    for (; ago_s && age < AGES - 1; ago_s >>= 1)
+        age++;
+    return entry->resource ? age : AGES + age;
+}
+
+/* The last age of which there is room for any. */
+static size_t last_age(const ob_sticky *table, size_t max, uint32_t now_s)
+{
+    size_t counts[2 * AGES] = {0};
+    size_t sum = 0;
+    for (size_t i = 0; i < table->capacity; i++)
+        if (table->entries[i].hash)
+            counts[age_of(&table->entries[i], now_s)]++;
+    for (size_t age = 0; age < OB_LEN(counts); age++)
+        if ((sum += counts[age]) >= max)
+            return age;
+    return OB_LEN(counts);
+}
+
+/* Those of one age, or of all that are younger. */
+static size_t add_aged(const ob_pool *pool, ob_sticky_entry *entries,
+                       size_t count, size_t max, size_t from, size_t to,
+                       uint32_t now_s)
+{
+    const ob_sticky *table = &pool->sticky;
+    for (size_t i = 0; i < table->capacity && count < max; i++) {
+        const ob_sticky_entry *at = &table->entries[i];
+        size_t age = at->hash ? age_of(at, now_s) : 0;
+        const ob_key *key = NULL;
+        if (at->hash && age >= from && age < to)
+            key = ob_pool_find(pool, at->key_id);
+        if (!key)
+            continue;
+        entries[count] = *at;
+        entries[count].hash = exchange_mix(pool, key, at->hash);
+        count += entries[count].hash != 0;
+    }
+    return count;
+}
+
+size_t ob_pool_newest_sticky(const ob_pool *pool, ob_sticky_entry *entries,
+                             size_t max, int64_t now_ms)
+{
+    uint32_t now_s = (uint32_t)(now_ms / 1000);
+    size_t last = last_age(&pool->sticky, max, now_s);
+    size_t count = add_aged(pool, entries, 0, max, 0, last, now_s);
+    return add_aged(pool, entries, count, max, last, last + 1, now_s);
+}
+
 bool ob_pool_load_sticky(ob_pool *pool, const ob_sticky_entry *stored)
 {
     ob_sticky_entry entry = *stored;

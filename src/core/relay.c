@@ -230,6 +230,7 @@ void relay_close(ob_relay *relay, ob_pool *pool, bool proved, int64_t now_ms)
     size_t count = ob_affinity_made(&relay->config->affinity_key, &relay->call,
                                     relay->now.status,
                                     ob_buffer_slice(&relay->now.body), made);
+    relay->made = count != 0;
     ob_pool_bind(pool, key, &relay->affinity, made, count, now_ms);
 }
 

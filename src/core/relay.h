@@ -146,6 +146,7 @@ typedef struct ob_relay {
                          read when it is whole, or not here at all */
     bool ended;       /* all of it is there */
     bool is_read;     /* ob_relay_read() has been called */
+    bool made;        /* its answer told of resources that it has made */
     int64_t estimate; /* tokens of the request that are asked for; -1: they are
                          not, or it cannot be read */
     struct ob_translation *translation; /* NULL: no target needs one */

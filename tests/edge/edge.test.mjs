@@ -33,7 +33,6 @@ const TABLES = [
     'ledgers',
     'removed_keys',
     'revision',
-    'settings',
     'usage',
 ];
 
@@ -257,8 +256,9 @@ scenario('edge: a dead key is blocked, with evidence', async (room) => {
     assert.equal(mock.uses(KEY), uses, 'the new isolate leaves it alone');
 });
 
+/* What it has learned is all that it leaves, in one row. */
 scenario(
-    'edge: a thousand requests that are answered write no row',
+    'edge: a thousand requests that are answered write one row',
     async (room) => {
         const { gateway, mock } = await room.world({
             keys: { openai: [KEY, OTHER] },
@@ -273,6 +273,11 @@ scenario(
         await Promise.all(Array.from({ length: 20 }, askMany));
         assert.equal(mock.requests.length, 1000);
         assert.equal(await dump(gateway), before);
+        const [row, ...others] = await gateway.rows('settings');
+        assert.match(row.name, /^edge-saved-[0-3]$/);
+        assert.deepEqual(others, []);
+        const saved = JSON.parse(Buffer.from(row.value).toString());
+        assert.ok(saved.ledgers.some(([provider]) => provider === 'openai'));
     },
     { timeout: 60000 },
 );
@@ -289,6 +294,28 @@ scenario('edge: a key that does not open is passed over', async (room) => {
     for (let i = 0; i < 5; i++)
         assert.equal((await gateway.chat()).status, 200);
     assert.equal(mock.uses(KEY), 5);
+});
+
+scenario('edge: a file is known to other isolates', async (room) => {
+    const keys = [KEY, OTHER, secret('thrd')];
+    const { gateway, mock } = await room.world({ keys: { openai: keys } });
+    const file = { id: 'file-abc', object: 'file' };
+    mock.otherwise(fixed(200, JSON.stringify(file)));
+    const made = await gateway.post('/api/openai/v1/files', {});
+    assert.equal(made.status, 200, made.text);
+    const key = mock.requests.at(-1).key;
+    await eventually('a row', async () => {
+        const rows = await gateway.rows('settings');
+        return rows.some(({ name }) => name.startsWith('edge-saved-'));
+    });
+    for (let i = 0; i < 3; i++) {
+        await gateway.restart();
+        const path = '/api/openai/v1/files/file-abc';
+        const headers = { authorization: `Bearer ${gateway.authKey}` };
+        const got = await fetch(gateway.url + path, { headers });
+        assert.equal(got.status, 200);
+        assert.equal(mock.requests.at(-1).key, key);
+    }
 });
 
 /* ---- what is wrong with it ---- */

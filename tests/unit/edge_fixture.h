@@ -68,15 +68,17 @@ static int teardown_edge(void **state)
 
 /* Results of a load: rows of keys, of rests, of auth keys (new where there are
  * any), and of what these have spent. */
+static char left[512 * 1024]; /* by other isolates: a row of `settings` */
+
 static inline ob_status load_all(const char *keys, const char *rests,
                                  const char *auth_keys, const char *spent)
 {
     static int revision;
-    char json[8192];
+    static char json[sizeof(left) + 8192];
     revision += auth_keys[0] != 0;
     snprintf(json, sizeof(json),
-             "[[{\"number\":1}],[%s],[],[%s],[{\"number\":%d}],[%s],[%s]]",
-             keys, rests, revision, auth_keys, spent);
+             "[[{\"number\":1}],[%s],[],[%s],[{\"number\":%d}],[%s],[%s],[%s]]",
+             keys, rests, revision, auth_keys, spent, left);
     return edge_load(&self, ob_slice_str(json), now);
 }
 
@@ -122,16 +124,24 @@ static inline void begin_chat(void)
     begin_chat_as("auth-environment");
 }
 
-/* A whole answer of the provider. */
-static inline void answer(int status, const char *body)
+/* A whole answer of the provider; `headers`: more of them. */
+static inline void answer_with(int status, const char *headers,
+                               const char *body)
 {
+    char all[512];
+    snprintf(all, sizeof(all), "[[\"content-type\",\"application/json\"]%s]",
+             headers);
     assert_int_equal(next, EDGE_SEND);
-    next = edge_head(&self, call, status,
-                     OB_S("[[\"content-type\",\"application/json\"]]"), now);
+    next = edge_head(&self, call, status, ob_slice_str(all), now);
     if (next == EDGE_READ)
         next = edge_body(&self, call, ob_slice_str(body), now);
     if (next == EDGE_READ)
         next = edge_end(&self, call, now);
+}
+
+static inline void answer(int status, const char *body)
+{
+    answer_with(status, "", body);
 }
 
 static inline void close_call(void)
