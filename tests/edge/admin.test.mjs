@@ -9,7 +9,7 @@ import { revoked } from '../integration/mock.mjs';
 import { WORKER } from './gateway.mjs';
 
 process.env.ONE_BALANCE_GATEWAY = fileURLToPath(
-    new URL('gateway.mjs', import.meta.url),
+    new URL('shared.mjs', import.meta.url),
 );
 
 const [A, B] = ['aaaa', 'bbbb'].map(secret);

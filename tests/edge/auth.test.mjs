@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { eventually, scenario, secret } from '../integration/harness.mjs';
 
 process.env.ONE_BALANCE_GATEWAY = fileURLToPath(
-    new URL('gateway.mjs', import.meta.url),
+    new URL('shared.mjs', import.meta.url),
 );
 
 const KEY = secret('good');
@@ -45,6 +45,7 @@ scenario('edge auth: stored keys may call', async (room) => {
     await addAuthKey(gateway, 'auth-over', { expires_at: 1000000000 });
     await addAuthKey(gateway, 'auth-gone', { revoked_at: 1 });
     await addAuthKey(gateway, 'auth-slow', { requests_minute: 2 });
+    await gateway.restart(); /* nobody has to wait for the next load */
     const status = async (...what) => (await chatAs(gateway, ...what)).status;
     assert.equal(await status('auth-all'), 200);
     assert.equal(await status('auth-few'), 403);
@@ -68,6 +69,7 @@ scenario('edge auth: isolates add up what is spent', async (room) => {
         keys: { openai: [KEY] },
     });
     await addAuthKey(gateway, 'auth-poor', { micro_usd_day: 1e9 });
+    await gateway.restart();
     const spent = async () => (await gateway.rows('allowances'))[0];
     const first = await chatAs(gateway, 'auth-poor');
     const { usage } = first.json();

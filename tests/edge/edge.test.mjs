@@ -18,7 +18,7 @@ import {
 import { WORKER, scriptNames } from './gateway.mjs';
 
 process.env.ONE_BALANCE_GATEWAY = fileURLToPath(
-    new URL('gateway.mjs', import.meta.url),
+    new URL('shared.mjs', import.meta.url),
 );
 
 const KEY = secret('good');
@@ -273,8 +273,10 @@ scenario(
         await Promise.all(Array.from({ length: 20 }, askMany));
         assert.equal(mock.requests.length, 1000);
         assert.equal(await dump(gateway), before);
-        const [row, ...others] = await gateway.rows('settings');
-        assert.match(row.name, /^edge-saved-[0-3]$/);
+        const settings = await gateway.rows('settings');
+        const [row, ...others] = settings.filter(({ name }) =>
+            /^edge-saved-[0-3]$/.test(name),
+        );
         assert.deepEqual(others, []);
         const saved = JSON.parse(Buffer.from(row.value).toString());
         assert.ok(saved.ledgers.some(([provider]) => provider === 'openai'));
@@ -289,7 +291,7 @@ scenario('edge: a key that does not open is passed over', async (room) => {
     assert.equal(none.status, 503, none.text);
     assert.equal(mock.requests.length, 0);
 
-    await gateway.addKeys('openai', [KEY]);
+    await gateway.sealKeys('openai', [KEY]);
     await gateway.restart();
     for (let i = 0; i < 5; i++)
         assert.equal((await gateway.chat()).status, 200);

@@ -8,7 +8,7 @@ import { AUTH, eventually, scenario, secret } from '../integration/harness.mjs';
 import { cut, refusing, sleep } from '../integration/mock.mjs';
 
 process.env.ONE_BALANCE_GATEWAY = fileURLToPath(
-    new URL('gateway.mjs', import.meta.url),
+    new URL('shared.mjs', import.meta.url),
 );
 
 const KEY = secret('good');

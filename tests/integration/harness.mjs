@@ -53,6 +53,12 @@ export async function eventually(what, check, ms = 5000) {
     }
 }
 
+/* Is something else in the binary's place? */
+export const REPLACED = Boolean(process.env.ONE_BALANCE_GATEWAY);
+/* Why scenarios in which a caller leaves are skipped there. */
+export const NOT_TOLD =
+    REPLACED && 'Miniflare does not tell a Worker that its caller has left';
+
 /* A test with a room of its own and an end to its time. */
 export function scenario(name, body, { timeout = 20000, skip = false } = {}) {
     test(name, { timeout: timeout + 10000, skip }, async (t) => {

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import Anthropic from '@anthropic-ai/sdk';
 import { PNG, TEXT } from './dialects.mjs';
 import { refusal } from './refusals.mjs';
-import { eventually, scenario, secret } from './harness.mjs';
+import { NOT_TOLD, eventually, scenario, secret } from './harness.mjs';
 import { silent, stalls } from './mock.mjs';
 
 const KEY = secret('good');
@@ -230,6 +230,7 @@ scenario(
         );
         await mock.requests[1].closed;
     },
+    { skip: NOT_TOLD },
 );
 
 const CLASSES = {

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import OpenAI from 'openai';
 import { PNG, TEXT, VECTOR } from './dialects.mjs';
 import { refusal } from './refusals.mjs';
-import { eventually, scenario, secret, within } from './harness.mjs';
+import { NOT_TOLD, eventually, scenario, secret, within } from './harness.mjs';
 import { headOnly, lockstep, silent } from './mock.mjs';
 
 /* Node 18 has it, but not as a global, where the SDK looks for it. */
@@ -299,11 +299,7 @@ scenario(
             [['active', []]],
         );
     },
-    {
-        skip:
-            Boolean(process.env.ONE_BALANCE_GATEWAY) &&
-            'Miniflare does not tell a Worker that its caller has left',
-    },
+    { skip: NOT_TOLD },
 );
 
 const CLASSES = {
