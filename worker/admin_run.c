@@ -100,102 +100,12 @@ void ob_task_start(ob_task *task)
 
 /* ---- testing a key ---- */
 
-static void write_request(ob_buffer *out, const ob_upstream_request *request,
-                          const ob_timeouts *timeouts)
-{
-    ob_json json = {.out = out};
-    ob_buffer url = {0};
-    ob_buffer_append_str(&url, request->tls ? "https://" : "http://");
-    ob_buffer_append(&url, request->authority);
-    ob_buffer_append(&url, request->target);
-    ob_json_open(&json, '{');
-    ob_json_member(&json, "url", ob_buffer_slice(&url));
-    ob_json_member(&json, "method", request->method);
-    ob_json_name(&json, "headers");
-    ob_json_open(&json, '[');
-    for (size_t i = 0; i < request->header_count; i++) {
-        ob_json_open(&json, '[');
-        ob_json_string(&json, request->headers[i].name);
-        ob_json_string(&json, request->headers[i].value);
-        ob_json_close(&json, ']');
-    }
-    ob_json_close(&json, ']');
-    ob_json_member_i64(&json, "ms", timeouts->first_byte_ms);
-    ob_json_member_i64(&json, "bytes_max", OB_PROBE_BODY_BYTES_MAX);
-    ob_json_close(&json, '}');
-    if (url.data)
-        ob_wipe(url.data, url.capacity);
-    ob_buffer_deinit(&url);
-}
-
-/* More than a request without a body takes. */
-#define REQUEST_ROOM ((size_t)64 * 1024)
-#define HEADERS_MAX  64
-
-static ob_status fetch(const ob_upstream_request *request,
-                       const ob_timeouts *timeouts, yyjson_val **answer,
-                       ob_slice *why)
-{
-    ob_buffer text = {0};
-    /* All at once: what is reallocated on the way is not wiped. */
-    if (ob_buffer_reserve(&text, REQUEST_ROOM))
-        return OB_NO_MEMORY;
-    write_request(&text, request, timeouts);
-    ob_status status = edge_ask(edge_journal_running, EDGE_FETCH,
-                                ob_buffer_slice(&text), answer, why);
-    ob_wipe(text.data, text.capacity);
-    ob_buffer_deinit(&text);
-    return status;
-}
-
-static ob_verdict judge(const ob_provider *provider, yyjson_val *answer,
-                        int64_t now_ms)
-{
-    ob_header headers[HEADERS_MAX];
-    size_t count = 0;
-    yyjson_val *pair;
-    yyjson_arr_iter iter = yyjson_arr_iter_with(ob_json_get(answer, "headers"));
-    while (count < HEADERS_MAX && (pair = yyjson_arr_iter_next(&iter)))
-        headers[count++] = (ob_header){ob_json_text(yyjson_arr_get(pair, 0)),
-                                       ob_json_text(yyjson_arr_get(pair, 1))};
-    return ob_probe_judge(provider, (int)ob_json_get_i64(answer, "status", 0),
-                          headers, count, ob_json_get_text(answer, "body"),
-                          now_ms);
-}
-
-static ob_status probe(const ob_config *config, const ob_provider *provider,
-                       const ob_key *key, ob_arena *arena, int *http_status,
-                       ob_verdict *verdict)
-{
-    ob_upstream_request request;
-    yyjson_val *answer = NULL;
-    ob_slice why = {NULL, 0};
-    ob_status status =
-        ob_probe_request(config, provider, NULL, &key->secret, arena, &request);
-    if (status != OB_OK)
-        return status;
-    status = fetch(&request, &config->timeouts, &answer, &why);
-    if (status == OB_IO) {
-        bool late = ob_slice_find_nocase(why, OB_S("timeout")) != OB_NOWHERE;
-        *verdict =
-            ob_probe_failed(late ? OB_REASON_SILENT : OB_REASON_UNREACHABLE);
-        return OB_OK;
-    }
-    if (status != OB_OK)
-        return status;
-    *http_status = (int)ob_json_get_i64(answer, "status", 0);
-    *verdict =
-        judge(provider, answer, edge_admin_running->admin->writer.now_ms);
-    return OB_OK;
-}
-
 ob_status ob_gateway_probe(ob_gateway *gateway, uv_loop_t *loop, int64_t key_id,
                            ob_probe_done done, void *context)
 {
     const ob_config *config = gateway->writer->self->config;
     const ob_key *key = ob_pool_find(gateway->pool, key_id);
-    ob_verdict verdict = {.action = OB_ACTION_DELIVER};
-    int http_status = 0;
+    edge_said said;
     ob_arena arena;
     if (!key)
         return OB_NOT_FOUND;
@@ -209,10 +119,16 @@ ob_status ob_gateway_probe(ob_gateway *gateway, uv_loop_t *loop, int64_t key_id,
     if (key->sealed)
         return OB_IO;
     ob_arena_init(&arena, 0);
-    ob_status status =
-        probe(config, provider, key, &arena, &http_status, &verdict);
+    const edge_question question = {
+        .config = config,
+        .provider = provider,
+        .key = key,
+        .ms_max = config->timeouts.first_byte_ms,
+        .bytes_max = OB_PROBE_BODY_BYTES_MAX,
+        .now_ms = edge_admin_running->admin->writer.now_ms};
+    ob_status status = edge_ask_provider(&question, &arena, &said);
     if (status == OB_OK)
-        done(context, http_status, &verdict);
+        done(context, said.status, &said.verdict);
     ob_arena_deinit(&arena);
     return status;
 }

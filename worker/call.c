@@ -578,29 +578,38 @@ static ob_status find_key(edge *self, edge_call *call, int64_t now_ms)
     return worst;
 }
 
-/* Providers' own lists are not asked for here: the configuration's names. */
-static const ob_model_list *no_list(void *context, const ob_provider *provider)
+static const ob_model_list *take_list(void *context,
+                                      const ob_provider *provider)
 {
-    return NULL;
+    return edge_list_of(context, provider);
 }
 
-static edge_do models(edge *self, edge_call *call)
+static void give_list(void *context, const ob_model_list *list)
+{
+}
+
+static void models(edge *self, edge_call *call)
 {
     const ob_route *route = &call->relay.route;
     const ob_models_asked asked = {.config = self->config,
                                    .authkey = call->authkey,
                                    .dialect = route->dialect,
                                    .asked = route->asked,
-                                   .take = no_list};
+                                   .take = take_list,
+                                   .give = give_list,
+                                   .context = self};
+    if (!edge_lists_fetch(self, call, &asked))
+        return;
     char unknown[512];
     ob_reply reply = {.status = 200};
     if (ob_models_answer(&asked, &reply.body) == OB_OK) {
         ob_reply_as_json(&call->call, &reply);
-        return tell_reply(self, call, &reply);
+        (void)tell_reply(self, call, &reply);
+        return;
     }
     ob_reply_deinit(&reply);
     ob_models_unknown(route->asked, unknown, sizeof(unknown));
-    return refuse(self, call, 404, route->dialect, ob_slice_str(unknown), 0);
+    (void)refuse(self, call, 404, route->dialect, ob_slice_str(unknown), 0);
 }
 
 /* Is a limit of the auth key reached? Then the answer says so. */
@@ -635,7 +644,7 @@ static edge_do relay(edge *self, edge_call *call, int64_t now_ms)
         return refuse(self, call, error.status, error.dialect,
                       ob_slice_str(error.message), 0);
     if (call->relay.route.kind == OB_ROUTE_MODELS)
-        return models(self, call);
+        return edge_handle(self, call, models);
     call->running = true;
     edge_do next;
     if (is_spent(self, call, now_ms, &next))

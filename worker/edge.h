@@ -19,6 +19,8 @@
 #include "../src/core/cost.h"
 #include "../src/core/dialect/json.h"
 #include "../src/core/mask.h"
+#include "../src/core/models_answer.h"
+#include "../src/core/probe.h"
 #include "../src/core/relay.h"
 #include "../src/core/service.h"
 #include "../src/gateway/allowances.h"
@@ -66,6 +68,7 @@ typedef struct edge {
     ob_allowances allowances; /* what they have used, and may use */
     int64_t spent_ms;         /* when it was last written; 0: never */
     edge_saved saved;
+    struct edge_list *lists; /* of models, by provider; NULL: nobody asked */
     ob_pool *pool;
     ob_prices **prices;       /* of tokens, those of each provider; made when
                                  they are first asked for */
@@ -140,6 +143,40 @@ OB_MUST_USE ob_status edge_auth_load(edge *self,
 /* Writes what was spent, once a minute at most: a row an auth key that has a
  * budget. */
 void edge_auth_writes(edge *self, ob_json *json, int64_t now_ms);
+
+/* ---- ask.c ---- */
+
+/* A provider's cheapest call, or one with another query, with an open key. */
+typedef struct edge_question {
+    const ob_config *config;
+    const ob_provider *provider;
+    const ob_key *key;
+    const ob_slice *query; /* NULL: the call's own */
+    int64_t ms_max;
+    size_t bytes_max;
+    int64_t now_ms;
+} edge_question;
+
+typedef struct edge_said {
+    int status; /* 0: there was no answer */
+    ob_verdict verdict;
+    ob_slice body; /* lives as long as the journal */
+} edge_said;
+
+/* For handlers. OB_AGAIN: it is asked for. */
+OB_MUST_USE ob_status edge_ask_provider(const edge_question *question,
+                                        ob_arena *arena, edge_said *said);
+
+/* ---- models.c ---- */
+
+/* For handlers: fetches the lists that the answer turns on and that are not
+ * fresh. False: they are asked for. */
+bool edge_lists_fetch(edge *self, const edge_call *call,
+                      const ob_models_asked *asked);
+/* What the provider has said, at last; NULL: nothing. */
+const ob_model_list *edge_list_of(const edge *self,
+                                  const ob_provider *provider);
+void edge_lists_free(edge *self);
 
 /* ---- saved.c ---- */
 

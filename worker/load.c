@@ -189,6 +189,7 @@ void edge_deinit(edge *self)
     ob_sealer_free(self->sealer);
     edge_log_free(self->log);
     free_prices(self);
+    edge_lists_free(self);
     ob_config_free(self->config);
     ob_buffer_deinit(&self->told);
     ob_buffer_deinit(&self->body);
