@@ -94,6 +94,9 @@ after(() => world.stop());
 const deploy = (args = [], options = GIVEN) =>
     world.deploy(['--database', 'old-database', ...args], options);
 
+/* A deployment calls wrangler six times or more, seconds each. */
+const LONG = { skip: !process.env.LONG && 'LONG=1 runs it' };
+
 /* ---- before anything is written ---- */
 
 test('takeover: --dry-run finds it, and changes nothing', async () => {
@@ -114,7 +117,7 @@ test('takeover: the callers’ AUTH_KEY is asked for', async () => {
     );
 });
 
-test('takeover: tables of others are left alone', async () => {
+test('takeover: tables of others are left alone', LONG, async () => {
     const { db } = await cloud.makeDatabase('others');
     await db.prepare('CREATE TABLE keys (id INTEGER, door TEXT)').run();
     const running = world.deploy(['--database', 'others'], GIVEN);
@@ -199,7 +202,7 @@ test('takeover: run again, it comes to its end', async () => {
     assert.equal(cloud.worker.secrets.get('AUTH_KEY'), AUTH_KEY);
 });
 
-test('takeover: later deployments take nothing twice', async () => {
+test('takeover: later deployments take nothing twice', LONG, async () => {
     const before = await world.rows('SELECT * FROM keys');
     const { stdout } = await world.ends(deploy([], { env: {} }));
     assert.ok(!/Taking over/.test(stdout), stdout);
@@ -207,7 +210,7 @@ test('takeover: later deployments take nothing twice', async () => {
     assert.deepEqual(await world.rows('SELECT * FROM keys'), before);
 });
 
-test('takeover: keys that waited come when their provider is known', async () => {
+test('takeover: keys that waited come when their provider is known', LONG, async () => {
     const config = await world.file('mine.jsonc', {
         providers: { mine: { dialect: 'openai', base_url: 'https://m.test' } },
     });
@@ -223,7 +226,7 @@ test('takeover: keys that waited come when their provider is known', async () =>
 
 /* ---- the end of the old table ---- */
 
-test('takeover: --drop-old drops the keys in clear', async () => {
+test('takeover: --drop-old drops the keys in clear', LONG, async () => {
     const drop = (...args) => deploy(['--drop-old', ...args], { env: {} });
     const why = /1 of its keys were not taken over.*--force/s;
     assert.deepEqual(await world.stops(drop(), 1, why), []);

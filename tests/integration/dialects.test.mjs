@@ -619,5 +619,6 @@ scenario('dialects: a stream of Gemini is an array without alt=sse', async (room
         .join('');
     assert.equal(said, TEXT);
     mock.otherwise(cut(3));
-    await assert.rejects(ask());
+    /* workerd ends the connection as if it were whole; its JSON is not. */
+    await assert.rejects(async () => (await ask()).json());
 });
