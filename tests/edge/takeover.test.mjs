@@ -141,10 +141,12 @@ function from(n, pattern) {
 }
 
 test('takeover: broken off anywhere, it loses nothing', async () => {
-    const breaks = [
-        [from(1, /CREATE TABLE settings/), /Migrating the D1 database/],
-        [from(2, /INSERT INTO keys /), /Asking the D1 database/],
-    ];
+    const breaks = [[from(2, /INSERT INTO keys /), /Asking the D1 database/]];
+    if (process.env.LONG)
+        breaks.unshift([
+            from(1, /CREATE TABLE settings/),
+            /Migrating the D1 database/,
+        ]);
     for (const [how, why] of breaks) {
         const running = () => world.stops(deploy(), 1, [why, /Not allowed/]);
         await world.failing([QUERY], running, how);
