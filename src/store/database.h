@@ -116,8 +116,7 @@ OB_MUST_USE ob_status ob_master_check_make(ob_store *store,
 /* OB_INVALID: it was another master key. `given`: it is from the
  * environment. */
 OB_MUST_USE ob_status ob_master_check_verify(ob_store *store, ob_slice sealed,
-                                             bool given,
-                                             ob_store_error *error);
+                                             bool given, ob_store_error *error);
 
 /* Reads the secret for hashes of affinity, or makes one. */
 OB_MUST_USE ob_status ob_store_unlock_affinity(ob_store *store,
