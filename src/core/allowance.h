@@ -28,11 +28,15 @@ typedef struct ob_allowance_limits {
     int64_t micro_usd_month;
 } ob_allowance_limits;
 
+static inline bool ob_allowance_has_budget(const ob_allowance_limits *limits)
+{
+    return limits->micro_usd_day || limits->micro_usd_month;
+}
+
 /* Must it be known what its answers took? */
 static inline bool ob_allowance_counts_tokens(const ob_allowance_limits *limits)
 {
-    return limits->tokens_minute || limits->micro_usd_day ||
-           limits->micro_usd_month;
+    return limits->tokens_minute || ob_allowance_has_budget(limits);
 }
 
 typedef struct ob_allowance_second {

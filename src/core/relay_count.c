@@ -60,8 +60,7 @@ int64_t ob_relay_cost(const ob_relay *relay, const ob_prices *prices)
     const ob_allowance_limits *limits = &relay->authkey->limits;
     const ob_config *config = relay->config;
     const ob_target *target = ob_relay_target(relay);
-    if (!relay->spent_tokens ||
-        !(limits->micro_usd_day || limits->micro_usd_month))
+    if (!relay->spent_tokens || !ob_allowance_has_budget(limits))
         return 0;
     int64_t nano_usd =
         ob_cost(config->prices, config->price_count, prices,

@@ -155,44 +155,46 @@ ob_allowance_used ob_allowances_look(ob_allowances *allowances,
     return used;
 }
 
-static void take_row(ob_allowance_entry *entry, ob_allowance_row *row)
+static bool keep(ob_allowance *allowance, ob_allowance_kept *kept)
+{
+    *kept = ob_allowance_keep(allowance);
+    return true;
+}
+
+typedef bool (*filler)(ob_allowance *allowance, ob_allowance_kept *kept);
+
+static bool take_row(ob_allowance_entry *entry, filler fill,
+                     ob_allowance_row *row)
 {
     entry->allowance.dirty = false;
-    row->kept = ob_allowance_keep(&entry->allowance);
     memcpy(row->hash, entry->hash, sizeof(row->hash));
+    return fill(&entry->allowance, &row->kept);
+}
+
+/* Rows of those that have changed, as `fill` has them. */
+static size_t take_rows(ob_allowances *allowances, filler fill,
+                        ob_allowance_row *rows, size_t max)
+{
+    size_t count = 0;
+    uv_mutex_lock(&allowances->lock);
+    for (size_t i = 0; i < OB_ALLOWANCE_BUCKETS; i++)
+        for (ob_allowance_entry *at = allowances->buckets[i]; at; at = at->next)
+            if (at->allowance.dirty && count < max)
+                count += take_row(at, fill, &rows[count]);
+    uv_mutex_unlock(&allowances->lock);
+    return count;
 }
 
 size_t ob_allowances_collect(ob_allowances *allowances, ob_allowance_row *rows,
                              size_t max)
 {
-    size_t count = 0;
-    uv_mutex_lock(&allowances->lock);
-    for (size_t i = 0; i < OB_ALLOWANCE_BUCKETS; i++)
-        for (ob_allowance_entry *at = allowances->buckets[i]; at; at = at->next)
-            if (at->allowance.dirty && count < max)
-                take_row(at, &rows[count++]);
-    uv_mutex_unlock(&allowances->lock);
-    return count;
-}
-
-static bool tell_row(ob_allowance_entry *entry, ob_allowance_row *row)
-{
-    entry->allowance.dirty = false;
-    memcpy(row->hash, entry->hash, sizeof(row->hash));
-    return ob_allowance_tell(&entry->allowance, &row->kept);
+    return take_rows(allowances, keep, rows, max);
 }
 
 size_t ob_allowances_tell(ob_allowances *allowances, ob_allowance_row *rows,
                           size_t max)
 {
-    size_t count = 0;
-    uv_mutex_lock(&allowances->lock);
-    for (size_t i = 0; i < OB_ALLOWANCE_BUCKETS; i++)
-        for (ob_allowance_entry *at = allowances->buckets[i]; at; at = at->next)
-            if (at->allowance.dirty && count < max)
-                count += tell_row(at, &rows[count]);
-    uv_mutex_unlock(&allowances->lock);
-    return count;
+    return take_rows(allowances, ob_allowance_tell, rows, max);
 }
 
 void ob_allowances_hear(ob_allowances *allowances, const ob_allowance_row *row,

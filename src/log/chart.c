@@ -201,32 +201,27 @@ static void add_points(log_chart *chart)
 
 /* ---- writing ---- */
 
-static void put(ob_buffer *out, const char *name, int64_t number)
-{
-    ob_buffer_append_str(out, name);
-    if (number >= 0)
-        ob_buffer_append_i64(out, number);
-    else
-        ob_buffer_append_str(out, "null");
-}
-
 static void write_sums(const log_numbers *sums, ob_buffer *out)
 {
     const int64_t *s = sums->sums;
-    put(out, "\"requests\":", s[0]);
-    put(out, ",\"ok\":", s[1]);
-    put(out, ",\"errors\":", s[0] - s[1]);
-    put(out, ",\"attempts\":", s[2]);
-    put(out, ",\"tokens_in\":", s[3]);
-    put(out, ",\"tokens_out\":", s[4]);
-    put(out, ",\"tokens_cached\":", s[5]);
-    put(out, ",\"tokens_reasoning\":", s[6]);
+    ob_log_write_told(out, "\"requests\":", s[0]);
+    ob_log_write_told(out, ",\"ok\":", s[1]);
+    ob_log_write_told(out, ",\"errors\":", s[0] - s[1]);
+    ob_log_write_told(out, ",\"attempts\":", s[2]);
+    ob_log_write_told(out, ",\"tokens_in\":", s[3]);
+    ob_log_write_told(out, ",\"tokens_out\":", s[4]);
+    ob_log_write_told(out, ",\"tokens_cached\":", s[5]);
+    ob_log_write_told(out, ",\"tokens_reasoning\":", s[6]);
     ob_buffer_append_str(out, ",\"cost_usd\":");
     ob_log_write_cost(s[7], out);
-    put(out, ",\"first_byte_ms_p50\":", log_percentile(sums->first_byte, 500));
-    put(out, ",\"first_byte_ms_p95\":", log_percentile(sums->first_byte, 950));
-    put(out, ",\"total_ms_p50\":", log_percentile(sums->total, 500));
-    put(out, ",\"total_ms_p95\":", log_percentile(sums->total, 950));
+    ob_log_write_told(
+        out, ",\"first_byte_ms_p50\":", log_percentile(sums->first_byte, 500));
+    ob_log_write_told(
+        out, ",\"first_byte_ms_p95\":", log_percentile(sums->first_byte, 950));
+    ob_log_write_told(out,
+                      ",\"total_ms_p50\":", log_percentile(sums->total, 500));
+    ob_log_write_told(out,
+                      ",\"total_ms_p95\":", log_percentile(sums->total, 950));
     ob_buffer_append_char(out, '}');
 }
 
@@ -237,7 +232,7 @@ static void write_group(log_chart *chart, const series *of, bool rest,
     if (chart->query->group == OB_LOG_GROUP_KEY && !rest) {
         ob_buffer_append_str(out, "{\"group\":");
         if (of->group)
-            put(out, "\"", of->group);
+            ob_log_write_told(out, "\"", of->group);
         ob_buffer_append_str(out, of->group ? "\"" : "null");
         return;
     }
@@ -255,7 +250,7 @@ static void write_series(log_chart *chart, const series *of, bool rest,
     write_group(chart, of, rest, out);
     ob_buffer_append_str(out, ",\"points\":[");
     for (size_t i = 0; i < of->count; i++) {
-        put(out, i ? ",{\"at\":" : "{\"at\":", of->points[i].at);
+        ob_log_write_told(out, i ? ",{\"at\":" : "{\"at\":", of->points[i].at);
         ob_buffer_append_char(out, ',');
         write_sums(&of->points[i].n, out);
     }
@@ -284,7 +279,7 @@ static void write_causes(log_chart *chart, bool verdicts, ob_buffer *out)
         ob_buffer_append_str(out, verdicts ? "\"verdict\":" : "\"error\":");
         ob_buffer_append_json(out,
                               chart->text(chart->context, cause->name / 2));
-        put(out, ",\"count\":", cause->count);
+        ob_log_write_told(out, ",\"count\":", cause->count);
         ob_buffer_append_char(out, '}');
     }
     ob_buffer_append_char(out, ']');
@@ -299,8 +294,8 @@ void log_chart_write(log_chart *chart, ob_buffer *out)
     add_points(chart);
     ob_buffer_append_str(out, "{\"by\":");
     ob_buffer_append_json(out, ob_slice_str(by));
-    put(out, ",\"from\":", q->from_s);
-    put(out, ",\"to\":", q->to_s);
+    ob_log_write_told(out, ",\"from\":", q->from_s);
+    ob_log_write_told(out, ",\"to\":", q->to_s);
     ob_buffer_append_str(out, ",\"series\":[");
     for (size_t i = 0; i <= chart->count; i++) {
         if (i == chart->count && !chart->all[i].count)

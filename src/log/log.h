@@ -117,6 +117,8 @@ void ob_log_row_of(const ob_entry *entry, int64_t id, ob_slice metadata,
 /* Appends {"id":…, …} without its last brace where `open` is set. */
 void ob_log_row_write(const ob_log_row *row, bool open, ob_buffer *out);
 void ob_log_attempt_write(const ob_log_attempt *attempt, ob_buffer *out);
+/* The name, and the number, or null where it is less than 0. */
+void ob_log_write_told(ob_buffer *out, const char *name, int64_t number);
 /* "0.00123" dollars, or null. */
 void ob_log_write_cost(int64_t nano, ob_buffer *out);
 /* Appends NAME and an id, "12", or null for 0. */

@@ -54,8 +54,7 @@ static void put_number(ob_buffer *out, const char *name, int64_t number)
     ob_buffer_append_i64(out, number);
 }
 
-/* null for what is not told. */
-static void put_told(ob_buffer *out, const char *name, int64_t number)
+void ob_log_write_told(ob_buffer *out, const char *name, int64_t number)
 {
     ob_buffer_append_str(out, name);
     if (number >= 0)
@@ -125,7 +124,7 @@ void ob_log_row_write(const ob_log_row *row, bool open, ob_buffer *out)
                                           : ",\"stream\":false");
     if (!open)
         put_number(out, ",\"attempts\":", row->attempts);
-    put_told(out, ",\"first_byte_ms\":", row->first_byte_ms);
+    ob_log_write_told(out, ",\"first_byte_ms\":", row->first_byte_ms);
     put_number(out, ",\"total_ms\":", row->total_ms);
     put_number(out, ",\"waited_ms\":", row->waited_ms);
     put_tokens(out, row);
