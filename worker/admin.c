@@ -124,29 +124,6 @@ static edge_admin *admin_new(edge *self, int64_t now_ms)
 
 /* ---- what D1 has ---- */
 
-/* edge_load() takes the rows alone, an array a query. */
-static void write_rows(ob_buffer *out, yyjson_val *results)
-{
-    yyjson_arr_iter iter = yyjson_arr_iter_with(results);
-    yyjson_val *result;
-    ob_json json = {.out = out};
-    ob_json_open(&json, '[');
-    while ((result = yyjson_arr_iter_next(&iter)))
-        ob_json_value(&json, yyjson_obj_get(result, "rows"));
-    ob_json_close(&json, ']');
-}
-
-static ob_status load(edge *self, yyjson_val *results, int64_t now_ms)
-{
-    ob_buffer rows = {0};
-    write_rows(&rows, results);
-    ob_status status = rows.failed
-                           ? OB_NO_MEMORY
-                           : edge_load(self, ob_buffer_slice(&rows), now_ms);
-    ob_buffer_deinit(&rows);
-    return status;
-}
-
 ob_status edge_follow(edge *self, edge_call *call, unsigned what,
                       ob_store_error *error)
 {
@@ -168,7 +145,7 @@ ob_status edge_follow(edge *self, edge_call *call, unsigned what,
     if (status != OB_OK)
         return ob_store_fail(error, status, "%.*s", OB_QUOTED(why));
     edge_journal_note_done(journal, what);
-    status = load(self, results, now_ms);
+    status = edge_load_results(self, results, now_ms);
     (void)ob_gateway_acquire(&self->admin->gateway);
     if (status != OB_OK)
         return ob_store_fail(error, status, "its tables are not as expected");

@@ -1,36 +1,48 @@
-/* ask.c - a call of the gateway's own to a provider, by the journal. */
+/* ask.c - what is asked of providers, as it is told; a call of the gateway's
+ * own, by the journal. */
 #include "edge.h"
 
 /* More than a request without a body takes. */
 #define REQUEST_ROOM ((size_t)64 * 1024)
 #define HEADERS_MAX  64
 
-static void write_request(ob_buffer *out, const ob_upstream_request *request,
-                          const edge_question *question)
+void edge_write_headers(ob_json *json, const ob_header *headers, size_t count)
 {
-    ob_json json = {.out = out};
+    for (size_t i = 0; i < count; i++) {
+        ob_json_open(json, '[');
+        ob_json_string(json, headers[i].name);
+        ob_json_string(json, headers[i].value);
+        ob_json_close(json, ']');
+    }
+}
+
+/* The key may stand in the URL. */
+void edge_write_request(ob_json *json, const ob_upstream_request *request)
+{
     ob_buffer url = {0};
     ob_buffer_append_str(&url, request->tls ? "https://" : "http://");
     ob_buffer_append(&url, request->authority);
     ob_buffer_append(&url, request->target);
-    ob_json_open(&json, '{');
-    ob_json_member(&json, "url", ob_buffer_slice(&url));
-    ob_json_member(&json, "method", request->method);
-    ob_json_name(&json, "headers");
-    ob_json_open(&json, '[');
-    for (size_t i = 0; i < request->header_count; i++) {
-        ob_json_open(&json, '[');
-        ob_json_string(&json, request->headers[i].name);
-        ob_json_string(&json, request->headers[i].value);
-        ob_json_close(&json, ']');
-    }
-    ob_json_close(&json, ']');
-    ob_json_member_i64(&json, "ms", question->ms_max);
-    ob_json_member_i64(&json, "bytes_max", (int64_t)question->bytes_max);
-    ob_json_close(&json, '}');
+    ob_json_member(json, "url", ob_buffer_slice(&url));
+    ob_json_member(json, "method", request->method);
+    ob_json_name(json, "headers");
+    ob_json_open(json, '[');
+    edge_write_headers(json, request->headers, request->header_count);
+    ob_json_close(json, ']');
     if (url.data)
         ob_wipe(url.data, url.capacity);
     ob_buffer_deinit(&url);
+}
+
+static void write_question(ob_buffer *out, const ob_upstream_request *request,
+                           const edge_question *question)
+{
+    ob_json json = {.out = out};
+    ob_json_open(&json, '{');
+    edge_write_request(&json, request);
+    ob_json_member_i64(&json, "ms", question->ms_max);
+    ob_json_member_i64(&json, "bytes_max", (int64_t)question->bytes_max);
+    ob_json_close(&json, '}');
 }
 
 static ob_status fetch(const ob_upstream_request *request,
@@ -41,7 +53,7 @@ static ob_status fetch(const ob_upstream_request *request,
     /* All at once: what is reallocated on the way is not wiped. */
     if (ob_buffer_reserve(&text, REQUEST_ROOM))
         return OB_NO_MEMORY;
-    write_request(&text, request, question);
+    write_question(&text, request, question);
     ob_status status = edge_ask(edge_journal_running, EDGE_FETCH,
                                 ob_buffer_slice(&text), answer, why);
     ob_wipe(text.data, text.capacity);

@@ -68,18 +68,13 @@ enum {
     AUTH_MEMBERS
 };
 
-static bool has_budget(const ob_authkey *key)
-{
-    return key->limits.micro_usd_day || key->limits.micro_usd_month;
-}
-
 /* The rows of those that are known to have a budget. */
 static void query_spent(const edge *self, ob_json *json)
 {
     const ob_authkeys *keys = self->auth->keys;
     ob_buffer hashes = {0};
     for (size_t i = 0; i < keys->count; i++) {
-        if (!has_budget(&keys->keys[i]))
+        if (!ob_allowance_has_budget(&keys->keys[i].limits))
             continue;
         ob_buffer_append_str(&hashes,
                              hashes.start == hashes.end ? "[\"" : ",\"");
@@ -127,19 +122,9 @@ void edge_auth_queries(const edge *self, ob_json *json)
         query_all_spent(json);
 }
 
-static ob_slice text_at(yyjson_val *row, size_t at)
-{
-    return ob_json_text(yyjson_arr_get(row, at));
-}
-
-static int64_t number_at(yyjson_val *row, size_t at)
-{
-    return yyjson_get_sint(yyjson_arr_get(row, at));
-}
-
 static uint32_t small_at(yyjson_val *row, size_t at)
 {
-    int64_t number = number_at(row, at);
+    int64_t number = edge_number_at(row, at);
     return number < 0 ? 0 : number > UINT32_MAX ? UINT32_MAX : (uint32_t)number;
 }
 
@@ -148,20 +133,21 @@ static ob_status add_key(ob_authkeys *keys, yyjson_val *row)
 {
     ob_authkey key = {
         .from = OB_AUTHKEY_CONSOLE,
-        .id = number_at(row, AUTH_ID),
-        .expires_at = number_at(row, AUTH_EXPIRES_AT),
-        .created_at = number_at(row, AUTH_CREATED_AT),
+        .id = edge_number_at(row, AUTH_ID),
+        .expires_at = edge_number_at(row, AUTH_EXPIRES_AT),
+        .created_at = edge_number_at(row, AUTH_CREATED_AT),
         .limits = {.requests_minute = small_at(row, AUTH_REQUESTS_MINUTE),
                    .tokens_minute = small_at(row, AUTH_TOKENS_MINUTE),
-                   .micro_usd_day = number_at(row, AUTH_MICRO_USD_DAY),
-                   .micro_usd_month = number_at(row, AUTH_MICRO_USD_MONTH)}};
+                   .micro_usd_day = edge_number_at(row, AUTH_MICRO_USD_DAY),
+                   .micro_usd_month =
+                       edge_number_at(row, AUTH_MICRO_USD_MONTH)}};
     if (yyjson_arr_size(row) != AUTH_MEMBERS ||
-        edge_read_hex(text_at(row, AUTH_HASH), key.hash, sizeof(key.hash)) !=
-            OB_OK)
+        edge_read_hex(edge_text_at(row, AUTH_HASH), key.hash,
+                      sizeof(key.hash)) != OB_OK)
         return OB_OK;
-    ob_status status = ob_authkeys_add(keys, &key, text_at(row, AUTH_NAME),
-                                       text_at(row, AUTH_SHOWN),
-                                       text_at(row, AUTH_PERMISSIONS));
+    ob_status status = ob_authkeys_add(keys, &key, edge_text_at(row, AUTH_NAME),
+                                       edge_text_at(row, AUTH_SHOWN),
+                                       edge_text_at(row, AUTH_PERMISSIONS));
     return status == OB_NO_MEMORY ? status : OB_OK;
 }
 

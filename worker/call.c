@@ -127,35 +127,22 @@ static void tell_begin(edge *self, ob_json *json)
     ob_json_open(json, '{');
 }
 
-static void tell_header(ob_json *json, ob_slice name, ob_slice value)
-{
-    ob_json_open(json, '[');
-    ob_json_string(json, name);
-    ob_json_string(json, value);
-    ob_json_close(json, ']');
-}
-
-static void tell_headers(ob_json *json, const ob_header *headers, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        tell_header(json, headers[i].name, headers[i].value);
-}
-
 /* The end of an answer's head; `cors`: the headers do not have it yet. */
 static void tell_head(const edge_call *call, ob_json *json, int status,
                       const ob_header *headers, size_t count, bool cors)
 {
     ob_header more[OB_CORS_HEADERS_MAX];
+    ob_header id = {OB_S("x-request-id"),
+                    ob_slice_make(call->request_id, OB_REQUEST_ID_LEN)};
     ob_json_member_i64(json, "status", status);
     ob_json_name(json, "headers");
     ob_json_open(json, '[');
-    tell_headers(json, headers, count);
+    edge_write_headers(json, headers, count);
     if (cors)
-        tell_headers(
+        edge_write_headers(
             json, more,
             ob_cors_headers(call->call.headers, call->call.header_count, more));
-    tell_header(json, OB_S("x-request-id"),
-                ob_slice_make(call->request_id, OB_REQUEST_ID_LEN));
+    edge_write_headers(json, &id, 1);
     ob_json_close(json, ']');
 }
 
@@ -196,8 +183,7 @@ static void account(edge *self, edge_call *call, int64_t now_ms)
     if (call->accounted)
         return;
     call->accounted = true;
-    if (call->relay.spent_tokens &&
-        (limits->micro_usd_day || limits->micro_usd_month))
+    if (call->relay.spent_tokens && ob_allowance_has_budget(limits))
         prices = edge_prices(self, ob_relay_target(&call->relay)->provider);
     ob_allowances_spend(&self->allowances, call->authkey,
                         call->relay.spent_tokens,
@@ -206,16 +192,6 @@ static void account(edge *self, edge_call *call, int64_t now_ms)
 }
 
 /* ---- what the relay decides ---- */
-
-static void tell_url(ob_json *json, const ob_upstream_request *request)
-{
-    ob_buffer url = {0};
-    ob_buffer_append_str(&url, request->tls ? "https://" : "http://");
-    ob_buffer_append(&url, request->authority);
-    ob_buffer_append(&url, request->target);
-    ob_json_member(json, "url", ob_buffer_slice(&url));
-    ob_buffer_deinit(&url);
-}
 
 /* Is the body the caller's, whole and as it came? Then it need not be copied
  * out. */
@@ -232,12 +208,7 @@ static edge_do send(edge *self, edge_call *call)
     const ob_upstream_request *request = &call->room;
     ob_json json;
     tell_begin(self, &json);
-    tell_url(&json, request);
-    ob_json_member(&json, "method", request->method);
-    ob_json_name(&json, "headers");
-    ob_json_open(&json, '[');
-    tell_headers(&json, request->headers, request->header_count);
-    ob_json_close(&json, ']');
+    edge_write_request(&json, request);
     ob_json_member_i64(&json, "ms", self->config->timeouts.first_byte_ms);
     ob_json_name(&json, "same");
     ob_json_bool(&json, is_same_body(call));

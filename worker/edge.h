@@ -113,6 +113,20 @@ void edge_load_queries(edge *self, int64_t now_ms);
 /* Takes their results, an array of rows each: [[{column: value}, …], …].
  * OB_INVALID: they are not that; nothing is changed. */
 OB_MUST_USE ob_status edge_load(edge *self, ob_slice json, int64_t now_ms);
+/* The same where each array of rows is the member `rows` of a result. */
+OB_MUST_USE ob_status edge_load_results(edge *self, yyjson_val *results,
+                                        int64_t now_ms);
+
+/* Of an array: 0 and no text for what is none. */
+static inline ob_slice edge_text_at(yyjson_val *array, size_t at)
+{
+    return ob_json_text(yyjson_arr_get(array, at));
+}
+
+static inline int64_t edge_number_at(yyjson_val *array, size_t at)
+{
+    return yyjson_get_sint(yyjson_arr_get(array, at));
+}
 
 /* Writes into `told`, of a provider's name: {"slug"}, or where none has it
  * {"nearest"}, which may be empty. After edge_start(). */
@@ -162,6 +176,11 @@ typedef struct edge_said {
     ob_verdict verdict;
     ob_slice body; /* lives as long as the journal */
 } edge_said;
+
+/* Appends members: "url", "method", "headers". */
+void edge_write_request(ob_json *json, const ob_upstream_request *request);
+/* Appends items: [name, value]. */
+void edge_write_headers(ob_json *json, const ob_header *headers, size_t count);
 
 /* For handlers. OB_AGAIN: it is asked for. */
 OB_MUST_USE ob_status edge_ask_provider(const edge_question *question,

@@ -298,44 +298,35 @@ void edge_load_queries(edge *self, int64_t now_ms)
 
 /* ---- keys ---- */
 
-static ob_slice text_at(yyjson_val *row, size_t at)
-{
-    return ob_json_text(yyjson_arr_get(row, at));
-}
-
-static int64_t number_at(yyjson_val *row, size_t at)
-{
-    return yyjson_get_sint(yyjson_arr_get(row, at));
-}
-
 static ob_status load_key(edge *self, yyjson_val *row)
 {
     ob_buffer sealed = {0};
     ob_key_record record = {
-        .id = number_at(row, KEY_ID),
+        .id = edge_number_at(row, KEY_ID),
         .sealed = true,
-        .remark = text_at(row, KEY_REMARK),
-        .status = ob_slice_eq(text_at(row, KEY_STATUS), OB_S("blocked"))
+        .remark = edge_text_at(row, KEY_REMARK),
+        .status = ob_slice_eq(edge_text_at(row, KEY_STATUS), OB_S("blocked"))
                       ? OB_KEY_BLOCKED
                       : OB_KEY_ACTIVE,
-        .blocked_reason = ob_reason_from_word(text_at(row, KEY_BLOCKED_REASON)),
-        .created_at = number_at(row, KEY_CREATED_AT),
-        .total_cooling_ms = number_at(row, KEY_TOTAL_COOLING_MS),
-        .priority = (uint8_t)number_at(row, KEY_PRIORITY),
-        .weight = (uint8_t)number_at(row, KEY_WEIGHT)};
-    ob_status status =
-        ob_pool_group(self->pool, text_at(row, KEY_PROVIDER), &record.group);
+        .blocked_reason =
+            ob_reason_from_word(edge_text_at(row, KEY_BLOCKED_REASON)),
+        .created_at = edge_number_at(row, KEY_CREATED_AT),
+        .total_cooling_ms = edge_number_at(row, KEY_TOTAL_COOLING_MS),
+        .priority = (uint8_t)edge_number_at(row, KEY_PRIORITY),
+        .weight = (uint8_t)edge_number_at(row, KEY_WEIGHT)};
+    ob_status status = ob_pool_group(
+        self->pool, edge_text_at(row, KEY_PROVIDER), &record.group);
     if (status != OB_OK)
         return status;
     /* Both are needed to open it. */
-    ob_buffer_append(&sealed, text_at(row, KEY_SEALED));
+    ob_buffer_append(&sealed, edge_text_at(row, KEY_SEALED));
     ob_buffer_append_char(&sealed, ' ');
-    ob_buffer_append(&sealed, text_at(row, KEY_FINGERPRINT));
+    ob_buffer_append(&sealed, edge_text_at(row, KEY_FINGERPRINT));
     record.secret = ob_buffer_slice(&sealed);
     status = sealed.failed ? OB_NO_MEMORY : ob_pool_put(self->pool, &record);
     ob_buffer_deinit(&sealed);
     /* A person has decided: rests that were known before are not heeded. */
-    if (status == OB_OK && number_at(row, KEY_DECIDED) > self->revision)
+    if (status == OB_OK && edge_number_at(row, KEY_DECIDED) > self->revision)
         ob_pool_clear_cooldowns(self->pool,
                                 ob_pool_find(self->pool, record.id));
     return status;
@@ -394,50 +385,55 @@ static void load_rests(edge *self, yyjson_val *rows, int64_t now_ms)
         load_rest(self, row, now_ms);
 }
 
-static bool are_results(yyjson_val *root)
+/* The rows of each query. */
+static ob_status take_rows(edge *self, yyjson_val *rows[RESULTS],
+                           int64_t now_ms)
 {
-    if (yyjson_arr_size(root) != RESULTS)
-        return false;
     for (size_t i = 0; i < RESULTS; i++)
-        if (!yyjson_is_arr(yyjson_arr_get(root, i)))
-            return false;
-    return true;
-}
-
-static ob_status load_auth(edge *self, yyjson_val *root, int64_t now_ms)
-{
-    yyjson_val *results[EDGE_AUTH_RESULTS];
-    for (size_t i = 0; i < EDGE_AUTH_RESULTS; i++)
-        results[i] = yyjson_arr_get(root, AUTH + i);
-    return edge_auth_load(self, results, now_ms);
-}
-
-static ob_status take_results(edge *self, yyjson_val *root, int64_t now_ms)
-{
-    yyjson_val *revision = yyjson_arr_get_first(yyjson_arr_get(root, REVISION));
-    if (!are_results(root) || !revision)
+        if (!yyjson_is_arr(rows[i]))
+            return OB_INVALID;
+    yyjson_val *revision = yyjson_arr_get_first(rows[REVISION]);
+    if (!revision)
         return OB_INVALID;
-    ob_status status = load_keys(self, yyjson_arr_get(root, KEYS));
+    ob_status status = load_keys(self, rows[KEYS]);
     if (status != OB_OK)
         return status;
-    remove_keys(self, yyjson_arr_get(root, REMOVED));
-    load_rests(self, yyjson_arr_get(root, RESTS), now_ms);
-    status = load_auth(self, root, now_ms);
+    remove_keys(self, rows[REMOVED]);
+    load_rests(self, rows[RESTS], now_ms);
+    status = edge_auth_load(self, &rows[AUTH], now_ms);
     if (status != OB_OK)
         return status;
     if (!self->loaded_ms)
-        edge_saved_load(self, yyjson_arr_get(root, SAVED), now_ms);
+        edge_saved_load(self, rows[SAVED], now_ms);
     self->revision = ob_json_get_i64(revision, "number", self->revision);
     self->loaded_ms = now_ms;
     return OB_OK;
 }
 
+ob_status edge_load_results(edge *self, yyjson_val *results, int64_t now_ms)
+{
+    yyjson_val *rows[RESULTS];
+    if (yyjson_arr_size(results) != RESULTS)
+        return OB_INVALID;
+    for (size_t i = 0; i < RESULTS; i++)
+        rows[i] = yyjson_obj_get(yyjson_arr_get(results, i), "rows");
+    return take_rows(self, rows, now_ms);
+}
+
+static ob_status take_all(edge *self, yyjson_val *root, int64_t now_ms)
+{
+    yyjson_val *rows[RESULTS];
+    if (yyjson_arr_size(root) != RESULTS)
+        return OB_INVALID;
+    for (size_t i = 0; i < RESULTS; i++)
+        rows[i] = yyjson_arr_get(root, i);
+    return take_rows(self, rows, now_ms);
+}
+
 ob_status edge_load(edge *self, ob_slice json, int64_t now_ms)
 {
     yyjson_doc *doc = yyjson_read(json.ptr, json.len, 0);
-    ob_status status = OB_INVALID;
-    if (doc)
-        status = take_results(self, yyjson_doc_get_root(doc), now_ms);
+    ob_status status = take_all(self, yyjson_doc_get_root(doc), now_ms);
     yyjson_doc_free(doc);
     return status;
 }

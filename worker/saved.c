@@ -150,11 +150,11 @@ void edge_saved_query(const edge *self, ob_json *json)
 static void load_ledgers(edge *self, yyjson_val *item, int64_t saved_s,
                          int64_t now_ms)
 {
-    ob_slice hex = ob_json_text(yyjson_arr_get(item, 3));
+    ob_slice hex = edge_text_at(item, 3);
     char *bytes = hex.len ? malloc(hex.len) : NULL;
-    ob_saved_ledgers row = {.provider = ob_json_text(yyjson_arr_get(item, 0)),
-                            .model = ob_json_text(yyjson_arr_get(item, 1)),
-                            .chunk = yyjson_get_sint(yyjson_arr_get(item, 2)),
+    ob_saved_ledgers row = {.provider = edge_text_at(item, 0),
+                            .model = edge_text_at(item, 1),
+                            .chunk = edge_number_at(item, 2),
                             .saved_s = saved_s,
                             .bytes = ob_slice_make(bytes, hex.len / 2)};
     ob_status status = OB_INVALID;
@@ -166,11 +166,10 @@ static void load_ledgers(edge *self, yyjson_val *item, int64_t saved_s,
 
 static void load_sticky(edge *self, yyjson_val *item)
 {
-    ob_sticky_entry entry = {
-        .hash = (uint64_t)yyjson_get_sint(yyjson_arr_get(item, 0)),
-        .key_id = yyjson_get_sint(yyjson_arr_get(item, 1)),
-        .used_s = (uint32_t)yyjson_get_sint(yyjson_arr_get(item, 2)),
-        .resource = yyjson_get_sint(yyjson_arr_get(item, 3)) != 0};
+    ob_sticky_entry entry = {.hash = (uint64_t)edge_number_at(item, 0),
+                             .key_id = edge_number_at(item, 1),
+                             .used_s = (uint32_t)edge_number_at(item, 2),
+                             .resource = edge_number_at(item, 3) != 0};
     (void)ob_pool_load_sticky(self->pool, &entry);
 }
 

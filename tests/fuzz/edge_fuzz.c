@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../../src/core/dialect/json.h"
 #include "../../worker/edge.h"
+#include "../unit/edge_shell.h"
 
 #define NOON      1767268800000 /* 2026-01-01T12:00:00Z */
 #define STEPS_MAX 100
@@ -85,15 +85,6 @@ static void write_batch(ob_buffer *out, yyjson_val *batch)
     ob_buffer_append_char(out, ']');
 }
 
-static void write_seal(ob_buffer *out, yyjson_val *what)
-{
-    size_t len = ob_json_get_text(what, "secret").len + 29;
-    ob_buffer_append_char(out, '"');
-    for (size_t i = 0; i < len; i++)
-        ob_buffer_append_str(out, "01");
-    ob_buffer_append_char(out, '"');
-}
-
 static void write_result(ob_buffer *out, yyjson_val *asked)
 {
     yyjson_val *kind = yyjson_arr_get(asked, 0);
@@ -113,31 +104,14 @@ static void write_result(ob_buffer *out, yyjson_val *asked)
     ob_buffer_append_char(out, '}');
 }
 
-static void write_results(ob_buffer *out)
-{
-    ob_slice told = ob_buffer_slice(&self.told);
-    yyjson_doc *doc = yyjson_read(told.ptr, told.len, 0);
-    OB_ASSERT(doc);
-    yyjson_val *asked = ob_json_get(yyjson_doc_get_root(doc), "asked");
-    size_t count = yyjson_arr_size(asked);
-    OB_ASSERT(count > 0);
-    ob_buffer_append_char(out, '[');
-    for (size_t i = 0; i < count; i++) {
-        if (i)
-            ob_buffer_append_char(out, ',');
-        write_result(out, yyjson_arr_get(asked, i));
-    }
-    ob_buffer_append_char(out, ']');
-    yyjson_doc_free(doc);
-}
-
 static edge_do perform(edge_call *call)
 {
     ob_buffer results = {0};
     if (ob_slice_starts(rest, OB_S("!")))
         ob_buffer_append(&results, ob_slice_from(next_field(), 1));
     else
-        write_results(&results);
+        OB_ASSERT(write_results(&results, ob_buffer_slice(&self.told),
+                                write_result) > 0);
     edge_do next = edge_results(&self, call, ob_buffer_slice(&results), now);
     ob_buffer_deinit(&results);
     return next;

@@ -3,8 +3,7 @@
 #include "test.h"
 
 #include "edge_fixture.h"
-
-#include "../../src/core/dialect/json.h"
+#include "edge_shell.h"
 
 #define RUN(test)                                                              \
     cmocka_unit_test_setup_teardown(test, setup_admin, teardown_edge)
@@ -82,15 +81,6 @@ static void write_batch(ob_buffer *out, yyjson_val *batch)
     ob_buffer_append_char(out, ']');
 }
 
-static void write_seal(ob_buffer *out, yyjson_val *what)
-{
-    size_t len = ob_json_get_text(what, "secret").len + 29;
-    ob_buffer_append_char(out, '"');
-    for (size_t i = 0; i < len; i++)
-        ob_buffer_append_str(out, "01");
-    ob_buffer_append_char(out, '"');
-}
-
 static void write_result(ob_buffer *out, yyjson_val *asked)
 {
     yyjson_val *kind = yyjson_arr_get(asked, 0);
@@ -123,24 +113,9 @@ static void spoil_some(ob_buffer *results)
 
 static void perform(void)
 {
-    ob_slice told = ob_buffer_slice(&self.told);
     ob_buffer results = {0};
-    yyjson_doc *doc = yyjson_read(told.ptr, told.len, 0);
-    assert_non_null(doc);
-    yyjson_val *asked = ob_json_get(yyjson_doc_get_root(doc), "asked");
-    yyjson_arr_iter iter = yyjson_arr_iter_with(asked);
-    yyjson_val *one;
-    bool any = false;
-    assert_true(yyjson_arr_size(asked) > 0);
-    ob_buffer_append_char(&results, '[');
-    while ((one = yyjson_arr_iter_next(&iter))) {
-        if (any)
-            ob_buffer_append_char(&results, ',');
-        write_result(&results, one);
-        any = true;
-    }
-    ob_buffer_append_char(&results, ']');
-    yyjson_doc_free(doc);
+    assert_true(
+        write_results(&results, ob_buffer_slice(&self.told), write_result) > 0);
     spoil_some(&results);
     next = edge_results(&self, call, ob_buffer_slice(&results), now);
     ob_buffer_deinit(&results);

@@ -202,6 +202,17 @@ static ob_log_reader reader_of(world *w)
     return (ob_log_reader){.db = w->db};
 }
 
+/* Frees the text. */
+static yyjson_doc *read_json(ob_buffer *out)
+{
+    ob_slice text = ob_buffer_slice(out);
+    yyjson_doc *doc = yyjson_read(text.ptr, text.len, 0);
+    if (!doc)
+        fail_msg("no JSON: %.*s", (int)text.len, text.ptr);
+    ob_buffer_deinit(out);
+    return doc;
+}
+
 static yyjson_doc *find(world *w, ob_log_query query)
 {
     ob_buffer out = {0};
@@ -209,12 +220,7 @@ static yyjson_doc *find(world *w, ob_log_query query)
     if (!query.limit)
         query.limit = 50;
     assert_int_equal(ob_log_find(&reader, &query, &out), OB_OK);
-    ob_slice text = ob_buffer_slice(&out);
-    yyjson_doc *doc = yyjson_read(text.ptr, text.len, 0);
-    if (!doc)
-        fail_msg("no JSON: %.*s", (int)text.len, text.ptr);
-    ob_buffer_deinit(&out);
-    return doc;
+    return read_json(&out);
 }
 
 static size_t count_of(yyjson_doc *doc)
@@ -252,12 +258,7 @@ static yyjson_doc *stats(world *w, ob_log_stats_query query)
     ob_buffer out = {0};
     ob_log_reader reader = reader_of(w);
     assert_int_equal(ob_log_stats(&reader, &query, &out), OB_OK);
-    ob_slice text = ob_buffer_slice(&out);
-    yyjson_doc *doc = yyjson_read(text.ptr, text.len, 0);
-    if (!doc)
-        fail_msg("no JSON: %.*s", (int)text.len, text.ptr);
-    ob_buffer_deinit(&out);
-    return doc;
+    return read_json(&out);
 }
 
 /* A member of the totals of all series together. */
