@@ -6,7 +6,6 @@
  * With clang and wasm-ld of the machine, or where CLANG and WASM_LD say, or
  * with those that npm has: toolchain.mjs.
  */
-import { execFile } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
 import {
     copyFile,
@@ -18,13 +17,11 @@ import {
 } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { buildAssets } from './console.mjs';
 import { npmInstall } from './npm.mjs';
-import { ROOT, findToolchain } from './toolchain.mjs';
+import { ROOT, findToolchain, run } from './toolchain.mjs';
 import { yyjson } from './yyjson.mjs';
 
-const execute = promisify(execFile);
 const SELF = fileURLToPath(import.meta.url);
 
 /* What the module is made of; paths stand relative to ROOT, with slashes. */
@@ -114,7 +111,7 @@ async function prices(folder, say) {
             await npmInstall(inRoot(from), wanted, say);
         }
         const argv = ['tools/prices.mjs', from, text];
-        await execute(process.execPath, argv, { cwd: ROOT });
+        await run(process.execPath, argv);
         return text;
     } catch (error) {
         say(`No table of prices, so costs are not known: ${error.message}`);

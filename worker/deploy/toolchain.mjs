@@ -47,7 +47,8 @@ const native = () => ({
     libc: process.env.WASI_LIB || '/usr/lib/wasm32-wasi',
 });
 
-const run = (command, args) =>
+/* Of the project's root: { stdout, stderr }. */
+export const run = (command, args) =>
     execute(command, args, { cwd: ROOT, maxBuffer: 1 << 26 });
 
 /* The compiler's own runtime for wasm32. */
