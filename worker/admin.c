@@ -129,26 +129,15 @@ ob_status edge_follow(edge *self, edge_call *call, unsigned what,
 {
     edge_journal *journal = edge_call_journal(call);
     int64_t now_ms = edge_call_begun_ms(call);
-    yyjson_val *results = NULL;
-    ob_slice why = OB_S("too many statements");
+    ob_slice why = {NULL, 0};
     if (edge_journal_has_done(journal, what))
         return OB_OK;
-    edge_load_queries(self, now_ms);
-    /* A load behind a write is another one than that before it. */
-    if (what == EDGE_HAS_FOLLOWED)
-        ob_buffer_append_char(&self->told, ' ');
-    ob_status status = edge_ask(journal, EDGE_READ_SQL,
-                                ob_buffer_slice(&self->told), &results, &why);
-    ob_buffer_clear(&self->told);
+    ob_status status = edge_load_now(self, journal, what, now_ms, &why);
     if (status == OB_AGAIN)
         return status;
-    if (status != OB_OK)
-        return ob_store_fail(error, status, "%.*s", OB_QUOTED(why));
-    edge_journal_note_done(journal, what);
-    status = edge_load_results(self, results, now_ms);
     (void)ob_gateway_acquire(&self->admin->gateway);
     if (status != OB_OK)
-        return ob_store_fail(error, status, "its tables are not as expected");
+        return ob_store_fail(error, status, "%.*s", OB_QUOTED(why));
     return OB_OK;
 }
 

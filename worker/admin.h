@@ -37,10 +37,6 @@ typedef struct edge_admin {
     bool master_is_right; /* the database's keys are sealed with it */
 } edge_admin;
 
-/* What a request does once (journal.h). */
-#define EDGE_HAS_LOADED   1u
-#define EDGE_HAS_FOLLOWED 2u
-
 /*
  * Brings what D1 has learned since into the isolate, once a request for
  * `what`. OB_AGAIN: it is asked for. Else *error is filled.

@@ -103,32 +103,13 @@ void ob_task_start(ob_task *task)
 ob_status ob_gateway_probe(ob_gateway *gateway, uv_loop_t *loop, int64_t key_id,
                            ob_probe_done done, void *context)
 {
-    const ob_config *config = gateway->writer->self->config;
+    edge *self = gateway->writer->self;
     const ob_key *key = ob_pool_find(gateway->pool, key_id);
     edge_said said;
-    ob_arena arena;
-    if (!key)
-        return OB_NOT_FOUND;
-    const ob_provider *provider = ob_config_provider(
-        config, ob_pool_group_slug(gateway->pool, key->group));
-    if (!provider)
-        return OB_NOT_FOUND;
-    ob_keylist_open(ob_shared_pool_of(gateway), key);
-    if (edge_journal_waits(edge_journal_running))
-        return OB_AGAIN;
-    if (key->sealed)
-        return OB_IO;
-    ob_arena_init(&arena, 0);
-    const edge_question question = {
-        .config = config,
-        .provider = provider,
-        .key = key,
-        .ms_max = config->timeouts.first_byte_ms,
-        .bytes_max = OB_PROBE_BODY_BYTES_MAX,
-        .now_ms = edge_admin_running->admin->writer.now_ms};
-    ob_status status = edge_ask_provider(&question, &arena, &said);
+    if (key)
+        ob_keylist_open(ob_shared_pool_of(gateway), key);
+    ob_status status = edge_probe(self, key_id, gateway->writer->now_ms, &said);
     if (status == OB_OK)
         done(context, said.status, &said.verdict);
-    ob_arena_deinit(&arena);
     return status;
 }

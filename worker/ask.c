@@ -98,3 +98,29 @@ ob_status edge_ask_provider(const edge_question *question, ob_arena *arena,
         ob_probe_failed(late ? OB_REASON_SILENT : OB_REASON_UNREACHABLE);
     return OB_OK;
 }
+
+ob_status edge_probe(edge *self, int64_t key_id, int64_t now_ms,
+                     edge_said *said)
+{
+    ob_arena arena;
+    const ob_key *key = ob_pool_find(self->pool, key_id);
+    const ob_provider *provider =
+        key ? ob_config_provider(self->config,
+                                 ob_pool_group_slug(self->pool, key->group))
+            : NULL;
+    if (!provider)
+        return OB_NOT_FOUND;
+    if (key->sealed)
+        return edge_journal_waits(edge_journal_running) ? OB_AGAIN : OB_IO;
+    ob_arena_init(&arena, 0);
+    const edge_question question = {.config = self->config,
+                                    .provider = provider,
+                                    .key = key,
+                                    .ms_max =
+                                        self->config->timeouts.first_byte_ms,
+                                    .bytes_max = OB_PROBE_BODY_BYTES_MAX,
+                                    .now_ms = now_ms};
+    ob_status status = edge_ask_provider(&question, &arena, said);
+    ob_arena_deinit(&arena);
+    return status;
+}

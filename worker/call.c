@@ -667,6 +667,12 @@ edge_do edge_begin(edge *self, edge_call *call, int64_t now_ms)
     return relay(self, call, now_ms);
 }
 
+edge_do edge_tend(edge *self, edge_call *call, int64_t now_ms)
+{
+    call->moved_ms = now_ms;
+    return edge_handle(self, call, edge_revive);
+}
+
 /* ---- its life ---- */
 
 /* "https://host/path?query": what stands behind the host. */

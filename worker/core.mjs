@@ -1,13 +1,7 @@
 /* core.mjs - core.wasm as JavaScript sees it: memory, texts, calls. */
 
 /* What the core wants done next, and what it can be told: exports.c. */
-export const READ = 0,
-    SEND = 1,
-    OPEN = 2,
-    WAIT = 3,
-    COMMIT = 4,
-    ANSWER = 5,
-    ASK = 6;
+export const [READ, SEND, OPEN, WAIT, COMMIT, ANSWER, ASK] = Array(7).keys();
 export const Event = {
     BEGIN: 0,
     WAKE: 1,
@@ -18,6 +12,7 @@ export const Event = {
     FAILED: 6,
     LATE: 7,
     RESULTS: 8,
+    TEND: 9,
 };
 
 const encoder = new TextEncoder();
@@ -59,6 +54,7 @@ export class Core {
     start(settings) {
         if (this.wasm.edge_start_with(...this.give(JSON.stringify(settings))))
             throw new Error(this.told);
+        return JSON.parse(this.told);
     }
 
     /* { slug }, or { nearest } where none has that name. */

@@ -97,8 +97,9 @@ void edge_draw_seed(edge *self, uint8_t seed[EDGE_SEED_BYTES]);
 
 /*
  * {"config": text, "auth_key": text, "environment": {name: text},
- * "seed": 32 hexadecimal digits}. Not OB_OK: `told` says what is wrong, for
- * the operator.
+ * "seed": 32 hexadecimal digits}. `told` is what a deployment is to see to:
+ * {"crons": [when the Worker is to be woken…]}. Not OB_OK: it says what is
+ * wrong, for the operator.
  */
 OB_MUST_USE ob_status edge_start(edge *self, ob_slice json);
 /* Frees all of it; an isolate ends without it. Zeroed afterwards. */
@@ -113,9 +114,17 @@ void edge_load_queries(edge *self, int64_t now_ms);
 /* Takes their results, an array of rows each: [[{column: value}, …], …].
  * OB_INVALID: they are not that; nothing is changed. */
 OB_MUST_USE ob_status edge_load(edge *self, ob_slice json, int64_t now_ms);
-/* The same where each array of rows is the member `rows` of a result. */
-OB_MUST_USE ob_status edge_load_results(edge *self, yyjson_val *results,
-                                        int64_t now_ms);
+
+/* What a handler does once (journal.h). */
+#define EDGE_HAS_LOADED   1u
+#define EDGE_HAS_FOLLOWED 2u /* its own write */
+/*
+ * For handlers: has it all read, and takes it, once for `what`. OB_AGAIN: it
+ * is asked for. Else *why says what failed.
+ */
+OB_MUST_USE ob_status edge_load_now(edge *self, edge_journal *journal,
+                                    unsigned what, int64_t now_ms,
+                                    ob_slice *why);
 
 /* Of an array: 0 and no text for what is none. */
 static inline ob_slice edge_text_at(yyjson_val *array, size_t at)
@@ -186,6 +195,20 @@ void edge_write_headers(ob_json *json, const ob_header *headers, size_t count);
 OB_MUST_USE ob_status edge_ask_provider(const edge_question *question,
                                         ob_arena *arena, edge_said *said);
 
+/* For handlers: that call with a key that has been opened, as far as it can be.
+ * OB_AGAIN: it is asked for. OB_NOT_FOUND: the key or its provider has gone.
+ * OB_IO: the key does not open. OB_INVALID: the provider has no such call. */
+OB_MUST_USE ob_status edge_probe(edge *self, int64_t key_id, int64_t now_ms,
+                                 edge_said *said);
+
+/* ---- revive.c ---- */
+
+/* When Cloudflare is to wake the Worker. */
+#define EDGE_CRON "*/15 * * * *"
+/* A handler: probes the blocked keys whose turns there were since the last
+ * time. Answers 200 with what is to be logged, or 500 with what failed. */
+void edge_revive(edge *self, edge_call *call);
+
 /* ---- models.c ---- */
 
 /* For handlers: fetches the lists that the answer turns on and that are not
@@ -229,6 +252,9 @@ edge_call *edge_open(edge *self, ob_slice head, ob_slice body, int64_t now_ms);
 void edge_close(edge *self, edge_call *call, int64_t now_ms);
 
 edge_do edge_begin(edge *self, edge_call *call, int64_t now_ms);
+/* In the place of edge_begin(), for no caller: the time has come for what is
+ * done without one. Only ASK follows, and ANSWER, as edge_revive() has it. */
+edge_do edge_tend(edge *self, edge_call *call, int64_t now_ms);
 edge_do edge_wake(edge *self, edge_call *call, int64_t now_ms);
 /* `secret` empty: it could not be opened. */
 edge_do edge_opened(edge *self, edge_call *call, ob_slice secret,

@@ -113,7 +113,18 @@ void EXPORT(edge_close_call)(edge_call *call, double now_ms)
 }
 
 /* What happened, as the shell tells it. */
-enum event { BEGIN, WAKE, OPENED, HEAD, BODY, END, FAILED, LATE, RESULTS };
+enum event {
+    BEGIN,
+    WAKE,
+    OPENED,
+    HEAD,
+    BODY,
+    END,
+    FAILED,
+    LATE,
+    RESULTS,
+    TEND
+};
 
 static edge_do step(edge_call *call, enum event event, int number,
                     ob_slice bytes, int64_t now_ms)
@@ -138,6 +149,8 @@ static edge_do step(edge_call *call, enum event event, int number,
         return edge_late(self, call, now_ms);
     case RESULTS:
         return edge_results(self, call, bytes, now_ms);
+    case TEND:
+        return edge_tend(self, call, now_ms);
     }
     return EDGE_READ;
 }

@@ -174,6 +174,9 @@ ob_status edge_start(edge *self, ob_slice json)
     if (doc)
         status = start(self, yyjson_doc_get_root(doc));
     yyjson_doc_free(doc);
+    if (status == OB_OK)
+        say(self, self->config->keys.revive ? "{\"crons\":[\"" EDGE_CRON "\"]}"
+                                            : "{\"crons\":[]}");
     return status;
 }
 
@@ -410,7 +413,8 @@ static ob_status take_rows(edge *self, yyjson_val *rows[RESULTS],
     return OB_OK;
 }
 
-ob_status edge_load_results(edge *self, yyjson_val *results, int64_t now_ms)
+/* The rows are the member `rows` of each result. */
+static ob_status take_results(edge *self, yyjson_val *results, int64_t now_ms)
 {
     yyjson_val *rows[RESULTS];
     if (yyjson_arr_size(results) != RESULTS)
@@ -418,6 +422,27 @@ ob_status edge_load_results(edge *self, yyjson_val *results, int64_t now_ms)
     for (size_t i = 0; i < RESULTS; i++)
         rows[i] = yyjson_obj_get(yyjson_arr_get(results, i), "rows");
     return take_rows(self, rows, now_ms);
+}
+
+ob_status edge_load_now(edge *self, edge_journal *journal, unsigned what,
+                        int64_t now_ms, ob_slice *why)
+{
+    yyjson_val *results = NULL;
+    *why = OB_S("too many statements");
+    if (edge_journal_has_done(journal, what))
+        return OB_OK;
+    edge_load_queries(self, now_ms);
+    /* A load behind a write is another one than that before it. */
+    if (what == EDGE_HAS_FOLLOWED)
+        ob_buffer_append_char(&self->told, ' ');
+    ob_status status = edge_ask(journal, EDGE_READ_SQL,
+                                ob_buffer_slice(&self->told), &results, why);
+    ob_buffer_clear(&self->told);
+    if (status != OB_OK)
+        return status;
+    edge_journal_note_done(journal, what);
+    *why = OB_S("its tables are not as expected");
+    return take_results(self, results, now_ms);
 }
 
 static ob_status take_all(edge *self, yyjson_val *root, int64_t now_ms)

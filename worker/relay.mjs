@@ -185,6 +185,20 @@ function abandon(job) {
     job.core.close(job.call);
 }
 
+/* What is done without a caller; as if one were answered. */
+export async function tend(room) {
+    const head = { method: '', url: '', headers: [] };
+    const call = room.core.open(head, new Uint8Array());
+    const job = { ...room, call };
+    try {
+        let step = room.core.step(call, Event.TEND);
+        while (!(step instanceof Response)) step = await perform(job, step);
+        return step;
+    } finally {
+        abandon(job);
+    }
+}
+
 export async function relay({ core, sealer, db, request, after }) {
     const body = new Uint8Array(await request.arrayBuffer());
     const { method, url, headers } = request;

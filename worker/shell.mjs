@@ -4,7 +4,7 @@ import config from './build/one-balance.jsonc';
 import module from './build/core.wasm';
 import { Core } from './core.mjs';
 import { batch } from './operate.mjs';
-import { relay, sleep } from './relay.mjs';
+import { relay, sleep, tend } from './relay.mjs';
 import { Sealer, toHex } from './seal.mjs';
 
 /* One pool an isolate: a promise of { core, sealer }. */
@@ -84,6 +84,20 @@ export default {
             return await serve(request, env, ctx);
         } catch (error) {
             return broken(error);
+        }
+    },
+
+    async scheduled(event, env) {
+        try {
+            const { core, sealer } = await started(env);
+            const done = await tend({ core, sealer, db: env.DB });
+            const text = await done.text();
+            if (!done.ok) throw new Error(text);
+            if (text) console.log(text);
+            await save(core, env);
+        } catch (error) {
+            forget(error);
+            throw error;
         }
     },
 };

@@ -67,7 +67,7 @@ static void write_evidence(ob_json *json, const ob_change *change)
 static void write_freed(ob_json *json, const edge *self,
                         const ob_change *change)
 {
-    if (!change->status) /* a block that rested on one refusal alone */
+    if (change->was_blocked)
         write_status(json, self, change, "active", "");
     edge_statement(json,
                    "DELETE FROM cooldowns WHERE key_id = ?1 AND model = ?2");

@@ -99,6 +99,7 @@ typedef struct ob_change {
     ob_reason reason;
     int status; /* HTTP status of the response; 0: none, or a person */
     int64_t until_ms;
+    bool was_blocked;
     char model[OB_MODEL_BYTES_MAX + 1];
     char words[OB_WORDS_BYTES_MAX + 1];
     char request_id[OB_REQUEST_ID_BYTES + 1];
@@ -363,6 +364,13 @@ void ob_pool_set_remark(ob_pool *pool, ob_key *key, ob_slice remark);
  * are left to the next day.
  */
 bool ob_pool_revive_next(ob_pool *pool, int64_t now_ms, int64_t *key_id);
+/*
+ * The same for who cannot ask so often: fills `ids`, of `max`, with blocked
+ * keys whose turns lie behind `from_ms` and up to `to_ms`, less than a day
+ * later. Of more than that it takes others on other days. Returns how many.
+ */
+size_t ob_pool_revive_between(ob_pool *pool, int64_t from_ms, int64_t to_ms,
+                              int64_t *ids, size_t max);
 /*
  * What that call was answered; `cause` as for other changes. A blocked key that
  * was served, or was told of its account's quota or credit, is set free (with a

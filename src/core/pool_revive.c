@@ -139,6 +139,36 @@ bool ob_pool_revive_next(ob_pool *pool, int64_t now_ms, int64_t *key_id)
     return true;
 }
 
+/* Where the next one goes: among all that were seen, each has the same chance
+ * to be left at the end. */
+static size_t draw_place(const ob_pool *pool, const ob_key *key, size_t seen,
+                         size_t max)
+{
+    uint64_t drawn = ob_pool_hash(key->id + pool->revival.day);
+    return seen < max ? seen : (size_t)((drawn >> 32) % (seen + 1));
+}
+
+size_t ob_pool_revive_between(ob_pool *pool, int64_t from_ms, int64_t to_ms,
+                              int64_t *ids, size_t max)
+{
+    ob_revival before = pool->revival;
+    ob_revival *revival = &pool->revival;
+    size_t seen = 0;
+    if (from_ms < 0 || !pool->key_count)
+        return 0;
+    *revival = (ob_revival){.day = from_ms / DAY_MS, .turn = turn_at(from_ms)};
+    while (revival->day < to_ms / DAY_MS || revival->turn < turn_at(to_ms)) {
+        const ob_key *key = next_due(pool, to_ms);
+        if (!key || key->status != OB_KEY_BLOCKED)
+            continue;
+        size_t place = draw_place(pool, key, seen++, max);
+        if (place < max)
+            ids[place] = key->id;
+    }
+    *revival = before;
+    return seen < max ? seen : max;
+}
+
 /* Who is told of an account's quota or credit has been recognised. A 429 that
  * names neither may come from before the key was looked at: an address that
  * shows many dead keys gets it, too. */
@@ -161,12 +191,12 @@ static bool shows_life(const ob_verdict *verdict, int status)
 static void set_free(ob_pool *pool, ob_key *key, const ob_verdict *verdict,
                      const ob_cause *cause)
 {
+    ob_pool_note(pool, key, OB_ACTION_DELIVER, OB_REASON_OK, OB_S(""), 0,
+                 cause);
     key->status = OB_KEY_ACTIVE;
     key->blocked_reason = OB_REASON_OK;
     ob_pool_place(pool, key);
     ob_pool_mark(pool, key);
-    ob_pool_note(pool, key, OB_ACTION_DELIVER, OB_REASON_OK, OB_S(""), 0,
-                 cause);
     if (verdict->action != OB_ACTION_DELIVER)
         ob_pool_rest(pool, key, OB_S(""), verdict, 0, OB_ZONE_UTC, cause);
 }

@@ -125,7 +125,8 @@ void ob_pool_note(ob_pool *pool, const ob_key *key, ob_action action,
                           .action = action,
                           .reason = reason,
                           .status = cause->status,
-                          .until_ms = until_ms};
+                          .until_ms = until_ms,
+                          .was_blocked = key->status == OB_KEY_BLOCKED};
     copy_text(change->model, sizeof(change->model), model);
     copy_text(change->words, sizeof(change->words), cause->words);
     copy_text(change->request_id, sizeof(change->request_id),
@@ -595,23 +596,23 @@ static void set_blocked(ob_pool *pool, ob_key *key, const ob_verdict *verdict,
 {
     if (key->status == OB_KEY_BLOCKED)
         return;
+    ob_pool_note(pool, key, OB_ACTION_BLOCK, verdict->reason, OB_S(""), 0,
+                 cause);
     key->status = OB_KEY_BLOCKED;
     key->blocked_reason = verdict->reason;
     key->proven = false;
     ob_pool_place(pool, key);
     ob_pool_mark(pool, key);
-    ob_pool_note(pool, key, OB_ACTION_BLOCK, verdict->reason, OB_S(""), 0,
-                 cause);
 }
 
 static void set_free(ob_pool *pool, ob_key *key, ob_reason reason,
                      const ob_cause *cause)
 {
+    ob_pool_note(pool, key, OB_ACTION_DELIVER, reason, OB_S(""), 0, cause);
     key->status = OB_KEY_ACTIVE;
     key->blocked_reason = OB_REASON_OK;
     ob_pool_place(pool, key);
     ob_pool_mark(pool, key);
-    ob_pool_note(pool, key, OB_ACTION_DELIVER, reason, OB_S(""), 0, cause);
 }
 
 static ob_refusal *refusal_note(ob_group *group, const ob_key *key,

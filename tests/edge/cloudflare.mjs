@@ -76,6 +76,13 @@ const ROUTES = {
     'GET /accounts/ACCOUNT/workers/scripts/NAME/subdomain': () => ({
         result: { enabled: true, previews_enabled: true },
     }),
+    'PUT /accounts/ACCOUNT/workers/scripts/NAME/schedules': (
+        cloud,
+        { body },
+    ) => {
+        cloud.worker.crons = JSON.parse(body).map(({ cron }) => cron);
+        return { result: { schedules: [] } };
+    },
     'GET /accounts/ACCOUNT/workers/services/NAME': (cloud) =>
         cloud.worker && {
             result: {

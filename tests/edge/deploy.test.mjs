@@ -98,6 +98,7 @@ test('deploy: --dry-run says what would be done, and does nothing', async () => 
     assert.match(stdout, /Account +Example/);
     assert.match(stdout, /one-balance-\d+ is made, and migrated/);
     assert.match(stdout, /AUTH_KEY is made and shown once/);
+    assert.match(stdout, /woken by cron, \*\/15 \* \* \* \*, to probe/);
     assert.ok(!/ob-[0-9a-z]{52}/.test(stdout), 'no key is shown');
     assert.deepEqual(cloud.changes, []);
     assert.equal(cloud.databases.size, 0);
@@ -164,6 +165,7 @@ test('deploy: the first time makes all, and shows the keys once', async () => {
         '/console/assets/icon.svg',
         '/index.html',
     ]);
+    assert.deepEqual(cloud.worker.crons, ['*/15 * * * *']);
     const types = metadata.bindings.map(({ type }) => type).sort();
     assert.deepEqual(types, ['d1', 'secret_text', 'secret_text']);
 });

@@ -100,7 +100,7 @@ export class Gateway extends Native {
     async start() {
         const { authKey, env, dir } = this.options;
         this.stdout = this.stderr = '';
-        this.edge = new Miniflare({
+        this.edge = new Miniflare({ ...(process.env.X && { inspectorPort: 0 }),
             modules: await modules(this.config, this.others),
             modulesRoot: ROOT,
             compatibilityDate: '2026-03-01',
@@ -135,6 +135,13 @@ export class Gateway extends Native {
     async finish() {
         await this.edge?.dispose();
         this.edge = undefined;
+    }
+
+    /* As its cron trigger does. */
+    async wake() {
+        const worker = await this.edge.getWorker();
+        const { outcome } = await worker.scheduled();
+        if (outcome !== 'ok') throw new Error(`woken: ${outcome}`);
     }
 
     /* All rows of a table. */

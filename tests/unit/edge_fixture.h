@@ -19,20 +19,33 @@ static edge_call *call;
 static edge_do next;
 static int64_t now;
 
-static inline void start_with(const char *config)
+static inline void start_in(const char *environment, const char *config)
 {
     char json[2048];
     snprintf(json, sizeof(json),
              "{\"config\": \"%s\", \"auth_key\": \"auth-environment\","
-             " \"environment\": {},"
+             " \"environment\": {%s},"
              " \"seed\": \"0123456789abcdef0123456789abcdef\"}",
-             config);
+             config, environment);
     if (edge_start(&self, ob_slice_str(json)) != OB_OK)
         fail_msg("%.*s", (int)ob_buffer_slice(&self.told).len,
                  ob_buffer_slice(&self.told).ptr);
 }
 
-static int setup_edge(void **state)
+/* With a master key. */
+static inline void start_sealed(const char *config)
+{
+    start_in("\"MASTER_KEY\": \"0123456789abcdef0123456789abcdef"
+             "0123456789abcdef0123456789abcdef\"",
+             config);
+}
+
+static inline void start_with(const char *config)
+{
+    start_in("", config);
+}
+
+static inline int setup_edge(void **state)
 {
     now = NOON;
     start_with("{}");

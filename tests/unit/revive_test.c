@@ -301,6 +301,84 @@ static void revive_asks_for_no_rest_that_is_over_soon(void **state)
     assert_int_equal(counted.of[7], 1);
 }
 
+/* ---- asked seldom ---- */
+
+#define QUARTER (15 * MINUTE)
+
+static size_t between(int64_t from_ms, int64_t to_ms, size_t max)
+{
+    static int64_t ids[MANY];
+    size_t count = ob_pool_revive_between(pool, from_ms, to_ms, ids, max);
+    for (size_t i = 0; i < count; i++)
+        counted.of[ids[i]]++;
+    return count;
+}
+
+static void between_gives_each_key_one_turn_a_day(void **state)
+{
+    add_all_blocked(1, MANY);
+    memset(&counted, 0, sizeof(counted));
+    for (int64_t at = NOON; at < NOON + DAY; at += QUARTER)
+        assert_in_range(between(at, at + QUARTER, MANY), 1035, 1050);
+    for (int64_t id = 1; id <= MANY; id++)
+        assert_int_equal(counted.of[id], 1);
+}
+
+/* A round may lie across midnight. */
+static void between_names_a_key_in_the_round_of_its_turn(void **state)
+{
+    add_all_blocked(1, 500);
+    ask_afresh(NOON, NOON + DAY, 500);
+    for (int64_t at = NOON + 5 * MINUTE; at + QUARTER < NOON + DAY;
+         at += QUARTER) {
+        int64_t ids[500];
+        size_t count = ob_pool_revive_between(pool, at, at + QUARTER, ids, 500);
+        for (size_t i = 0; i < count; i++)
+            assert_in_range(counted.at_ms[ids[i]], at, at + QUARTER + TICK);
+    }
+}
+
+static void between_takes_others_on_other_days(void **state)
+{
+    add_all_blocked(1, 10000);
+    memset(&counted, 0, sizeof(counted));
+    size_t due = between(NOON, NOON + QUARTER, MANY);
+    assert_in_range(due, 95, 115);
+    for (int64_t day = 1; day <= 60; day++)
+        assert_int_equal(
+            between(NOON + day * DAY, NOON + day * DAY + QUARTER, 20), 20);
+    size_t seen = 0;
+    for (int64_t id = 1; id <= 10000; id++) {
+        seen += counted.of[id] > 1;
+        assert_true(counted.of[id] <= 1 + 40);
+    }
+    assert_true(seen >= due - 2);
+}
+
+static void between_names_blocked_keys_alone(void **state)
+{
+    int64_t id;
+    add_blocked(1, OB_REASON_PERSON);
+    add_key(2);
+    rest_whole_key(3, OB_REASON_RATE_LIMIT, 25 * HOUR);
+    assert_int_equal(ob_pool_revive_between(pool, NOON, NOON + DAY - 1, &id, 1),
+                     0);
+    add_blocked(4, OB_REASON_KEY_REVOKED);
+    assert_int_equal(ob_pool_revive_between(pool, NOON, NOON + DAY - 1, &id, 1),
+                     1);
+    assert_int_equal(id, 4);
+}
+
+static void between_moves_no_turn(void **state)
+{
+    add_all_blocked(1, 10000);
+    (void)next_at(NOON);
+    int64_t later = NOON + MINUTE;
+    (void)between(NOON - HOUR, NOON + HOUR, MANY);
+    ask_afresh(later, later + MINUTE, 0);
+    assert_in_range(counted.named, 5, 20);
+}
+
 /* ---- what comes of it ---- */
 
 static bool answer(int64_t id, int status, ob_verdict verdict)
@@ -331,6 +409,7 @@ static void revive_sets_a_key_free_that_is_served(void **state)
     assert_int_equal(change.key_id, 1);
     assert_int_equal(change.action, OB_ACTION_DELIVER);
     assert_int_equal(change.status, 200);
+    assert_true(change.was_blocked);
     assert_int_equal(change.at_ms, NOON);
     assert_false(ob_pool_take_change(pool, &change));
 }
@@ -465,6 +544,11 @@ int main(void)
         TEST(revive_asks_for_no_key_that_a_person_has_blocked),
         TEST(revive_asks_for_long_rests_that_such_a_call_would_meet),
         TEST(revive_asks_for_no_rest_that_is_over_soon),
+        TEST(between_gives_each_key_one_turn_a_day),
+        TEST(between_names_a_key_in_the_round_of_its_turn),
+        TEST(between_takes_others_on_other_days),
+        TEST(between_names_blocked_keys_alone),
+        TEST(between_moves_no_turn),
         TEST(revive_sets_a_key_free_that_is_served),
         TEST(revive_keeps_a_key_blocked_that_is_refused),
         TEST(revive_learns_nothing_from_trouble),

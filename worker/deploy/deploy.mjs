@@ -171,7 +171,7 @@ const counted = (summary) =>
     summary.reduce((sum, { keys }) => sum + keys, 0).toLocaleString('en');
 
 function plan({ account, name, database, found, present, config, ...more }) {
-    const { secrets, there } = more;
+    const { secrets, there, crons } = more;
     const { given, made } = secrets;
     say(`Account        ${account?.name ?? 'the one of the API token'}`);
     say(
@@ -192,6 +192,8 @@ function plan({ account, name, database, found, present, config, ...more }) {
                 (slug ? '' : ' (not known here: they wait)'),
         );
     say(`Worker         ${name} is ${present ? 'updated' : 'made'}`);
+    for (const cron of crons)
+        say(`               woken by cron, ${cron}, to probe blocked keys`);
     const words = [
         ...Object.keys(given).map((key) => `${key} as given`),
         ...Object.keys(made).map((key) => `${key} is made and shown once`),
@@ -235,8 +237,8 @@ function tellOld(database, { passed, refused, waiting, ...state }, summary) {
 
 /* ---- the steps ---- */
 
-async function prepareDatabase({ database, there, config, name }) {
-    await writeFiles({ name, database, config });
+async function prepareDatabase({ database, there, ...settings }) {
+    await writeFiles({ database, ...settings });
     if (there.first) {
         say('Renaming the table of the first One Balance …');
         await setAside(database.name);
@@ -256,7 +258,7 @@ async function deploy(chosen) {
     await buildCore(say);
     await buildConsole(say);
     const config = await readConfig(file);
-    const core = await checkSettings(
+    const { core, crons } = await checkSettings(
         config,
         process.env.AUTH_KEY || makeAuthKey(),
         process.env.MASTER_KEY,
@@ -273,13 +275,14 @@ async function deploy(chosen) {
         );
     if (dry) {
         say('\nThis would be done:');
-        plan({ ...chosen, account, found, present, config, secrets, there });
+        const what = { account, found, present, config, secrets, there, crons };
+        plan({ ...chosen, ...what });
         return;
     }
     await savePending(name, secrets.made);
     if (!found) say(`Making the database ${chosen.database} …`);
     const database = found ?? (await makeDatabase(chosen.database));
-    await prepareDatabase({ database, there, config, name });
+    await prepareDatabase({ database, there, config, crons, name });
     if (marking)
         await query(database.name, [await mark(sealer, marking === 'anew')]);
     const moved = await takeKeys({ database, there, core, sealer });

@@ -78,7 +78,10 @@ async function readText(file) {
 
 async function knownProvider(name, config) {
     await buildCore(console.error);
-    const core = await checkSettings(await readConfig(config), makeAuthKey());
+    const { core } = await checkSettings(
+        await readConfig(config),
+        makeAuthKey(),
+    );
     const { slug, nearest } = core.provider(name);
     if (slug) return slug;
     const hint = nearest ? `; did you mean ${nearest}?` : '';

@@ -80,24 +80,24 @@ export function namedSecrets({ text }) {
 }
 
 /* The core itself says what is wrong, before anything is touched. Gives it,
- * started. */
+ * started, and when it wants to be woken. */
 export async function checkSettings(config, authKey, masterKey) {
     const core = new Core(new WebAssembly.Module(await readFile(WASM)));
     try {
-        core.start({
+        const { crons } = core.start({
             config: config.text,
             auth_key: authKey,
             environment: process.env,
             seed: randomBytes(16).toString('hex'),
         });
         if (masterKey) await Sealer.make(masterKey);
-        return core;
+        return { core, crons };
     } catch (error) {
         throw new Stopped(error.message);
     }
 }
 
-export async function writeFiles({ name, database, config }) {
+export async function writeFiles({ name, database, config, crons }) {
     await mkdir(BUILD, { recursive: true });
     await writeFile(path.join(BUILD, 'one-balance.jsonc'), config.text);
     await writeFile(
@@ -121,6 +121,7 @@ export async function writeFiles({ name, database, config }) {
                         migrations_dir: '../../src/store/migrations',
                     },
                 ],
+                triggers: { crons },
                 observability: { enabled: true },
             },
             null,
@@ -232,7 +233,9 @@ export async function upload(secrets) {
             'Uploading the Worker',
             args,
             'A new account needs a workers.dev name first: open "Workers & ' +
-                'Pages" once at https://dash.cloudflare.com.',
+                'Pages" once at https://dash.cloudflare.com. An account has ' +
+                'only so many cron triggers: "keys": {"revive": false} in ' +
+                'the configuration needs none.',
             { WRANGLER_OUTPUT_FILE_PATH: told },
         );
         const lines = (await readFile(told, 'utf8')).trim().split('\n');
