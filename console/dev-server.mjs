@@ -159,6 +159,7 @@ export class DevServer {
             case 'GET session':
                 return {
                     csrf: CSRF,
+                    keys_at_once: 2000,
                     name: 'key-1',
                     expires_at: Math.floor(fake.now / 1000) + 40000,
                 };

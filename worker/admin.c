@@ -11,6 +11,10 @@
 #define OB_VERSION ""
 #endif
 
+/* A request has 10 ms of CPU on the free plan, and each key that is sealed
+ * takes a part of one. */
+#define KEYS_AT_ONCE 100
+
 edge *edge_admin_running;
 
 /* ---- the exchange ---- */
@@ -115,6 +119,7 @@ static edge_admin *admin_new(edge *self, int64_t now_ms)
     gateway->about.version = OB_VERSION;
     gateway->about.started_ms = now_ms;
     gateway->about.threads = 1;
+    gateway->about.keys_at_once = KEYS_AT_ONCE;
     admin->writer.self = self;
     if (gateway->throttle && gateway->admin)
         return admin;

@@ -1,9 +1,6 @@
 /* Reading keys from what people paste or drop, and sending them in slices. */
-import { post, postRaw, query } from './api';
+import { keysAtOnce, post, postRaw, query } from './api';
 import type { Added, Preview } from './types';
-
-/* Keys a request; one of them takes a moment, so that the bar moves. */
-const SLICE = 2000;
 
 /* A text field with ten thousand lines is slow; what is larger than this
  * stands beside it as a part with a name. */
@@ -73,6 +70,32 @@ export function lookAlone(keys: string[]): Preview {
     };
 }
 
+/* Keys a request, as texts; one of them takes a moment, so that a bar moves. */
+function* slices(keys: string[]): Generator<[number, string]> {
+    const size = keysAtOnce();
+    for (let at = 0; at < keys.length; at += size)
+        yield [at, keys.slice(at, at + size).join('\n')];
+}
+
+/* What the gateway says of them. */
+export async function look(
+    keys: string[],
+    provider: string,
+    signal: AbortSignal,
+): Promise<Preview> {
+    const all = [...new Set(keys)];
+    const seen = { ...lookAlone(keys), new: 0 };
+    for (const [, slice] of slices(all)) {
+        const how = { provider, keys: slice };
+        const part = await post<Preview>('/keys/preview', how, signal);
+        seen.new += part.new;
+        seen.known += part.known;
+        seen.refused_total += part.refused_total;
+        seen.refused.push(...part.refused.slice(0, REFUSED_KEPT_MAX));
+    }
+    return seen;
+}
+
 function take(result: Required<Added>, answer: Added): void {
     result.added += answer.added;
     result.known += answer.known;
@@ -96,9 +119,9 @@ export async function addAll(
     const result = { added: 0, known: 0, refused: [], refused_total: 0 };
     const step = (done: number) =>
         onStep({ done, of: all.length, result: { ...result } });
-    for (let at = 0; at < all.length && !stopped(); at += SLICE) {
+    for (const [at, slice] of slices(all)) {
+        if (stopped()) break;
         step(at);
-        const slice = all.slice(at, at + SLICE).join('\n');
         take(result, await post<Added>('/keys', { ...how, keys: slice }));
     }
     for (const { format, text } of exports) {

@@ -82,7 +82,13 @@ export interface Session {
     csrf: string | null;
     name?: string;
     expires_at?: number;
+    keys_at_once: number;
 }
+
+let slice = 100;
+
+/* How many keys are sent at once. */
+export const keysAtOnce = () => slice;
 
 /* null: nobody is signed in. */
 export async function readSession(): Promise<Session | null> {
@@ -90,6 +96,7 @@ export async function readSession(): Promise<Session | null> {
     try {
         const session = await get<Session>('/session');
         csrf = session.csrf;
+        slice = session.keys_at_once;
         return session;
     } catch (error) {
         if (error instanceof ApiError && error.status === 401) return null;

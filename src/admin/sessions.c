@@ -32,6 +32,8 @@ void ob_admin_show_session(const ob_admin_call *call)
     ob_buffer_append_json(&out, ob_slice_str(call->key->name));
     write_time(&out, ",\"expires_at\":",
                session ? call->session_expires_at : call->key->expires_at);
+    ob_buffer_append_str(&out, ",\"keys_at_once\":");
+    ob_buffer_append_i64(&out, call->gateway->about.keys_at_once);
     ob_buffer_append_char(&out, '}');
     ob_reply_json(call->exchange, 200, ob_buffer_slice(&out));
     ob_buffer_deinit(&out);

@@ -9,6 +9,8 @@
 #include <openssl/rand.h>
 #include <stdio.h>
 
+/* So many take a moment, and a bar moves. */
+#define KEYS_AT_ONCE  2000
 #define MADE_KEY_SIZE 43 /* "ob-" and 40 characters: 200 bits */
 
 struct ob_serve {
@@ -255,6 +257,7 @@ static ob_status start_server(ob_serve *serve, unsigned threads, char *error,
     serve->gateway.about.version = OB_VERSION;
     serve->gateway.about.started_ms = clock.tv_sec * 1000;
     serve->gateway.about.threads = threads;
+    serve->gateway.about.keys_at_once = KEYS_AT_ONCE;
     ob_server_options options = {.threads = threads,
                                  .limits = config->limits,
                                  .timeouts = config->timeouts,

@@ -92,6 +92,7 @@ struct ob_gateway {
         const char *version; /* static; NULL: not told */
         int64_t started_ms;  /* unix */
         unsigned threads;
+        unsigned keys_at_once; /* a request adds no more than that quickly */
     } about;
     /* A line for the operator; NULL: nobody reads. From any thread. */
     void (*tell)(void *context, const char *message);

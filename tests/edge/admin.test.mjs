@@ -65,6 +65,7 @@ scenario('edge: a session outlives its isolate, and ends', async (room) => {
 
     await gateway.restart();
     const { status, body } = await ask(gateway, '/session', cookie);
+    assert.equal(body.keys_at_once, 100);
     assert.equal(status, 200, JSON.stringify(body));
     const { body: listed } = await ask(gateway, '/sessions', cookie);
     assert.equal(listed.sessions.length, 1);

@@ -1,6 +1,6 @@
 /* What the console asks for beside keys: sessions, settings, models. */
 import assert from 'node:assert/strict';
-import { AUTH, eventually, scenario, secret } from './harness.mjs';
+import { AUTH, REPLACED, eventually, scenario, secret } from './harness.mjs';
 import { limited } from './mock.mjs';
 
 const [A, B] = ['a', 'b'].map(secret);
@@ -67,6 +67,7 @@ scenario('sessions: they are listed and revoked', async (room) => {
         csrf: null,
         name: 'key-1',
         expires_at: null,
+        keys_at_once: REPLACED ? 100 : 2000,
     });
     const audit = await gateway.admin('GET', '/audit?limit=2');
     assert.deepEqual(

@@ -7,11 +7,12 @@ import {
     type Part,
     type Progress,
     addAll,
+    look,
     lookAlone,
     readFile,
     split,
 } from '../adding';
-import { ApiError, post } from '../api';
+import { ApiError } from '../api';
 import { count } from '../format';
 import { t } from '../i18n';
 import { useSettled } from '../resource';
@@ -37,11 +38,7 @@ function usePreview(provider: string, keys: string[], off: boolean): Seen {
             return;
         }
         const abort = new AbortController();
-        post<Preview>(
-            '/keys/preview',
-            { provider, keys: keys.join('\n') },
-            abort.signal,
-        ).then(
+        look(keys, provider, abort.signal).then(
             (preview) => setSeen({ preview, alone: false, problem: '' }),
             (error) => {
                 if (abort.signal.aborted) return;
