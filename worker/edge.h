@@ -251,10 +251,24 @@ edge_call *edge_open(edge *self, ob_slice head, ob_slice body, int64_t now_ms);
 /* The caller has gone, or all is over. */
 void edge_close(edge *self, edge_call *call, int64_t now_ms);
 
+/* For handlers. The request lives as long as the call, and so does the journal,
+ * from edge_handle() on; the time is the request's. */
+const ob_call *edge_call_request(const edge_call *call);
+ob_slice edge_call_id(const edge_call *call);
+int64_t edge_call_begun_ms(const edge_call *call);
+bool edge_call_is_https(const edge_call *call);
+edge_journal *edge_call_journal(const edge_call *call);
+
+/* ---- call_begin.c ---- */
+
+/* Says what the shell does next, as every step does. */
 edge_do edge_begin(edge *self, edge_call *call, int64_t now_ms);
-/* In the place of edge_begin(), for no caller: the time has come for what is
- * done without one. Only ASK follows, and ANSWER, as edge_revive() has it. */
+/* In its place, for no caller: the time has come for what is done without one.
+ * Only ASK follows, and ANSWER, as edge_revive() has it. */
 edge_do edge_tend(edge *self, edge_call *call, int64_t now_ms);
+
+/* ---- call_relay.c ---- */
+
 edge_do edge_wake(edge *self, edge_call *call, int64_t now_ms);
 /* `secret` empty: it could not be opened. */
 edge_do edge_opened(edge *self, edge_call *call, ob_slice secret,
@@ -266,6 +280,15 @@ edge_do edge_body(edge *self, edge_call *call, ob_slice bytes, int64_t now_ms);
 edge_do edge_end(edge *self, edge_call *call, int64_t now_ms);
 edge_do edge_failed(edge *self, edge_call *call, int64_t now_ms);
 edge_do edge_late(edge *self, edge_call *call, int64_t now_ms);
+
+/* After COMMIT with "seen": the next bytes of the provider's; `body` is what
+ * the caller gets for them. */
+void edge_pass(edge *self, edge_call *call, ob_slice bytes);
+/* The answer is over; `whole` as far as HTTP knows. Returns whether it is, and
+ * `body` is what the caller gets at its end. Harmless when it was over. */
+bool edge_finish(edge *self, edge_call *call, bool whole, int64_t now_ms);
+
+/* ---- call_answer.c ---- */
 
 /* What came of what was asked for. */
 edge_do edge_results(edge *self, edge_call *call, ob_slice json,
@@ -280,22 +303,8 @@ edge_do edge_results(edge *self, edge_call *call, ob_slice json,
 typedef void (*edge_handler)(edge *self, edge_call *call);
 edge_do edge_handle(edge *self, edge_call *call, edge_handler handler);
 
-/* For handlers. The request lives as long as the call, and so does the journal,
- * from edge_handle() on; the time is the request's. */
-const ob_call *edge_call_request(const edge_call *call);
-ob_slice edge_call_id(const edge_call *call);
-int64_t edge_call_begun_ms(const edge_call *call);
-bool edge_call_is_https(const edge_call *call);
-edge_journal *edge_call_journal(const edge_call *call);
 /* Everything is copied. */
 void edge_tell_answer(edge *self, edge_call *call, int status,
                       const ob_header *headers, size_t count, ob_slice body);
-
-/* After COMMIT with "seen": the next bytes of the provider's; `body` is what
- * the caller gets for them. */
-void edge_pass(edge *self, edge_call *call, ob_slice bytes);
-/* The answer is over; `whole` as far as HTTP knows. Returns whether it is, and
- * `body` is what the caller gets at its end. Harmless when it was over. */
-bool edge_finish(edge *self, edge_call *call, bool whole, int64_t now_ms);
 
 #endif
