@@ -3,7 +3,7 @@
  *
  *   src/admin ─▶ gateway.h, server.h, store.h: what admin.c and admin_run.c
  *                give for one request
- *             ─▶ src/store ─▶ sqlite3.h: d1.c, for one run
+ *             ─▶ src/store ─▶ sqlite3.h: d1*.c, for one run
  *
  * Of the native gateway no code runs here but what both shells share; its
  * structs are filled in as far as src/admin looks at them.

@@ -1,6 +1,6 @@
 /*
  * sqlite3.h - as much of SQLite's C interface as src/store and the readers of
- * the request log use, performed on D1: d1.c.
+ * the request log use, performed on D1: d1*.c.
  *
  * Told apart from SQLite's own: where the result of a statement is not known
  * yet, sqlite3_step() gives SQLITE_BUSY, and the journal waits (journal.h).
