@@ -37,6 +37,11 @@ const ob_console *ob_admin_console(const ob_admin *admin)
     return &admin->console;
 }
 
+bool ob_admin_has_console(const ob_admin *admin)
+{
+    return true;
+}
+
 static sqlite3_stmt *prepare(ob_gateway *gateway, const char *sql)
 {
     sqlite3_stmt *statement = NULL;

@@ -209,11 +209,6 @@ static void handle_api(ob_gateway *gateway, const ob_snapshot *snapshot,
 
 /* ---- pages ---- */
 
-static bool has_console(const ob_gateway *gateway)
-{
-    return ob_admin_console(gateway->admin)->count > 0;
-}
-
 static void no_page(ob_exchange *exchange)
 {
     ob_admin_error error;
@@ -234,10 +229,8 @@ static void show_home(ob_gateway *gateway, const ob_snapshot *snapshot,
 {
     ob_admin_error error;
     ob_identity identity;
-    if (has_console(gateway)) {
-        show_console(gateway, snapshot, exchange);
+    if (ob_console_serve(ob_admin_console(gateway->admin), exchange))
         return;
-    }
     if (ob_auth_identify(gateway, snapshot, exchange, &identity, &error))
         ob_page_sign_in(exchange, 200, 0, NULL);
     else
@@ -250,7 +243,7 @@ static void go_to_keys(ob_gateway *gateway, const ob_snapshot *snapshot,
                        ob_exchange *exchange)
 {
     ob_buffer place = {0};
-    if (!has_console(gateway)) {
+    if (!ob_admin_has_console(gateway->admin)) {
         ob_reply_redirect(exchange, OB_S("/"), OB_S(""));
         return;
     }

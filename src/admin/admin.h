@@ -27,6 +27,8 @@ void ob_admin_free(ob_admin *admin);
  * without assets, as at first, leaves "/" to the start page. */
 void ob_admin_show_console(ob_admin *admin, const ob_console *console);
 const ob_console *ob_admin_console(const ob_admin *admin);
+/* Is there one below /console? On a Worker it is Cloudflare that serves it. */
+bool ob_admin_has_console(const ob_admin *admin);
 
 /* Is it a path that ob_admin_handle() answers? */
 bool ob_admin_serves(ob_slice path);

@@ -36,6 +36,11 @@ const ob_console *ob_admin_console(const ob_admin *admin)
     return &admin->console;
 }
 
+bool ob_admin_has_console(const ob_admin *admin)
+{
+    return admin->console.count > 0;
+}
+
 ob_status ob_signed_in_open(ob_gateway *gateway, ob_slice id,
                             const uint8_t key_hash[OB_AUTHKEY_HASH_SIZE],
                             ob_slice address, int64_t now_s)

@@ -92,6 +92,23 @@ scenario('console: what is no file of it is never kept', async (room) => {
 /* What a browser that is led there sends. */
 const NAVIGATION = { 'sec-fetch-mode': 'navigate', accept: 'text/html' };
 
+scenario('console: old addresses lead to the new ones', async (room) => {
+    const { url } = await room.gateway();
+    for (const path of ['/keys', '/keys/openai', '/keys/openai?page=2']) {
+        const response = await fetch(url + path, { redirect: 'manual' });
+        assert.equal(response.status, 303, path);
+        const { headers } = response;
+        assert.equal(headers.get('location'), `/console${path.split('?')[0]}`);
+        assert.equal(headers.get('cache-control'), 'no-store');
+        assert.equal(headers.get('x-content-type-options'), 'nosniff');
+        const led = await fetch(url + path);
+        assert.equal(await led.text(), PAGE, path);
+    }
+    const posted = await fetch(`${url}/keys`, { method: 'POST' });
+    assert.equal(posted.status, 405);
+    assert.equal(posted.headers.get('allow'), 'GET');
+});
+
 scenario('console: every other path is the Worker’s', async (room) => {
     const { url } = await room.gateway();
     const others = [
