@@ -265,7 +265,10 @@ void edge_administer(edge *self, edge_call *call)
     ob_exchange exchange = headers ? exchange_of(self, call, headers)
                                    : (ob_exchange){.self = self, .call = call};
     ob_store store = {.db = edge_d1_open(edge_call_journal(call)),
-                      .sealer = self->sealer};
+                      .sealer = self->sealer,
+                      .rounds_max = EDGE_ROUNDS_MAX,
+                      .rounds_advice = "Send them in parts, or use \"npm run "
+                                       "keys -- add\" in the checkout."};
     if (!self->admin)
         self->admin = admin_new(self, edge_call_begun_ms(call));
     if (headers && store.db && self->admin) {

@@ -13,6 +13,7 @@
 
 #include "../src/admin/keylist.h"
 #include "../src/gateway/gateway.h"
+#include "../src/store/adding.h"
 #include "../src/store/database.h"
 #include "edge.h"
 
@@ -43,6 +44,33 @@ typedef struct edge_admin {
  */
 OB_MUST_USE ob_status edge_follow(edge *self, edge_call *call, unsigned what,
                                   ob_store_error *error);
+
+/*
+ * How many rounds of keys (src/store/adding.h) a request adds: as many as its
+ * runs and its queries last for, with what else it takes at most.
+ *
+ *           runs                            queries
+ *   round   look, seal, write               look, insert, what is said of
+ *                                           known ones, rests
+ *   other   load, master key (4), load,     loads: the isolate's first one,
+ *           answer                          before, behind; session (2), master
+ *                                           key (2), revision, audit log (2),
+ *                                           behind the answer (3)
+ */
+#define EDGE_ROUND_RUNS    3
+#define EDGE_ROUND_QUERIES 4
+#define EDGE_OTHER_RUNS    7
+#define EDGE_OTHER_QUERIES (3 * EDGE_LOAD_QUERIES + 10)
+#define EDGE_ROUNDS_BY_RUNS                                                    \
+    ((EDGE_RUNS_MAX - EDGE_OTHER_RUNS) / EDGE_ROUND_RUNS)
+#define EDGE_ROUNDS_BY_QUERIES                                                 \
+    ((EDGE_QUERIES_MAX - EDGE_OTHER_QUERIES) / EDGE_ROUND_QUERIES)
+#define EDGE_ROUNDS_MAX                                                        \
+    (EDGE_ROUNDS_BY_RUNS < EDGE_ROUNDS_BY_QUERIES ? EDGE_ROUNDS_BY_RUNS        \
+                                                  : EDGE_ROUNDS_BY_QUERIES)
+_Static_assert(EDGE_ROUNDS_MAX > 0, "no key could be added");
+_Static_assert(EDGE_ROUNDS_MAX *OB_ROUND_KEYS_MAX < EDGE_OPERATIONS_MAX,
+               "not all of them could be sealed");
 
 /* The isolate of the run under way, for what has no other way to it. */
 extern edge *edge_admin_running;

@@ -111,6 +111,7 @@ const ob_prices *edge_prices(edge *self, const ob_provider *provider);
 int edge_due(edge *self, int64_t now_ms);
 /* Writes the queries of a load into `told`: [{"sql", "params": […]}, …]. */
 void edge_load_queries(edge *self, int64_t now_ms);
+#define EDGE_LOAD_QUERIES 8
 /* Takes their results, an array of rows each: [[{column: value}, …], …].
  * OB_INVALID: they are not that; nothing is changed. */
 OB_MUST_USE ob_status edge_load(edge *self, ob_slice json, int64_t now_ms);

@@ -167,10 +167,10 @@ static operation *find(edge_journal *journal, edge_kind kind, uint64_t hash,
 
 static ob_status make_room(edge_journal *journal)
 {
-    if (journal->count < journal->capacity)
-        return OB_OK;
     if (journal->count == EDGE_OPERATIONS_MAX)
         return OB_LIMIT;
+    if (journal->count < journal->capacity)
+        return OB_OK;
     size_t capacity = journal->capacity ? 2 * journal->capacity : 16;
     operation *grown = realloc(journal->operations, capacity * sizeof(*grown));
     if (!grown)

@@ -32,6 +32,9 @@
 #define EDGE_OPERATIONS_MAX 20000
 /* No handler needs more; one that does is at fault. */
 #define EDGE_RUNS_MAX 40
+/* On D1, of a request on Cloudflare's free plan; a batch is counted as what is
+ * in it. Source: D1's documentation, "Limits". */
+#define EDGE_QUERIES_MAX 50
 
 /*
  * What can be asked for: its text is JSON, its result as follows.

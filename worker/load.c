@@ -257,6 +257,7 @@ enum {
     SAVED = AUTH + EDGE_AUTH_RESULTS,
     RESULTS
 };
+_Static_assert(RESULTS == EDGE_LOAD_QUERIES, "edge.h tells another number");
 
 /* Members of a key's text. */
 enum {

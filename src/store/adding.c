@@ -3,10 +3,7 @@
 #include "../core/base/arena.h"
 #include "../core/base/buffer.h"
 
-/* So many keys, or bytes of them, go at once: D1 takes texts of up to 2 MB. */
-#define KEYS_MAX             1000
-#define BYTES_MAX            ((size_t)512 * 1024)
-#define SLOTS                2048 /* of the table of fingerprints: twice that */
+#define SLOTS                (2 * OB_ROUND_KEYS_MAX) /* of fingerprints */
 #define ADDITIONAL_BYTES_MAX 256
 #define NOT_SAID             (-1)
 
@@ -24,10 +21,14 @@ struct ob_adding {
     ob_arena arena;
     size_t bytes;
     size_t count;
-    entry entries[KEYS_MAX];
-    uint8_t prints[KEYS_MAX][OB_FINGERPRINT_BYTES];
+    entry entries[OB_ROUND_KEYS_MAX];
+    uint8_t prints[OB_ROUND_KEYS_MAX][OB_FINGERPRINT_BYTES];
     uint16_t slots[SLOTS]; /* by fingerprint: an entry and 1; 0: free */
     ob_adding_counts counts;
+    bool measures;
+    size_t measured; /* keys */
+    size_t measured_bytes;
+    unsigned rounds; /* of them */
 };
 
 ob_adding *ob_adding_new(ob_store *store, int64_t now_ms)
@@ -84,6 +85,15 @@ static void say(entry *of, const ob_new_key *key, ob_slice remark)
         of->weight = *key->order.weight;
 }
 
+/* About as many bytes as it takes in a statement. */
+static size_t bytes_of(const ob_new_key *key)
+{
+    size_t bytes = key->provider.len + key->secret.len + key->remark.len + 128;
+    for (size_t i = 0; i < key->cooldown_count; i++)
+        bytes += key->cooldowns[i].model.len + 32;
+    return bytes;
+}
+
 static bool copy_cooldowns(ob_adding *adding, entry *made)
 {
     size_t count = made->key.cooldown_count;
@@ -94,7 +104,6 @@ static bool copy_cooldowns(ob_adding *adding, entry *made)
     for (size_t i = 0; copies && i < count; i++) {
         copies[i] = made->key.cooldowns[i];
         copies[i].model = ob_arena_dup(&adding->arena, copies[i].model);
-        adding->bytes += copies[i].model.len + 32;
         if (!copies[i].model.ptr)
             return false;
     }
@@ -110,7 +119,7 @@ static bool copy(ob_adding *adding, const ob_new_key *key, ob_slice remark,
     made->key.secret = ob_arena_dup(&adding->arena, key->secret);
     made->key.remark = remark;
     say(made, key, remark);
-    adding->bytes += key->provider.len + key->secret.len + remark.len + 128;
+    adding->bytes += bytes_of(key);
     return made->key.provider.ptr && made->key.secret.ptr &&
            copy_cooldowns(adding, made);
 }
@@ -133,10 +142,16 @@ ob_status ob_adding_put(ob_adding *adding, const ob_new_key *key,
     if (why)
         return ob_store_fail(error, OB_INVALID, "%s", why);
     ob_status status = OB_OK;
-    if (adding->count == KEYS_MAX || adding->bytes >= BYTES_MAX)
+    if (adding->count == OB_ROUND_KEYS_MAX ||
+        adding->bytes >= OB_ROUND_BYTES_MAX)
         status = ob_adding_flush(adding, error);
     if (status != OB_OK)
         return status;
+    if (adding->measures) {
+        adding->count++;
+        adding->bytes += bytes_of(key);
+        return OB_OK;
+    }
     status = ob_fingerprint(adding->store->sealer, key->provider, key->secret,
                             print);
     if (status != OB_OK)
@@ -374,6 +389,13 @@ ob_status ob_adding_flush(ob_adding *adding, ob_store_error *error)
     batch rests = {.count = 0};
     if (!adding->count)
         return OB_OK;
+    if (adding->measures) {
+        adding->rounds++;
+        adding->measured += adding->count;
+        adding->measured_bytes += adding->bytes;
+        forget(adding);
+        return OB_OK;
+    }
     ob_status status = find_known(adding, error);
     if (status == OB_OK)
         status = write_batches(adding, &made, &known, &rests, error);
@@ -382,4 +404,29 @@ ob_status ob_adding_flush(ob_adding *adding, ob_store_error *error)
     batch_deinit(&rests);
     forget(adding);
     return status;
+}
+
+/* ------------------------------------------------------- measuring */
+
+bool ob_adding_measure(ob_adding *adding)
+{
+    adding->measures = adding->store->rounds_max > 0;
+    return adding->measures;
+}
+
+ob_status ob_adding_measured(ob_adding *adding, ob_store_error *error)
+{
+    ob_status status = ob_adding_flush(adding, error);
+    unsigned most = adding->store->rounds_max;
+    bool fits = adding->rounds <= most;
+    adding->measures = false;
+    if (status != OB_OK || fits)
+        return status;
+    return ob_store_fail(
+        error, OB_LIMIT,
+        "%zu keys (%zu KB) came, and one request adds %zu here, or %zu KB of "
+        "them: nothing was added. %s",
+        adding->measured, adding->measured_bytes / 1024,
+        (size_t)most * OB_ROUND_KEYS_MAX, most * OB_ROUND_BYTES_MAX / 1024,
+        adding->store->rounds_advice);
 }

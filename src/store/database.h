@@ -28,6 +28,10 @@ struct ob_store {
     int depth;    /* of open transactions */
     bool revised; /* the running transaction has its revision */
     int64_t data_version;
+    /* Of one addition (adding.h), and what is said where more keys come; 0: as
+     * many as it takes. */
+    unsigned rounds_max;
+    const char *rounds_advice;
 };
 
 /* Fills *error as snprintf() does and returns `status`. */

@@ -265,6 +265,24 @@ static ob_status import_all(ob_importer *importer, bool database, ob_slice text)
     return status;
 }
 
+/* Is it too much for this store? Nothing is told of it otherwise. */
+static ob_status measure(const ob_importer *importer, ob_slice text)
+{
+    ob_import_options silent = *importer->options;
+    ob_import_result result = {0};
+    ob_importer looking = *importer;
+    if (!ob_adding_measure(importer->adding))
+        return OB_OK;
+    silent.refused = NULL;
+    silent.left_out = NULL;
+    looking.options = &silent;
+    looking.result = &result;
+    ob_status status = read_text(&looking, text);
+    return status == OB_OK
+               ? ob_adding_measured(importer->adding, importer->error)
+               : status;
+}
+
 static ob_status in_transaction(ob_importer *importer, bool database,
                                 ob_slice text)
 {
@@ -272,7 +290,9 @@ static ob_status in_transaction(ob_importer *importer, bool database,
         ob_adding_new(importer->store, importer->options->now_ms);
     if (!importer->adding)
         return ob_store_fail(importer->error, OB_NO_MEMORY, "out of memory");
-    ob_status status = ob_store_begin(importer->store, importer->error);
+    ob_status status = database ? OB_OK : measure(importer, text);
+    if (status == OB_OK)
+        status = ob_store_begin(importer->store, importer->error);
     if (status == OB_OK) {
         status = import_all(importer, database, text);
         if (status == OB_OK)

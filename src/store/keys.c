@@ -149,6 +149,18 @@ static ob_status add_text(ob_adding *adding, ob_new_key *key, ob_slice text,
     return status == OB_OK ? ob_adding_flush(adding, error) : status;
 }
 
+/* Is it too much for this store? */
+static ob_status measure(ob_adding *adding, const ob_new_key *like,
+                         ob_slice text, ob_store_error *error)
+{
+    ob_new_key key = *like;
+    ob_add_result refused = {.refusals_max = 0};
+    if (!ob_adding_measure(adding))
+        return OB_OK;
+    ob_status status = add_text(adding, &key, text, &refused, error);
+    return status == OB_OK ? ob_adding_measured(adding, error) : status;
+}
+
 ob_status ob_store_add_keys(ob_store *store, const ob_new_key *like,
                             ob_slice text, int64_t now_ms,
                             ob_add_result *result, ob_store_error *error)
@@ -166,7 +178,9 @@ ob_status ob_store_add_keys(ob_store *store, const ob_new_key *like,
     /* Some editors put a byte order mark before a text. */
     if (ob_slice_starts(text, OB_S("\xef\xbb\xbf")))
         text = ob_slice_from(text, 3);
-    ob_status status = ob_store_begin(store, error);
+    ob_status status = measure(adding, &key, text, error);
+    if (status == OB_OK)
+        status = ob_store_begin(store, error);
     if (status == OB_OK) {
         status = add_text(adding, &key, text, result, error);
         result->added = ob_adding_count(adding).added;
@@ -514,17 +528,19 @@ static void read_record(sqlite3_stmt *row, ob_stored_key *key)
     record->weight = (uint8_t)sqlite3_column_int(row, 10);
 }
 
-static void visit_row(loading *load, sqlite3_stmt *row)
+/* OB_LIMIT: no more keys are opened, in a Worker. */
+static ob_status visit_row(loading *load, sqlite3_stmt *row)
 {
     char secret[OB_KEY_BYTES_MAX];
     ob_stored_key key = {.record.id = sqlite3_column_int64(row, 0)};
     ob_slice sealed = ob_sql_slice(row, 3);
     ob_slice fingerprint = ob_sql_slice(row, 2);
     read_record(row, &key);
-    if (ob_key_unseal(load->store->sealer, key.provider, fingerprint, sealed,
-                      secret) != OB_OK) {
+    ob_status status = ob_key_unseal(load->store->sealer, key.provider,
+                                     fingerprint, sealed, secret);
+    if (status != OB_OK) {
         load->damaged++;
-        return;
+        return status == OB_LIMIT ? status : OB_OK;
     }
     size_t len = sealed.len - OB_SEAL_OVERHEAD;
     key.record.secret = ob_slice_make(secret, len);
@@ -533,6 +549,7 @@ static void visit_row(loading *load, sqlite3_stmt *row)
     load->visit(load->context, &key);
     ob_wipe(secret, len);
     ob_arena_reset(&load->arena);
+    return OB_OK;
 }
 
 static ob_status visit_keys(loading *load, int64_t since, ob_store_error *error)
@@ -548,7 +565,12 @@ static ob_status visit_keys(loading *load, int64_t since, ob_store_error *error)
         ob_status status = ob_sql_step(store, rows, error);
         if (status != OB_OK)
             return status == OB_NOT_FOUND ? OB_OK : status;
-        visit_row(load, rows);
+        status = visit_row(load, rows);
+        if (status != OB_OK) {
+            ob_sql_end(rows);
+            return ob_store_fail(error, status,
+                                 "there are more keys than one request opens");
+        }
     }
 }
 

@@ -5,6 +5,8 @@
 #include "edge_fixture.h"
 #include "edge_shell.h"
 
+#include "../../worker/admin.h"
+
 #define RUN(test)                                                              \
     cmocka_unit_test_setup_teardown(test, setup_admin, teardown_edge)
 #define SECRET "sk-of-the-test-0001"
@@ -19,14 +21,20 @@
 
 static bool loaded; /* the key has been told */
 static size_t statements;
+static size_t inserts;      /* of keys */
+static bool first_is_known; /* of those that are looked for at once */
+static size_t stored;       /* keys that an export reads */
 static bool opens;
-static uint64_t spoil; /* 0: results are as they should be */
+static const char *fetched; /* what a provider answers */
+static uint64_t spoil;      /* 0: results are as they should be */
 
 static int setup_admin(void **state)
 {
     loaded = false;
     opens = true;
-    statements = 0;
+    statements = inserts = stored = 0;
+    first_is_known = false;
+    fetched = "{\"status\":401,\"headers\":[],\"body\":\"{}\"}";
     spoil = 0;
     now = NOON;
     start_sealed("{}");
@@ -38,12 +46,39 @@ static bool has(ob_slice sql, const char *words)
     return ob_slice_find(sql, ob_slice_str(words)) != OB_NOWHERE;
 }
 
+/* `bytes` of the same, as D1 tells a blob. */
+static void append_blob(ob_buffer *out, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        ob_buffer_append_str(out, i ? ",1" : "[1");
+    ob_buffer_append_char(out, ']');
+}
+
+/* Whole keys, of 19 bytes. */
+static void append_stored(ob_buffer *out)
+{
+    for (size_t i = 0; i < stored; i++) {
+        ob_buffer_append_str(out, i ? ",{\"id\":" : "{\"id\":");
+        ob_buffer_append_u64(out, i + 1);
+        ob_buffer_append_str(out, ",\"provider\":\"openai\",\"print\":");
+        append_blob(out, 32);
+        ob_buffer_append_str(out, ",\"sealed\":");
+        append_blob(out, 48);
+        ob_buffer_append_str(out, ",\"status\":\"active\",\"reason\":\"\","
+                                  "\"remark\":\"\",\"created_at\":1,"
+                                  "\"total\":0,\"priority\":0,\"weight\":1,"
+                                  "\"rests\":null,\"used\":null}");
+    }
+}
+
 static const char *rows_of(ob_slice sql)
 {
     if (has(sql, "AS number") || has(sql, "SELECT number FROM revision"))
         return "{\"number\":1}";
     if (has(sql, "json_array(id, provider"))
         return loaded ? "" : ROW;
+    if (has(sql, "SELECT i FROM n"))
+        return first_is_known ? "{\"i\":0}" : "";
     if (has(sql, "AS keys") || has(sql, "AS known"))
         return "{\"n\":1}";
     if (has(sql, "SELECT decided") || has(sql, "SELECT id FROM auth_keys WHERE "
@@ -67,10 +102,13 @@ static void write_batch(ob_buffer *out, yyjson_val *batch)
         ob_slice sql = ob_json_get_text(statement, "sql");
         ob_buffer_append_str(out, any ? ",{\"rows\":[" : "{\"rows\":[");
         ob_buffer_append_str(out, rows_of(sql));
+        if (has(sql, "SELECT id, provider, fingerprint"))
+            append_stored(out);
         ob_buffer_append_str(out, "],\"changes\":1,\"id\":7}");
         loaded = loaded || has(sql, "json_array(id, provider");
         any = true;
         statements++;
+        inserts += has(sql, "INSERT INTO keys");
     }
     ob_buffer_append_char(out, ']');
 }
@@ -87,8 +125,7 @@ static void write_result(ob_buffer *out, yyjson_val *asked)
     else if (ob_json_is(kind, "unseal"))
         ob_buffer_append_str(out, opens ? "\"" SECRET "\"" : "null");
     else
-        ob_buffer_append_str(out, "{\"status\":401,\"headers\":[],"
-                                  "\"body\":\"{}\"}");
+        ob_buffer_append_str(out, fetched);
     ob_buffer_append_char(out, '}');
 }
 
@@ -115,10 +152,8 @@ static void perform(void)
     ob_buffer_deinit(&results);
 }
 
-static int request(const char *method, const char *path, const char *body)
+static int request_at(const char *method, const char *url, const char *body)
 {
-    char url[512];
-    snprintf(url, sizeof(url), "/admin/api%s", path);
     begin_with("auth-environment", method, url, body);
     while (next == EDGE_ASK)
         perform();
@@ -128,6 +163,13 @@ static int request(const char *method, const char *path, const char *body)
     int status = (int)ob_json_get_i64(yyjson_doc_get_root(doc), "status", 0);
     yyjson_doc_free(doc);
     return status;
+}
+
+static int request(const char *method, const char *path, const char *body)
+{
+    char url[512];
+    snprintf(url, sizeof(url), "/admin/api%s", path);
+    return request_at(method, url, body);
 }
 
 #define assert_answer(text)                                                    \
@@ -245,6 +287,103 @@ static void a_stranger_learns_nothing(void **state)
     close_call();
 }
 
+/* ---- as much as a request does ---- */
+
+#define KEYS_MAX ((size_t)EDGE_ROUNDS_MAX * OB_ROUND_KEYS_MAX)
+
+/* An import that takes as many statements as there are: of known keys
+ * something is said, and new ones rest. */
+static int import_many(size_t count, size_t key_bytes)
+{
+    ob_buffer rows = {0};
+    for (size_t i = 0; i < count; i++) {
+        char row[160];
+        snprintf(row, sizeof(row),
+                 "%s{\"provider\":\"openai\",\"remark\":\"r\",\"cooldowns\":"
+                 "[{\"model\":\"m\",\"until\":1767300000}],\"key\":\"sk-%08zu",
+                 i ? "," : "[", i);
+        ob_buffer_append_str(&rows, row);
+        for (size_t filled = 11; filled < key_bytes; filled++)
+            ob_buffer_append_char(&rows, 'x');
+        ob_buffer_append_str(&rows, "\"}");
+    }
+    ob_buffer_append_str(&rows, "]");
+    ob_buffer_append_char(&rows, 0);
+    statements = inserts = 0;
+    first_is_known = true;
+    int status = request("POST", "/keys/import", ob_buffer_slice(&rows).ptr);
+    ob_buffer_deinit(&rows);
+    return status;
+}
+
+static void as_many_keys_as_a_request_adds_go_in(void **state)
+{
+    char added[64];
+    assert_int_equal(import_many(KEYS_MAX, 0), 200);
+    snprintf(added, sizeof(added), "{\"added\":%zu,\"known\":%d,",
+             KEYS_MAX - EDGE_ROUNDS_MAX, EDGE_ROUNDS_MAX);
+    assert_answer(added);
+    assert_int_equal(inserts, EDGE_ROUNDS_MAX);
+    /* Beside these: the isolate's first load, a session, what is learned. */
+    assert_true(statements + EDGE_LOAD_QUERIES + 2 + 3 <= EDGE_QUERIES_MAX);
+    close_call();
+}
+
+static void one_key_above_adds_nothing(void **state)
+{
+    char came[96];
+    assert_int_equal(import_many(KEYS_MAX + 1, 0), 400);
+    snprintf(came, sizeof(came), "\"%zu keys (", KEYS_MAX + 1);
+    assert_answer(came);
+    snprintf(came, sizeof(came), " KB) came, and one request adds %zu here, or",
+             KEYS_MAX);
+    assert_answer(came);
+    assert_answer("npm run keys -- add");
+    assert_int_equal(inserts, 0);
+    close_call();
+}
+
+static void long_keys_are_counted_by_their_bytes(void **state)
+{
+    size_t round = OB_ROUND_BYTES_MAX / 4000;
+    assert_int_equal(import_many(round, 3800), 200);
+    close_call();
+    assert_int_equal(import_many((EDGE_ROUNDS_MAX + 1) * round, 3800), 400);
+    assert_answer("nothing was added");
+    assert_int_equal(inserts, 0);
+    close_call();
+}
+
+static void a_list_of_keys_is_measured_too(void **state)
+{
+    ob_buffer body = {0};
+    ob_buffer_append_str(&body, "{\"provider\":\"openai\",\"keys\":\"");
+    for (size_t i = 0; i <= KEYS_MAX; i++) {
+        char key[32];
+        snprintf(key, sizeof(key), "sk-%08zu,", i);
+        ob_buffer_append_str(&body, key);
+    }
+    ob_buffer_append_str(&body, "\"}");
+    ob_buffer_append_char(&body, 0);
+    assert_int_equal(request("POST", "/keys", ob_buffer_slice(&body).ptr), 400);
+    assert_answer("came, and one request adds");
+    assert_int_equal(inserts, 0);
+    close_call();
+    ob_buffer_deinit(&body);
+}
+
+/* What is not opened would be missing in the export. */
+static void an_export_of_more_keys_than_are_opened_is_refused(void **state)
+{
+    stored = EDGE_OPERATIONS_MAX;
+    assert_int_equal(request("GET", "/keys/export?format=text", ""), 400);
+    assert_answer("more keys than one request opens");
+    close_call();
+    stored = 10;
+    assert_int_equal(request("GET", "/keys/export?format=text", ""), 200);
+    close_call();
+}
+
 /* Whatever D1 and the shell say, each request has an end; the sanitizers
  * look. */
 static void spoilt_results_are_survived(void **state)
@@ -268,6 +407,11 @@ int main(void)
         RUN(nothing_is_left_of_a_secret),
         RUN(keys_under_another_master_key_stop_it),
         RUN(a_stranger_learns_nothing),
+        RUN(as_many_keys_as_a_request_adds_go_in),
+        RUN(one_key_above_adds_nothing),
+        RUN(long_keys_are_counted_by_their_bytes),
+        RUN(a_list_of_keys_is_measured_too),
+        RUN(an_export_of_more_keys_than_are_opened_is_refused),
         RUN(spoilt_results_are_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
