@@ -216,7 +216,8 @@ void edge_revive(edge *self, edge_call *call);
  * fresh. False: they are asked for. */
 bool edge_lists_fetch(edge *self, const edge_call *call,
                       const ob_models_asked *asked);
-/* What the provider has said, at last; NULL: nothing. */
+/* What the provider has said, at last; NULL: nothing, or no key of it is left
+ * that may be used. */
 const ob_model_list *edge_list_of(const edge *self,
                                   const ob_provider *provider);
 void edge_lists_free(edge *self);

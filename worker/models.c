@@ -42,11 +42,19 @@ void edge_lists_free(edge *self)
     free(self->lists);
 }
 
+static bool has_key(const edge *self, const ob_provider *provider)
+{
+    return ob_pool_any_key(self->pool, provider->pool_group, 0, NULL, 0) != 0;
+}
+
+/* What no key can reach is named no more. */
 const ob_model_list *edge_list_of(const edge *self, const ob_provider *provider)
 {
     const struct edge_list *lists = self->lists;
     size_t at = (size_t)(provider - self->config->providers);
-    return lists && lists[at].is_there ? &lists[at].list : NULL;
+    return lists && lists[at].is_there && has_key(self, provider)
+               ? &lists[at].list
+               : NULL;
 }
 
 /* Another key may be served where this one was refused. */
@@ -142,7 +150,7 @@ static bool is_due(const look *l, const ob_models_asked *asked, size_t at)
     const ob_provider *provider = &l->self->config->providers[at];
     return l->now_ms >= l->self->lists[at].due_ms &&
            ob_models_need(asked, provider) && ob_model_list_offered(provider) &&
-           ob_pool_any_key(l->self->pool, provider->pool_group, 0, NULL, 0);
+           has_key(l->self, provider);
 }
 
 /* Puts the list in its place, or leaves the old one and tries again soon. */

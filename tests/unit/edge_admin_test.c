@@ -384,6 +384,25 @@ static void an_export_of_more_keys_than_are_opened_is_refused(void **state)
     close_call();
 }
 
+/* ---- lists of models ---- */
+
+static void models_that_no_key_reaches_are_not_named(void **state)
+{
+    fetched = "{\"status\":200,\"headers\":[],"
+              "\"body\":\"{\\\"data\\\":[{\\\"id\\\":\\\"gpt-4o\\\"}]}\"}";
+    assert_int_equal(request("GET", "/keys", ""), 200);
+    close_call();
+    assert_int_equal(request_at("GET", "/v1/models", ""), 200);
+    assert_answer("openai/gpt-4o");
+    close_call();
+    ob_pool_remove(self.pool, 1);
+    assert_int_equal(request_at("GET", "/v1/models", ""), 200);
+    assert_answer("\"data\":[]");
+    close_call();
+    assert_int_equal(request_at("GET", "/v1/models/openai/gpt-4o", ""), 404);
+    close_call();
+}
+
 /* Whatever D1 and the shell say, each request has an end; the sanitizers
  * look. */
 static void spoilt_results_are_survived(void **state)
@@ -412,6 +431,7 @@ int main(void)
         RUN(long_keys_are_counted_by_their_bytes),
         RUN(a_list_of_keys_is_measured_too),
         RUN(an_export_of_more_keys_than_are_opened_is_refused),
+        RUN(models_that_no_key_reaches_are_not_named),
         RUN(spoilt_results_are_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
