@@ -28,6 +28,9 @@ struct edge_call {
     bool relayed; /* `relay` has a route, if not a good one */
     int status;   /* of the committed answer */
     uint64_t bytes_out;
+    int64_t length; /* of the answer's body as it comes; -1: not told */
+    bool is_text;   /* the answer's body */
+    bool seen;      /* what follows the commit passes through here */
     bool accounted;
     ob_mask mask;
     ob_upstream_request room;

@@ -57,12 +57,13 @@ static void write_masked(edge *self, edge_call *call)
     }
 }
 
-/* Must the core see what follows? It masks the key in texts, and tells how a
- * stream ended; the rest, sounds and images, costs less untouched. */
-static bool sees(const ob_relay *relay)
+/* Must the core see what follows? It masks the key in texts, and says at their
+ * end that it is none; the rest, sounds and images, costs less untouched. */
+static bool sees(const edge_call *call)
 {
+    const ob_relay *relay = &call->relay;
     return relay->translates || relay->watched || relay->is_stream ||
-           relay->is_json;
+           relay->is_json || (call->is_text && call->length < 0);
 }
 
 static edge_do answer(edge *self, edge_call *call,
@@ -73,8 +74,13 @@ static edge_do answer(edge *self, edge_call *call,
     edge_tell_begin(self, &json);
     edge_tell_head(call, &json, action->status, action->headers,
                    action->header_count, true);
+    if (call->relay.translates)
+        call->length = -1;
+    call->seen = sees(call);
     ob_json_name(&json, "seen");
-    ob_json_bool(&json, sees(&call->relay));
+    ob_json_bool(&json, call->seen);
+    if (call->length >= 0)
+        ob_json_member_i64(&json, "length", call->length);
     ob_json_close(&json, '}');
     call->committed = commits;
     call->over = !commits;
@@ -88,6 +94,11 @@ static edge_do answer(edge *self, edge_call *call,
     call->mask = (ob_mask){.secret = call->relay.secret};
     ob_mask_feed(&call->mask, (char *)action->body.ptr, action->body.len);
     write_masked(self, call);
+    /* What is held back would come behind what passes untouched. */
+    if (!call->seen) {
+        ob_mask_end(&call->mask);
+        write_masked(self, call);
+    }
     ob_relay_drop_held(&call->relay);
     return EDGE_COMMIT;
 }
@@ -153,6 +164,23 @@ edge_do edge_opened(edge *self, edge_call *call, ob_slice secret,
 }
 
 #define HEADERS_MAX 128
+/* JavaScript's numbers are whole up to there. */
+#define LENGTH_MAX ((uint64_t)1 << 53)
+
+/* By what the caller knows whether it has all of the answer. The length of a
+ * packed one is another one: the shell unpacks it. */
+static void note_body(edge_call *call, const ob_header *headers, size_t count)
+{
+    ob_slice length = ob_headers_get(headers, count, OB_S("content-length"));
+    ob_slice type = ob_headers_get(headers, count, OB_S("content-type"));
+    ob_slice packed = ob_headers_get(headers, count, OB_S("content-encoding"));
+    uint64_t bytes = 0;
+    bool told = length.ptr && !packed.len &&
+                ob_slice_u64(length, &bytes) == OB_OK && bytes < LENGTH_MAX;
+    call->length = told ? (int64_t)bytes : -1;
+    call->is_text = ob_slice_starts_nocase(type, OB_S("text/")) ||
+                    ob_slice_find_nocase(type, OB_S("json")) != OB_NOWHERE;
+}
 
 edge_do edge_head(edge *self, edge_call *call, int status, ob_slice text,
                   int64_t now_ms)
@@ -162,6 +190,7 @@ edge_do edge_head(edge *self, edge_call *call, int status, ob_slice text,
     yyjson_doc *doc = yyjson_read(text.ptr, text.len, 0);
     size_t count =
         edge_read_headers(yyjson_doc_get_root(doc), headers, HEADERS_MAX);
+    note_body(call, headers, count);
     if (status == 101)
         ob_relay_switched(&call->relay, self->pool, headers, count, now_ms,
                           &call->room, &action);
@@ -209,14 +238,24 @@ void edge_pass(edge *self, edge_call *call, ob_slice bytes)
     mask(self, call, ob_relay_translate(&call->relay, bytes));
 }
 
-/* The provider broke off: the caller is told where its dialect can. */
+/* The provider broke off. An answer with a length tells that by itself, and
+ * words would stand for bytes of it. Another one ends in workerd as if it were
+ * whole, however it is given up, so its text must not look so. */
 static void tell_cut(edge *self, edge_call *call)
 {
-    if (call->relay.is_stream)
-        ob_error_write_event(
-            &self->body, call->relay.route.dialect, 502,
-            OB_S("The provider broke off its answer: it is not complete."),
-            edge_call_id(call));
+    static const ob_slice why =
+        OB_S_INIT("The provider broke off its answer: it is not complete.");
+    ob_dialect dialect = call->relay.route.dialect;
+    if (call->length >= 0)
+        return;
+    if (call->relay.is_stream) {
+        ob_error_write_event(&self->body, dialect, 502, why,
+                             edge_call_id(call));
+    } else if (call->seen) {
+        ob_buffer_append_char(&self->body, '\n');
+        ob_error_write(&self->body, dialect, 502, why, edge_call_id(call));
+        ob_buffer_append_char(&self->body, '\n');
+    }
 }
 
 bool edge_finish(edge *self, edge_call *call, bool whole, int64_t now_ms)
@@ -225,12 +264,13 @@ bool edge_finish(edge *self, edge_call *call, bool whole, int64_t now_ms)
     if (call->over)
         return whole;
     call->over = true;
+    bool broke = !whole;
     if (whole)
         mask(self, call, ob_relay_translate_end(&call->relay, &whole));
-    else
-        tell_cut(self, call);
     ob_mask_end(&call->mask);
     write_masked(self, call);
+    if (broke)
+        tell_cut(self, call);
     ob_relay_finish(&call->relay, self->pool, now_ms);
     edge_call_log(self, call, call->status,
                   whole ? OB_FAULT_NONE : OB_FAULT_CUT, (ob_slice){NULL, 0},

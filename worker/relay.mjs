@@ -87,13 +87,10 @@ async function pump(job, writable) {
     }
 }
 
-/* The same untouched, which costs no JavaScript. */
+/* The same untouched, which costs no JavaScript; ends the answer, too. */
 async function pipe({ attempt }, writable) {
     attempt.reader.releaseLock();
-    await attempt.response.body.pipeTo(writable, {
-        preventClose: true,
-        preventAbort: true,
-    });
+    await attempt.response.body.pipeTo(writable);
 }
 
 async function write(writable, bytes) {
@@ -115,6 +112,7 @@ async function follow(job, step, writable) {
         );
         if (job.over) return;
         const end = job.core.finish(job.call, whole);
+        if (!step.seen) return;
         await write(writable, end.tail);
         await (end.whole
             ? writable.close()
@@ -131,7 +129,7 @@ async function follow(job, step, writable) {
 
 function commit(job, step) {
     const { core, call, attempt } = job;
-    const { status, headers } = step;
+    const { status, headers, length } = step;
     job.answered = true;
     attempt.keep();
     if (status === 101) {
@@ -140,7 +138,10 @@ function commit(job, step) {
         core.close(call);
         return new Response(null, { status, headers, webSocket });
     }
-    const { readable, writable } = new IdentityTransformStream();
+    const { readable, writable } =
+        length === undefined
+            ? new IdentityTransformStream()
+            : new FixedLengthStream(length);
     job.after(follow(job, step, writable));
     return new Response(readable, { status, headers });
 }

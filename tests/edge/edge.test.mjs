@@ -14,6 +14,7 @@ import {
     good,
     limited,
     revoked,
+    sleep,
 } from '../integration/mock.mjs';
 import { WORKER, scriptNames } from './gateway.mjs';
 
@@ -152,6 +153,97 @@ scenario('edge: a stream that breaks off says so', async (room) => {
         assert.match(text, /broke off/, path);
         assert.ok(!text.includes('[DONE]'), path);
     }
+});
+
+/* Its begin, in pieces or as bytes of a length, and then the connection's end. */
+const breaksOff = (type, piece, length) => async (request, answer) => {
+    const framing = length
+        ? { 'content-length': length }
+        : { 'transfer-encoding': 'chunked' };
+    answer.head(200, { 'content-type': type, ...framing });
+    if (length) answer.raw(piece);
+    else answer.chunk(Buffer.from(piece));
+    await sleep(100);
+    answer.close();
+};
+
+const speak = (gateway) =>
+    gateway.post('/api/openai/v1/audio/speech', { model: 'tts-1', input: 'x' });
+
+/* What the log has of the last request. */
+const lastLogged = (gateway) =>
+    eventually('it is logged', async () => {
+        const { body } = await gateway.admin('GET', '/requests');
+        return body.requests[0];
+    });
+
+scenario('edge: what breaks off with a length is cut', async (room) => {
+    const half = JSON.stringify({ data: 'x'.repeat(300000) });
+    const answers = [
+        ['audio/mpeg', 'sound'],
+        ['text/plain', 'words'],
+        ['application/json', half],
+    ];
+    for (const [type, piece] of answers) {
+        const { gateway, mock } = await room.world({ keys: { openai: [KEY] } });
+        mock.script(KEY, breaksOff(type, piece, 2 * half.length));
+        await assert.rejects(speak(gateway), TypeError, type);
+        assert.equal((await lastLogged(gateway)).error, 'cut', type);
+    }
+});
+
+/* workerd ends it as if it were whole: github.com/cloudflare/workerd, #6818. */
+scenario('edge: text that breaks off without one says so', async (room) => {
+    const answers = [
+        ['text/plain', 'words'],
+        ['application/x-ndjson', '{"a":1}\n'],
+        ['application/json', '[{"a":1}]'],
+    ];
+    const { gateway, mock } = await room.world({ keys: { openai: [KEY] } });
+    for (const [type, piece] of answers) {
+        mock.script(KEY, breaksOff(type, piece));
+        const { text } = await speak(gateway);
+        assert.ok(text.startsWith(piece), text);
+        assert.throws(() => JSON.parse(text), SyntaxError);
+        const [last] = text.trim().split('\n').slice(-1);
+        assert.match(JSON.parse(last).error.message, /broke off/);
+    }
+});
+
+scenario('edge: what passes untouched keeps bytes and length', async (room) => {
+    const { gateway, mock } = await room.world({ keys: { openai: [KEY] } });
+    /* Its begin ends as a key begins. */
+    const pieces = ['x'.repeat(1000) + KEY.slice(0, 5), 'y'.repeat(400000)];
+    const sound = pieces.join('');
+    mock.script(
+        KEY,
+        async (request, answer) => {
+            const length = sound.length;
+            answer.head(200, {
+                'content-type': 'audio/mpeg',
+                'content-length': length,
+            });
+            answer.raw(pieces[0]);
+            await sleep(100);
+            answer.raw(pieces[1]);
+        },
+        async (request, answer) => {
+            answer.head(200, {
+                'content-type': 'audio/mpeg',
+                'transfer-encoding': 'chunked',
+            });
+            answer.chunk(Buffer.from(pieces[0]));
+            await sleep(100);
+            answer.chunk(Buffer.from(pieces[1]));
+            answer.raw('0\r\n\r\n');
+        },
+    );
+    const whole = await speak(gateway);
+    assert.equal(whole.headers.get('content-length'), String(sound.length));
+    assert.ok(whole.text === sound);
+    const chunked = await speak(gateway);
+    assert.equal(chunked.headers.get('content-length'), null);
+    assert.ok(chunked.text === sound);
 });
 
 scenario('edge: a key that the provider echoes is masked', async (room) => {

@@ -48,6 +48,71 @@ static void a_stream_is_passed_on(void **state)
     close_call();
 }
 
+/* A good answer of that head, until it is committed with `piece`. */
+static void commit_with(const char *headers, const char *piece)
+{
+    if (!self.loaded_ms)
+        assert_int_equal(load_rows(KEY_ROW(1), "", ""), OB_OK);
+    begin_chat();
+    next = edge_head(&self, call, 200, ob_slice_str(headers), now);
+    assert_int_equal(next, EDGE_READ);
+    next = edge_body(&self, call, ob_slice_str(piece), now);
+    assert_int_equal(next, EDGE_COMMIT);
+}
+
+/* It ends as the key begins: nothing of it may wait for what is not seen. */
+static void what_passes_untouched_goes_on_at_once(void **state)
+{
+    commit_with("[[\"content-type\",\"audio/mpeg\"]]", "sound-s");
+    assert_told("\"seen\":false");
+    assert_told_not("\"length\"");
+    assert_slice(ob_buffer_slice(&self.body), "sound-s");
+    assert_true(edge_finish(&self, call, true, now));
+    assert_slice(ob_buffer_slice(&self.body), "");
+    close_call();
+}
+
+static void a_length_is_kept_unless_it_is_another_one(void **state)
+{
+    commit_with("[[\"content-type\",\"audio/mpeg\"],"
+                "[\"content-length\",\"4000\"]]",
+                "sound");
+    assert_told("\"length\":4000");
+    assert_true(edge_finish(&self, call, true, now));
+    close_call();
+    commit_with("[[\"content-type\",\"text/plain\"],"
+                "[\"content-encoding\",\"gzip\"],"
+                "[\"content-length\",\"4000\"]]",
+                "text");
+    assert_told_not("\"length\"");
+    assert_true(edge_finish(&self, call, true, now));
+    close_call();
+}
+
+/* What has no length is followed by words, so that it does not look whole. */
+static void text_that_breaks_off_says_so(void **state)
+{
+    static const char *const heads[] = {
+        "[[\"content-type\",\"text/plain\"]]",
+        "[[\"content-type\",\"application/x-ndjson\"]]"};
+    for (size_t i = 0; i < OB_LEN(heads); i++) {
+        commit_with(heads[i], "{\"a\":1}\n");
+        assert_told("\"seen\":true");
+        assert_false(edge_finish(&self, call, false, now));
+        assert_true(ob_slice_starts(ob_buffer_slice(&self.body),
+                                    OB_S("\n{\"error\":{\"message\":\"The "
+                                         "provider broke off")));
+        close_call();
+    }
+    commit_with("[[\"content-type\",\"text/event-stream\"],"
+                "[\"content-length\",\"1000\"]]",
+                "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n");
+    assert_told("\"seen\":true");
+    assert_false(edge_finish(&self, call, false, now));
+    assert_slice(ob_buffer_slice(&self.body), "");
+    close_call();
+}
+
 static void a_request_is_logged_behind_what_was_learned(void **state)
 {
     assert_int_equal(load_rows(KEY_ROW(1) "," KEY_ROW(2), "", ""), OB_OK);
@@ -126,6 +191,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RUN(a_sealed_key_is_opened_once),
         RUN(a_stream_is_passed_on),
+        RUN(what_passes_untouched_goes_on_at_once),
+        RUN(a_length_is_kept_unless_it_is_another_one),
+        RUN(text_that_breaks_off_says_so),
         RUN(a_request_is_logged_behind_what_was_learned),
         RUN(a_rest_is_a_row),
         RUN(results_that_are_none_change_nothing),
