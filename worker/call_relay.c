@@ -271,6 +271,8 @@ bool edge_finish(edge *self, edge_call *call, bool whole, int64_t now_ms)
     write_masked(self, call);
     if (broke)
         tell_cut(self, call);
+    if (whole && !call->seen && call->length >= 0)
+        call->bytes_out = (uint64_t)call->length;
     ob_relay_finish(&call->relay, self->pool, now_ms);
     edge_call_log(self, call, call->status,
                   whole ? OB_FAULT_NONE : OB_FAULT_CUT, (ob_slice){NULL, 0},

@@ -241,6 +241,7 @@ scenario('edge: what passes untouched keeps bytes and length', async (room) => {
     const whole = await speak(gateway);
     assert.equal(whole.headers.get('content-length'), String(sound.length));
     assert.ok(whole.text === sound);
+    assert.equal((await lastLogged(gateway)).bytes_out, sound.length);
     const chunked = await speak(gateway);
     assert.equal(chunked.headers.get('content-length'), null);
     assert.ok(chunked.text === sound);
