@@ -13,8 +13,9 @@
 
 /* As EDGE_CRON has it. */
 #define ROUND_MS (15 * 60 * 1000LL)
-/* Cloudflare allows 50 fetches on the free plan, and D1 counts. */
-#define PROBES_MAX 20
+/* With what it takes to write that all of them work again, within the queries
+ * of a request on the free plan. */
+#define PROBES_MAX ((EDGE_QUERIES_MAX - EDGE_LOAD_QUERIES - 2) / 4)
 
 typedef struct round {
     edge *self;
