@@ -2,18 +2,10 @@
 
 /* What the core wants done next, and what it can be told: exports.c. */
 export const [READ, SEND, OPEN, WAIT, COMMIT, ANSWER, ASK] = Array(7).keys();
-export const Event = {
-    BEGIN: 0,
-    WAKE: 1,
-    OPENED: 2,
-    HEAD: 3,
-    BODY: 4,
-    END: 5,
-    FAILED: 6,
-    LATE: 7,
-    RESULTS: 8,
-    TEND: 9,
-};
+const events = 'BEGIN WAKE OPENED HEAD BODY END FAILED LATE RESULTS TEND';
+export const Event = Object.fromEntries(
+    events.split(' ').map((name, number) => [name, number]),
+);
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
