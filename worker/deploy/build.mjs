@@ -19,7 +19,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildAssets } from './console.mjs';
 import { npmInstall } from './npm.mjs';
-import { ROOT, findToolchain, run } from './toolchain.mjs';
+import { ROOT } from './root.mjs';
+import { findToolchain, run } from './toolchain.mjs';
 import { yyjson } from './yyjson.mjs';
 
 const SELF = fileURLToPath(import.meta.url);

@@ -12,10 +12,10 @@ import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Worker, isMainThread, parentPort } from 'node:worker_threads';
 import { npmInstall } from './npm.mjs';
+import { ROOT, WORKER } from './root.mjs';
 
 const SELF = fileURLToPath(import.meta.url);
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-export const TOOLCHAIN = path.join(ROOT, 'worker/toolchain');
+export const TOOLCHAIN = path.join(WORKER, 'toolchain');
 const PACKAGE = path.join(TOOLCHAIN, 'package.json');
 
 /* Where it keeps its libc and its runtime. */

@@ -4,10 +4,10 @@ import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { npmInstall } from './npm.mjs';
-import { ROOT } from './toolchain.mjs';
+import { ROOT, WORKER } from './root.mjs';
 
 const SOURCE = path.join(ROOT, 'console');
-export const ASSETS = path.join(ROOT, 'worker/build/console');
+export const ASSETS = path.join(WORKER, 'build/console');
 
 /* Every path is the Worker's but those of src/admin/console.c: where no file
  * is, the page shows a place of its own. */

@@ -9,17 +9,16 @@ import { Core } from '../core.mjs';
 import { Sealer } from '../seal.mjs';
 import { build } from './build.mjs';
 import { ROUTING, buildAssets } from './console.mjs';
+import { ROOT, WORKER } from './root.mjs';
 import {
     LOGIN,
     Stopped,
-    WORKER,
     complaint,
     json,
     logIn,
     wrangler,
 } from './wrangler.mjs';
 
-const ROOT = path.dirname(WORKER);
 const BUILD = path.join(WORKER, 'build');
 const CONFIG = path.join(BUILD, 'wrangler.json');
 const WASM = path.join(BUILD, 'core.wasm');

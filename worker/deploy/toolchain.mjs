@@ -12,13 +12,11 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { npmToolchain } from './clang.mjs';
+import { ROOT } from './root.mjs';
 
 const execute = promisify(execFile);
-
-export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /* A fresh isolate compiles what it runs: less code is ready sooner, and is no
  * slower once it is. Optimising across files makes it less still. */

@@ -1,9 +1,8 @@
 /* wrangler.mjs - Cloudflare's command line, run to its end. */
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Stopped, npmInstall, run } from './npm.mjs';
+import { WORKER } from './root.mjs';
 
-export const WORKER = fileURLToPath(new URL('..', import.meta.url));
 const WRANGLER = path.join(WORKER, 'node_modules/wrangler/bin/wrangler.js');
 
 export { Stopped };
