@@ -49,12 +49,6 @@ export class Core {
         return JSON.parse(this.told);
     }
 
-    /* { slug }, or { nearest } where none has that name. */
-    provider(name) {
-        this.wasm.edge_provider(...this.give(name));
-        return JSON.parse(this.told);
-    }
-
     due() {
         return this.wasm.edge_is_due(Date.now());
     }

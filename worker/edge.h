@@ -138,9 +138,13 @@ static inline int64_t edge_number_at(yyjson_val *array, size_t at)
     return yyjson_get_sint(yyjson_arr_get(array, at));
 }
 
+/* ---- tools.c ---- */
+
 /* Writes into `told`, of a provider's name: {"slug"}, or where none has it
  * {"nearest"}, which may be empty. After edge_start(). */
 void edge_find_provider(edge *self, ob_slice name);
+/* Of a provider key: {"masked"}, and {"refusal"} where it can be none. */
+void edge_judge_key(edge *self, ob_slice secret);
 
 /* ---- admin.c ---- */
 

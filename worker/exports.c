@@ -69,6 +69,14 @@ void EXPORT(edge_provider)(char *name, size_t len)
     show();
 }
 
+void EXPORT(edge_key)(char *secret, size_t len)
+{
+    edge_judge_key(&edge_self, ob_slice_make(secret, len));
+    ob_wipe(secret, len);
+    free(secret);
+    show();
+}
+
 int EXPORT(edge_is_due)(double now_ms)
 {
     return edge_due(&edge_self, (int64_t)now_ms);

@@ -199,33 +199,6 @@ void edge_deinit(edge *self)
     *self = (edge){0};
 }
 
-static ob_slice nearest(const ob_config *config, ob_slice name)
-{
-    size_t count = config->provider_count;
-    ob_slice *slugs = calloc(count + 1, sizeof(*slugs));
-    ob_slice found = {NULL, 0};
-    for (size_t i = 0; slugs && i < count; i++)
-        slugs[i] = config->providers[i].slug;
-    if (slugs)
-        found = ob_nearest(name, slugs, count);
-    free(slugs);
-    return found;
-}
-
-void edge_find_provider(edge *self, ob_slice name)
-{
-    const ob_provider *provider =
-        ob_config_provider_or_alias(self->config, name);
-    ob_buffer_clear(&self->told);
-    ob_json json = {.out = &self->told};
-    ob_json_open(&json, '{');
-    if (provider)
-        ob_json_member(&json, "slug", provider->slug);
-    else
-        ob_json_member(&json, "nearest", nearest(self->config, name));
-    ob_json_close(&json, '}');
-}
-
 /* ---- queries ---- */
 
 int edge_due(edge *self, int64_t now_ms)

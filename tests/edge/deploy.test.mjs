@@ -9,6 +9,11 @@ import { opensCheck, sealerOf } from '../../worker/deploy/master.mjs';
 import { TEXT } from '../integration/dialects.mjs';
 import { secret } from '../integration/harness.mjs';
 import { Mock } from '../integration/mock.mjs';
+import {
+    REFUSED_COUNT,
+    REFUSED_KEYS,
+    REFUSED_LINES,
+} from '../integration/refused-keys.mjs';
 import { DATABASES, DENIED, QUERY, SCRIPT, World } from './deployment.mjs';
 import { WORKER, assets } from './gateway.mjs';
 
@@ -225,6 +230,13 @@ test('keys: are added from a file and from standard input', async () => {
     );
     assert.match(added.stderr, /refused no…: a space inside/);
     assert.equal(added.code, 0);
+    const refused = await keys(['add', 'openai'], { env, stdin: REFUSED_KEYS });
+    assert.equal(refused.code, 1);
+    assert.equal(
+        refused.stdout,
+        `added 0, already known 0, refused ${REFUSED_COUNT}\n`,
+    );
+    assert.equal(refused.stderr, REFUSED_LINES);
     const more = await keys(['add', 'openai'], {
         env,
         stdin: `${KEY},${OTHER}`,

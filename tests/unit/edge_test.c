@@ -186,6 +186,22 @@ static void what_has_not_moved_is_closed(void **state)
     assert_null(self.calls);
 }
 
+static void a_key_that_can_be_none_is_told_as_the_store_tells_it(void **state)
+{
+    edge_judge_key(&self, OB_S("sk-of-the-test-0001"));
+    assert_slice(ob_buffer_slice(&self.told), "{\"masked\":\"sk-o\xe2\x80\xa6"
+                                              "0001\"}");
+    edge_judge_key(&self, OB_S("not a key"));
+    assert_slice(
+        ob_buffer_slice(&self.told),
+        "{\"masked\":\"no\xe2\x80\xa6\",\"refusal\":\"a space inside\"}");
+    edge_judge_key(&self, OB_S("sk-t\xe2\x80\xa6good"));
+    assert_told("\"refusal\":\"a mask, not the key itself: export it with "
+                "--secrets\"");
+    edge_judge_key(&self, OB_S(""));
+    assert_told("\"refusal\":\"empty\"");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +215,7 @@ int main(void)
         RUN(results_that_are_none_change_nothing),
         RUN(a_stranger_is_refused),
         RUN(what_has_not_moved_is_closed),
+        RUN(a_key_that_can_be_none_is_told_as_the_store_tells_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,18 +5,13 @@ import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { NEXT, NOW_AT, portions, query, quoted } from './d1.mjs';
 import { opensCheck, proven, refuse, sealerOf } from './master.mjs';
-import {
-    COLUMNS,
-    bytesOf,
-    masked,
-    refusal,
-    remarkRefusal,
-    sealedRow,
-} from './sealing.mjs';
+import { trimmed } from './rules.mjs';
+import { COLUMNS, bytesOf, remarkRefusal, sealedRow } from './sealing.mjs';
 import {
     buildCore,
     checkSettings,
     fromCaller,
+    loadCore,
     makeAuthKey,
     readConfig,
 } from './steps.mjs';
@@ -76,12 +71,16 @@ async function readText(file) {
     return Buffer.concat(chunks).toString('utf8');
 }
 
-async function knownProvider(name, config) {
+async function startCore({ config }) {
     await buildCore(console.error);
     const { core } = await checkSettings(
         await readConfig(config),
         makeAuthKey(),
     );
+    return core;
+}
+
+function knownProvider(core, name) {
     const { slug, nearest } = core.provider(name);
     if (slug) return slug;
     const hint = nearest ? `; did you mean ${nearest}?` : '';
@@ -151,24 +150,28 @@ function readNotes({ remark, priority, weight }) {
     };
 }
 
+/* Can it be one? Says why not. */
+function isKey(core, text) {
+    const { refusal, masked } = core.key(text);
+    if (refusal) console.error(`refused ${masked}: ${refusal}`);
+    return !refusal;
+}
+
 async function add(options, [given, file]) {
     const notes = readNotes(options);
-    const provider = await knownProvider(given, options.config);
+    const core = await startCore(options);
+    const provider = knownProvider(core, given);
     const sealer = await masterSealer();
     const text = (await readText(file)).replace(/^\ufeff/, '');
-    const all = text.split(/[\n,]/).map((word) => word.trim());
-    const words = all.filter((word) => word);
-    const good = words.filter((word) => !refusal(word));
-    for (const word of words)
-        if (refusal(word))
-            console.error(`refused ${masked(word)}: ${refusal(word)}`);
+    const words = text.split(/[\n,]/).map(trimmed).filter((word) => word);
+    const good = words.filter((word) => isKey(core, word));
+    const refused = words.length - good.length;
     const { database } = options;
     const first = good.length ? await proven(database, sealer, ABSENT) : [];
     const rows = await Promise.all(
         good.map((secret) => sealedRow(sealer, { provider, secret, ...notes })),
     );
     const added = await insert(database, rows, notes, first);
-    const refused = words.length - good.length;
     console.log(
         `added ${added}, already known ${good.length - added}, refused ${refused}`,
     );
@@ -215,6 +218,7 @@ async function importFile({ database }, [file]) {
 
 async function list({ database }) {
     const sealer = process.env.MASTER_KEY && (await masterSealer());
+    const core = sealer && (await loadCore(console.error));
     const [check, { rows }] = await query(
         database,
         [
@@ -245,13 +249,13 @@ async function list({ database }) {
         'WHY AND REMARK',
     );
     for (const row of rows) {
-        const secret = sealer && Buffer.from(await sealer.open(row)).toString();
+        const secret = sealer && (await sealer.open(row));
         const cooling = row.status === 'active' && row.until_ms > Date.now();
         const why = row.blocked_reason && `[${row.blocked_reason}] `;
         show(
             String(row.id),
             row.provider,
-            secret ? masked(secret) : '-',
+            secret?.length ? core.key(secret).masked : '-',
             cooling ? 'cooling' : row.status,
             String(row.priority),
             String(row.weight),

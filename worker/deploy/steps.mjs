@@ -5,11 +5,11 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { Core } from '../core.mjs';
 import { Sealer } from '../seal.mjs';
 import { build } from './build.mjs';
 import { ROUTING, buildAssets } from './console.mjs';
 import { ROOT, WORKER } from './root.mjs';
+import { Rules } from './rules.mjs';
 import {
     LOGIN,
     Stopped,
@@ -78,10 +78,16 @@ export function namedSecrets({ text }) {
     );
 }
 
+/* For what it says of keys: it is not started. */
+export async function loadCore(say) {
+    await buildCore(say);
+    return Rules.load(WASM);
+}
+
 /* The core itself says what is wrong, before anything is touched. Gives it,
  * started, and when it wants to be woken. */
 export async function checkSettings(config, authKey, masterKey) {
-    const core = new Core(new WebAssembly.Module(await readFile(WASM)));
+    const core = await Rules.load(WASM);
     try {
         const { crons } = core.start({
             config: config.text,

@@ -7,7 +7,8 @@
  * since does not come back.
  */
 import { NEXT, NOW_AT, blob, columns, portions, query, quoted } from './d1.mjs';
-import { COLUMNS, bytesOf, masked, refusal, sealedRow } from './sealing.mjs';
+import { trimmed } from './rules.mjs';
+import { COLUMNS, bytesOf, sealedRow } from './sealing.mjs';
 import { Stopped } from './wrangler.mjs';
 
 export const OLD = 'first_keys';
@@ -217,12 +218,13 @@ async function prepare(rows, { core, sealer, state, now_ms, say }) {
         state.after = row.rowid;
         if (state.only && !state.only.includes(row.provider)) continue;
         const slug = slugOf(core, row.provider);
-        const secret = `${row.key ?? ''}`.trim();
+        const secret = trimmed(`${row.key ?? ''}`);
+        const { refusal, masked } = core.key(secret);
         if (!slug) {
             const keys = (state.waiting[row.provider] ?? 0) + 1;
             state.waiting = { ...state.waiting, [row.provider]: keys };
-        } else if (refusal(secret)) {
-            say(`  refused ${masked(secret)}: ${refusal(secret)}`);
+        } else if (refusal) {
+            say(`  refused ${masked}: ${refusal}`);
             state.refused++;
         } else {
             state.passed++;
