@@ -48,7 +48,15 @@ const ROUTES = {
         { id, body },
     ) => {
         const { sql, params = [] } = JSON.parse(body);
-        return { result: await query(cloud.databases.get(id).db, sql, params) };
+        const database = cloud.databases.get(id);
+        const { results, error } = await ask(
+            database.runtime,
+            statementsOf(sql),
+            params,
+        );
+        return error
+            ? { error: { status: 400, code: 7500, message: error } }
+            : { result: results };
     },
 
     'GET /accounts/ACCOUNT/workers/subdomain': () => ({
@@ -132,12 +140,26 @@ function statementsOf(sql) {
     return list.filter((text) => text.trim());
 }
 
-/* Several statements may stand in one text, as migrations have them. */
-async function query(db, sql, params) {
-    const statements = statementsOf(sql).map((text) =>
-        db.prepare(text).bind(...params),
-    );
-    return db.batch(statements);
+/* Runs statements as one transaction, inside: Miniflare's own way to a D1 from
+ * outside waits for each of them, and now and then for the wrong answer. */
+const INSIDE = `export default {
+    async fetch(request, { DB }) {
+        const { statements, params } = await request.json();
+        try {
+            const all = statements.map((sql) => DB.prepare(sql).bind(...params));
+            return Response.json({ results: await DB.batch(all) });
+        } catch (error) {
+            return Response.json({ error: error.message });
+        }
+    },
+};`;
+
+/* { results } of each of the statements, or { error }. */
+async function ask(runtime, statements, params) {
+    const body = JSON.stringify({ statements, params });
+    const how = { method: 'POST', body };
+    const response = await runtime.dispatchFetch('http://d1/', how);
+    return response.json();
 }
 
 /* Tokens of an upload of assets: while it lasts, and when all are there. */
@@ -151,7 +173,7 @@ export class Cloudflare {
     constructor(persist) {
         this.persist = persist;
         this.accounts = [{ id: ACCOUNT, name: 'Example' }];
-        this.databases = new Map(); /* id -> { name, uuid, runtime, db } */
+        this.databases = new Map(); /* id -> { name, uuid, runtime, run } */
         this.worker = null; /* { name, uploads, secrets: Map } */
         this.files = new Map(); /* assets' hash -> bytes */
         this.manifest = {}; /* of the session: path -> { hash, size } */
@@ -227,6 +249,7 @@ export class Cloudflare {
         if (id && !this.databases.has(id)) return refused(NOT_THERE);
         const known = { url, id, name, body, type: headers['content-type'] };
         const answer = await ROUTES[line]?.(this, known);
+        if (answer?.error) return refused(answer.error);
         if (answer) return { status: 200, ...answer };
         /* What only sets something up, and is not looked at here. */
         return this.worker && method !== 'GET'
@@ -234,19 +257,24 @@ export class Cloudflare {
             : refused(NOT_THERE);
     }
 
-    /* A D1 of that name, as workerd has it. */
+    /* A D1 of that name, as workerd has it; its run(statements, params) gives
+     * the rows of the last one. */
     async makeDatabase(name) {
         const number = String(this.databases.size).padStart(12, '0');
         const uuid = `00000000-0000-4000-8000-${number}`;
         const runtime = new Miniflare({
             modules: true,
-            script: 'export default {}',
+            script: INSIDE,
             compatibilityDate: '2026-03-01',
             d1Databases: { DB: uuid },
             d1Persist: this.persist,
         });
-        const db = await runtime.getD1Database('DB');
-        this.databases.set(uuid, { name, uuid, runtime, db });
+        const run = async (statements, params = []) => {
+            const { results, error } = await ask(runtime, statements, params);
+            if (error) throw new Error(error);
+            return results.at(-1).results;
+        };
+        this.databases.set(uuid, { name, uuid, runtime, run });
         return this.databases.get(uuid);
     }
 

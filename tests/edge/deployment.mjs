@@ -11,6 +11,8 @@ import { WORKER } from './gateway.mjs';
 export const DATABASES = '/accounts/ACCOUNT/d1/database';
 export const QUERY = `POST ${DATABASES}/ID/query`;
 export const SCRIPT = '/accounts/ACCOUNT/workers/scripts/NAME';
+const DEPLOY = join(WORKER, 'deploy/deploy.mjs');
+const KEYS = join(WORKER, 'deploy/keys.mjs');
 export const DENIED = {
     status: 403,
     code: 10000,
@@ -44,25 +46,21 @@ export class World {
         return at;
     }
 
-    /* Runs one of worker/deploy to its end. */
-    run(script, args, { env = {}, stdin = '' } = {}) {
+    /* Runs a command to its end. */
+    run(command, args, { env = {}, stdin = '' } = {}) {
         const { cloud, dir } = this;
-        const child = spawn(
-            process.execPath,
-            [join(WORKER, 'deploy', script), ...args],
-            {
-                cwd: dir,
-                env: {
-                    PATH: process.env.PATH,
-                    HOME: dir,
-                    XDG_CONFIG_HOME: dir,
-                    CLOUDFLARE_API_BASE_URL: cloud.url,
-                    CLOUDFLARE_API_TOKEN: cloud.token,
-                    CLOUDFLARE_ACCOUNT_ID: cloud.accounts[0].id,
-                    ...env,
-                },
+        const child = spawn(command, args, {
+            cwd: dir,
+            env: {
+                PATH: process.env.PATH,
+                HOME: dir,
+                XDG_CONFIG_HOME: dir,
+                CLOUDFLARE_API_BASE_URL: cloud.url,
+                CLOUDFLARE_API_TOKEN: cloud.token,
+                CLOUDFLARE_ACCOUNT_ID: cloud.accounts[0].id,
+                ...env,
             },
-        );
+        });
         const result = { code: null, stdout: '', stderr: '' };
         child.stdout.on('data', (text) => (result.stdout += text));
         child.stderr.on('data', (text) => (result.stderr += text));
@@ -73,12 +71,17 @@ export class World {
         );
     }
 
+    /* Files of tests run side by side, and what is uploaded stands in
+     * worker/build: so one deployment after the other. */
     deploy(args = [], options) {
-        return this.run('deploy.mjs', ['--name', this.name, ...args], options);
+        const command = [process.execPath, DEPLOY, '--name', this.name];
+        const locked = [join(WORKER, 'build'), ...command, ...args];
+        return this.run('flock', locked, options);
     }
 
     keys(args, options) {
-        return this.run('keys.mjs', [...args, '--name', this.name], options);
+        const command = [KEYS, ...args, '--name', this.name];
+        return this.run(process.execPath, command, options);
     }
 
     /* It ends well. */
@@ -108,7 +111,7 @@ export class World {
     }
 
     async rows(sql) {
-        const [{ db }] = this.cloud.databases.values();
-        return (await db.prepare(sql).all()).results;
+        const [{ run }] = this.cloud.databases.values();
+        return run([sql]);
     }
 }

@@ -12,6 +12,7 @@ import {
     mkdir,
     readFile,
     readdir,
+    rename,
     stat,
     writeFile,
 } from 'node:fs/promises';
@@ -160,7 +161,10 @@ export async function build(target, say = () => {}) {
     const linked = `${folder}/core.wasm`;
     if (!(await isFresh(linked, objects)))
         await toolchain.link(objects, linked);
-    await copyFile(inRoot(linked), target);
+    /* Another command may be reading it. */
+    const copy = `${target}.${process.pid}`;
+    await copyFile(inRoot(linked), copy);
+    await rename(copy, target);
     return target;
 }
 

@@ -1,10 +1,11 @@
-/* d1.mjs - statements on the D1 database, and what texts they are made of. */
-import { LOGIN, Stopped, complaint, json, wrangler } from './wrangler.mjs';
+/* d1.mjs - statements on the D1 database, and what texts they are made of.
+ *
+ * A database is { name, id, account }.
+ */
+import { Stopped } from './npm.mjs';
 
-/* D1 takes statements of up to 100 KB. They go as an argument of a command,
- * which Linux lets be 128 KB long, and Windows 32 KB with all others. */
-export const STATEMENTS_BYTES_MAX =
-    process.platform === 'win32' ? 24000 : 90000;
+/* D1 takes statements of up to 100 KB. */
+export const STATEMENTS_BYTES_MAX = 90000;
 
 export const quoted = (text) => `'${text.replaceAll("'", "''")}'`;
 export const blob = (bytes) => `X'${Buffer.from(bytes).toString('hex')}'`;
@@ -13,25 +14,39 @@ export const blob = (bytes) => `X'${Buffer.from(bytes).toString('hex')}'`;
 export const NEXT = 'UPDATE revision SET number = number + 1';
 export const NOW_AT = '(SELECT number FROM revision)';
 
+/* The database of an account that is called so; undefined: there is none. */
+export async function findDatabase(account, name) {
+    const list = await account.ask(
+        'Listing D1 databases',
+        'GET',
+        `/d1/database?name=${encodeURIComponent(name)}&per_page=100`,
+    );
+    const found = list.find((database) => database.name === name);
+    return found && { name, id: found.uuid, account };
+}
+
+/* One that must be there. */
+export async function openDatabase(account, name) {
+    const found = await findDatabase(account, name);
+    if (found) return found;
+    throw new Stopped(
+        `There is no D1 database ${name} in the account ` +
+            `${account.name ?? account.id}: "npm run deploy" makes it.`,
+    );
+}
+
 /* The rows and the count of changes of each statement, which run as one
- * transaction. `advice`: what else to do where it fails. */
-export async function query(database, statements, advice = LOGIN) {
-    const result = await wrangler([
-        'd1',
-        'execute',
-        database,
-        '--remote',
-        '--json',
-        '--yes',
-        '--command',
-        statements.join(';\n'),
-    ]);
-    if (result.code !== 0)
-        throw new Stopped(
-            `Asking the D1 database ${database} failed:\n` +
-                `${complaint(result)}\n${advice}`,
-        );
-    return json(result).map(({ results, meta }) => ({
+ * transaction. `step` is what fails where they do. */
+export async function query(
+    database,
+    statements,
+    step = `Asking the D1 database ${database.name}`,
+) {
+    const { account, id } = database;
+    const sql = statements.join(';\n');
+    const at = `/d1/database/${id}/query`;
+    const answers = await account.ask(step, 'POST', at, { sql });
+    return answers.map(({ results, meta }) => ({
         rows: results ?? [],
         changes: meta?.changes ?? 0,
     }));

@@ -1,14 +1,14 @@
 #!/usr/bin/env node
 /* deploy.mjs - One Balance onto Cloudflare: the first time, and again. */
 import { parseArgs } from 'node:util';
-import { query } from './d1.mjs';
+import { openAccount } from './api.mjs';
+import { findDatabase, openDatabase, query } from './d1.mjs';
 import { judge, mark, refuse, sealerOf } from './master.mjs';
+import { Stopped } from './npm.mjs';
 import {
     buildConsole,
     buildCore,
-    checkLogin,
     checkSettings,
-    findDatabase,
     listSecrets,
     makeAuthKey,
     makeDatabase,
@@ -33,7 +33,7 @@ import {
     takeOver,
     waitingOf,
 } from './takeover.mjs';
-import { Stopped, install } from './wrangler.mjs';
+import { install } from './wrangler.mjs';
 
 const HELP = `usage: npm run deploy [-- OPTIONS]
 
@@ -87,20 +87,13 @@ function options() {
 
 /* ---- what is there ---- */
 
-/* The login goes first in what is told: where nobody is logged in, all else
- * fails. wrangler would take the first of several accounts, so it is asked for
- * them unless one is chosen. */
-async function look({ name, database, dry }) {
-    const chosen = !dry && process.env.CLOUDFLARE_ACCOUNT_ID;
-    const account = chosen ? undefined : await checkLogin();
-    const found = await Promise.allSettled([
-        findDatabase(database),
-        listSecrets(name),
+async function look({ name, database }) {
+    const account = await openAccount();
+    const [found, present] = await Promise.all([
+        findDatabase(account, database),
+        listSecrets(account, name),
     ]);
-    const failed = found.find(({ reason }) => reason);
-    if (failed && chosen) await checkLogin();
-    if (failed) throw failed.reason;
-    return [account, ...found.map(({ value }) => value)];
+    return { account, found, present };
 }
 
 /* Which secrets to send: those that are given, and new ones where the Worker
@@ -137,17 +130,17 @@ async function chooseSecrets({ name, config, present, old, keys }) {
  * first One Balance by provider, and whether any are to be taken over. */
 async function readDatabase(database, core) {
     if (!database) return { old: false, keys: false, due: false };
-    const tables = await readTables(database.name);
+    const tables = await readTables(database);
     const old = tables.first || tables.aside;
     const [{ rows }] = tables.ours
-        ? await query(database.name, ['SELECT 1 FROM keys LIMIT 1'])
+        ? await query(database, ['SELECT 1 FROM keys LIMIT 1'])
         : [{ rows: [] }];
     return {
         ...tables,
         old,
         keys: rows.length > 0,
-        summary: old ? await summarise(database.name, tables, core) : [],
-        due: old && (!tables.ours || (await isDue(database.name, core))),
+        summary: old ? await summarise(database, tables, core) : [],
+        due: old && (!tables.ours || (await isDue(database, core))),
     };
 }
 
@@ -158,7 +151,7 @@ async function checkMaster(database, there, { given, made }) {
     if (!text) return { sealer: null };
     const sealer = await sealerOf(text);
     if (!there.ours) return { sealer, marking: 'new' };
-    const { is, marked, keys } = await judge(database.name, sealer);
+    const { is, marked, keys } = await judge(database, sealer);
     if (is === 'wrong' && keys) refuse();
     /* Nothing is sealed under the other one. */
     if (is === 'wrong') return { sealer, marking: 'anew' };
@@ -173,7 +166,7 @@ const counted = (summary) =>
 function plan({ account, name, database, found, present, config, ...more }) {
     const { secrets, there, crons } = more;
     const { given, made } = secrets;
-    say(`Account        ${account?.name ?? 'the one of the API token'}`);
+    say(`Account        ${account.name ?? account.id}`);
     say(
         `Configuration  ${config.file ?? 'all defaults (no one-balance.jsonc)'}`,
     );
@@ -237,18 +230,17 @@ function tellOld(database, { passed, refused, waiting, ...state }, summary) {
 
 /* ---- the steps ---- */
 
-async function prepareDatabase({ database, there, ...settings }) {
-    await writeFiles({ database, ...settings });
+async function prepareDatabase(database, there) {
     if (there.first) {
         say('Renaming the table of the first One Balance …');
-        await setAside(database.name);
+        await setAside(database);
     }
     await migrate(database);
 }
 
 async function takeKeys({ database, there, core, sealer }) {
     if (there.due) say('Taking over the keys of the first One Balance …');
-    return there.old ? takeOver(database.name, { core, sealer, say }) : null;
+    return there.old ? takeOver(database, { core, sealer, say }) : null;
 }
 
 async function deploy(chosen) {
@@ -264,7 +256,7 @@ async function deploy(chosen) {
         process.env.MASTER_KEY,
     );
     say('Looking at the account …');
-    const [account, found, present] = await look({ ...chosen, dry });
+    const { account, found, present } = await look(chosen);
     const there = await readDatabase(found, core);
     const secrets = await chooseSecrets({ name, config, present, ...there });
     const { sealer, marking } = await checkMaster(found, there, secrets);
@@ -281,13 +273,17 @@ async function deploy(chosen) {
     }
     await savePending(name, secrets.made);
     if (!found) say(`Making the database ${chosen.database} …`);
-    const database = found ?? (await makeDatabase(chosen.database));
-    await prepareDatabase({ database, there, config, crons, name });
+    const database = found ?? (await makeDatabase(account, chosen.database));
+    await prepareDatabase(database, there);
     if (marking)
-        await query(database.name, [await mark(sealer, marking === 'anew')]);
+        await query(database, [await mark(sealer, marking === 'anew')]);
     const moved = await takeKeys({ database, there, core, sealer });
     say('Uploading …');
-    const targets = await upload({ ...secrets.given, ...secrets.made });
+    await writeFiles({ name, database, config, crons });
+    const targets = await upload(account, {
+        ...secrets.given,
+        ...secrets.made,
+    });
     await removePending(name);
     tell({ targets, secrets, first: !present });
     if (moved) tellOld(database, moved, there.summary);
@@ -295,7 +291,7 @@ async function deploy(chosen) {
 
 async function drop({ database, force }) {
     await install(say);
-    await dropOld(database, force);
+    await dropOld(await openDatabase(await openAccount(), database), force);
     say(
         `The table "${OLD}" is dropped. Cloudflare can bring it back for the days ` +
             'that its plan keeps (D1 Time Travel).',

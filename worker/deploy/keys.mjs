@@ -3,8 +3,17 @@
  * them. What is written is what src/store/keys.c writes. */
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { NEXT, NOW_AT, portions, query, quoted } from './d1.mjs';
+import { openAccount } from './api.mjs';
+import {
+    NEXT,
+    NOW_AT,
+    openDatabase,
+    portions,
+    query,
+    quoted,
+} from './d1.mjs';
 import { opensCheck, proven, refuse, sealerOf } from './master.mjs';
+import { Stopped } from './npm.mjs';
 import { trimmed } from './rules.mjs';
 import { COLUMNS, bytesOf, remarkRefusal, sealedRow } from './sealing.mjs';
 import {
@@ -15,7 +24,7 @@ import {
     makeAuthKey,
     readConfig,
 } from './steps.mjs';
-import { LOGIN, Stopped, install } from './wrangler.mjs';
+import { install } from './wrangler.mjs';
 
 const HELP = `usage: npm run keys -- add PROVIDER [--remark TEXT] [--priority N]
                                     [--weight N] [FILE]
@@ -44,11 +53,13 @@ MASTER_KEY in the environment is the Worker's: "add" and "import" need it, and
 
 const REMOVED_KEPT_MS = 30 * 24 * 3600 * 1000;
 const WHO = 'command line';
-const ABSENT = `If it is not there: "npm run deploy" makes it. ${LOGIN}`;
 
 class Misused extends Error {}
 
 /* ---- the database ---- */
+
+const opened = async ({ database }) =>
+    openDatabase(await openAccount(), database);
 
 function audit(act, ids) {
     const values = `${Date.now()}, ${quoted(`keys ${act}`)}`;
@@ -166,8 +177,8 @@ async function add(options, [given, file]) {
     const words = text.split(/[\n,]/).map(trimmed).filter((word) => word);
     const good = words.filter((word) => isKey(core, word));
     const refused = words.length - good.length;
-    const { database } = options;
-    const first = good.length ? await proven(database, sealer, ABSENT) : [];
+    const database = await opened(options);
+    const first = good.length ? await proven(database, sealer) : [];
     const rows = await Promise.all(
         good.map((secret) => sealedRow(sealer, { provider, secret, ...notes })),
     );
@@ -185,7 +196,7 @@ const EXPORTED_CHECK =
 
 /* Its statements, one a line; it is run again where it was broken off, and
  * only its last ones let a Worker see the keys. */
-async function importFile({ database }, [file]) {
+async function importFile(options, [file]) {
     const sealer = await masterSealer();
     const lines = (await readText(file))
         .split(/\r?\n/)
@@ -200,12 +211,13 @@ async function importFile({ database }, [file]) {
             `The keys in ${file} are sealed under another master key than ` +
                 'MASTER_KEY: it must be that of the gateway that wrote them.',
         );
-    await proven(database, sealer, ABSENT);
+    const database = await opened(options);
+    await proven(database, sealer);
     const keys = lines.filter((line) => line.startsWith('INSERT INTO keys '));
     let added = 0;
     for (const portion of portions(lines, bytesOf)) {
         const statements = portion.map((line) => line.replace(/;$/, ''));
-        const answers = await query(database, statements, ABSENT);
+        const answers = await query(database, statements);
         for (const [i, line] of portion.entries())
             if (line.startsWith('INSERT INTO keys '))
                 added += answers[i].changes;
@@ -216,20 +228,16 @@ async function importFile({ database }, [file]) {
 
 /* ---- the others ---- */
 
-async function list({ database }) {
+async function list(options) {
     const sealer = process.env.MASTER_KEY && (await masterSealer());
     const core = sealer && (await loadCore(console.error));
-    const [check, { rows }] = await query(
-        database,
-        [
-            "SELECT hex(value) AS value FROM settings WHERE name = 'master_check'",
-            'SELECT k.id, provider, hex(sealed) AS sealed, hex(fingerprint) AS ' +
-                'fingerprint, status, blocked_reason, remark, priority, weight, ' +
-                '(SELECT max(until_ms) FROM cooldowns c WHERE c.key_id = k.id) AS ' +
-                'until_ms FROM keys k ORDER BY k.id',
-        ],
-        ABSENT,
-    );
+    const [check, { rows }] = await query(await opened(options), [
+        "SELECT hex(value) AS value FROM settings WHERE name = 'master_check'",
+        'SELECT k.id, provider, hex(sealed) AS sealed, hex(fingerprint) AS ' +
+            'fingerprint, status, blocked_reason, remark, priority, weight, ' +
+            '(SELECT max(until_ms) FROM cooldowns c WHERE c.key_id = k.id) AS ' +
+            'until_ms FROM keys k ORDER BY k.id',
+    ]);
     const [told] = check.rows;
     if (sealer && told && !(await opensCheck(sealer, told.value))) refuse();
     const show = (...cells) =>
@@ -266,8 +274,8 @@ async function list({ database }) {
 }
 
 /* Says which of the ids were there. */
-async function onIds(database, ids, past, statements) {
-    const results = await query(database, statements, ABSENT);
+async function onIds(options, ids, past, statements) {
+    const results = await query(await opened(options), statements);
     const done = results.at(-1).rows.map(({ id }) => String(id));
     for (const id of ids)
         if (!done.includes(id)) console.error(`no key has the id ${id}`);
@@ -275,9 +283,9 @@ async function onIds(database, ids, past, statements) {
     return done.length === ids.length ? 0 : 1;
 }
 
-function remove({ database }, ids) {
+function remove(options, ids) {
     const now_ms = Date.now();
-    return onIds(database, ids, 'removed', [
+    return onIds(options, ids, 'removed', [
         `DELETE FROM removed_keys WHERE removed_at_ms < ${now_ms - REMOVED_KEPT_MS}`,
         NEXT,
         `DELETE FROM cooldowns WHERE key_id IN (${ids})`,
@@ -290,8 +298,8 @@ function remove({ database }, ids) {
 
 /* A person's decision, which stands against what a Worker that has not heard
  * of it may write. */
-function decide(database, ids, { act, past, action, status, reason }) {
-    return onIds(database, ids, past, [
+function decide(options, ids, { act, past, action, status, reason }) {
+    return onIds(options, ids, past, [
         NEXT,
         'INSERT INTO changes (key_id, at_ms, action, reason, status, model, ' +
             `until_ms, words, request_id) SELECT id, ${Date.now()}, ` +
@@ -307,8 +315,8 @@ function decide(database, ids, { act, past, action, status, reason }) {
     ]);
 }
 
-const block = ({ database }, ids) =>
-    decide(database, ids, {
+const block = (options, ids) =>
+    decide(options, ids, {
         act: 'block',
         past: 'blocked',
         action: 'block',
@@ -316,8 +324,8 @@ const block = ({ database }, ids) =>
         reason: 'by_hand',
     });
 
-const activate = ({ database }, ids) =>
-    decide(database, ids, {
+const activate = (options, ids) =>
+    decide(options, ids, {
         act: 'activate',
         past: 'activated',
         action: 'deliver',

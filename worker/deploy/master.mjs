@@ -3,7 +3,7 @@
  * is none, the keys themselves do. */
 import { Sealer, toHex } from '../seal.mjs';
 import { blob, query } from './d1.mjs';
-import { Stopped } from './wrangler.mjs';
+import { Stopped } from './npm.mjs';
 
 const encoder = new TextEncoder();
 const NAME = 'master_check';
@@ -32,8 +32,8 @@ const READ = [
  * 'right', 'wrong', or 'open': nothing says which it is. `marked`: there is a
  * sealed text; `keys`: there are keys.
  */
-export async function judge(database, sealer, advice) {
-    const [check, { rows }] = await query(database, READ, advice);
+export async function judge(database, sealer) {
+    const [check, { rows }] = await query(database, READ);
     const found = { marked: check.rows.length > 0, keys: rows.length > 0 };
     if (found.marked) {
         const right = await opensCheck(sealer, check.rows[0].value);
@@ -63,8 +63,8 @@ export async function mark(sealer, anew = false) {
 
 /* For those who add keys: refuses a wrong one, before anything is written.
  * Gives the statements that go before theirs. */
-export async function proven(database, sealer, advice) {
-    const { is, marked } = await judge(database, sealer, advice);
+export async function proven(database, sealer) {
+    const { is, marked } = await judge(database, sealer);
     if (is === 'wrong') refuse();
     return marked ? [] : [await mark(sealer)];
 }

@@ -2,36 +2,32 @@
  * only what is not there. */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import {
+    mkdir,
+    mkdtemp,
+    readFile,
+    readdir,
+    rm,
+    writeFile,
+} from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { Sealer } from '../seal.mjs';
+import { advise } from './api.mjs';
 import { build } from './build.mjs';
 import { ROUTING, buildAssets } from './console.mjs';
+import { query } from './d1.mjs';
+import { Stopped } from './npm.mjs';
 import { ROOT, WORKER } from './root.mjs';
 import { Rules } from './rules.mjs';
-import {
-    LOGIN,
-    Stopped,
-    complaint,
-    json,
-    logIn,
-    wrangler,
-} from './wrangler.mjs';
+import { complaint, wrangler } from './wrangler.mjs';
 
 const BUILD = path.join(WORKER, 'build');
 const CONFIG = path.join(BUILD, 'wrangler.json');
 const WASM = path.join(BUILD, 'core.wasm');
-
-async function must(step, args, advice, env) {
-    const result = await wrangler(args, env);
-    if (result.code !== 0)
-        throw new Stopped(
-            `${step} failed:\n${complaint(result)}` +
-                (advice ? `\n${advice}` : ''),
-        );
-    return result;
-}
+const MIGRATIONS = path.join(ROOT, 'src/store/migrations');
+/* "This Worker does not exist on your account." */
+const NO_WORKER = 10007;
 
 /* ---- what is to be deployed ---- */
 
@@ -135,86 +131,62 @@ export async function writeFiles({ name, database, config, crons }) {
     );
 }
 
-/* ---- the account ---- */
-
-async function whoami() {
-    const result = await wrangler(['whoami', '--json']);
-    let who;
-    try {
-        who = json(result);
-    } catch {
-        who = undefined;
-    }
-    if (result.code !== 0 && who?.loggedIn !== false)
-        throw new Stopped(
-            `Asking Cloudflare who is logged in failed:\n${complaint(result)}\n${LOGIN}`,
-        );
-    return who;
-}
-
-/* Who is there to see the browser that it opens? */
-const canAsk = () =>
-    process.stdin.isTTY && process.stdout.isTTY && !process.env.CI;
-
-export async function checkLogin() {
-    let who = await whoami();
-    if (!who?.loggedIn && canAsk() && (await logIn())) who = await whoami();
-    if (!who?.loggedIn)
-        throw new Stopped(`You are not logged in to Cloudflare.\n${LOGIN}`);
-    const accounts = who.accounts ?? [];
-    const chosen = process.env.CLOUDFLARE_ACCOUNT_ID;
-    if (accounts.length > 1 && !chosen)
-        throw new Stopped(
-            'This login has several accounts. Set CLOUDFLARE_ACCOUNT_ID to ' +
-                'one of:\n' +
-                accounts.map(({ id, name }) => `  ${id}  ${name}`).join('\n'),
-        );
-    return accounts.find(({ id }) => id === chosen) ?? accounts[0];
-}
-
 /* ---- the database ---- */
 
-export async function findDatabase(name) {
-    const result = await must('Listing D1 databases', ['d1', 'list', '--json']);
-    const found = json(result)?.find((database) => database.name === name);
-    return found && { name, id: found.uuid };
-}
-
-export async function makeDatabase(name) {
-    const { stdout } = await must(
-        `Making the D1 database ${name}`,
-        ['d1', 'create', name],
-        'The free plan has room for ten databases; "npx wrangler d1 list" ' +
-            'shows those there are.',
-    );
-    const told = /"database_id": *"([0-9a-f-]{36})"/.exec(stdout);
-    if (told) return { name, id: told[1] };
-    const made = await findDatabase(name);
-    if (!made)
-        throw new Stopped(
-            `The D1 database ${name} was made, but Cloudflare does not list ` +
-                'it yet. Run this again.',
+export async function makeDatabase(account, name) {
+    const step = `Making the D1 database ${name}`;
+    const made = await account
+        .ask(step, 'POST', '/d1/database', { name })
+        .catch(
+            advise(
+                'The free plan has room for ten databases; "npx wrangler d1 ' +
+                    'list" shows those there are.',
+            ),
         );
-    return made;
+    return { name, id: made.uuid, account };
 }
 
-export async function migrate(database) {
-    await must(
-        `Migrating the D1 database ${database.name}`,
-        ['d1', 'migrations', 'apply', database.name, '--remote', '-c', CONFIG],
-        'Nothing of the migration that failed stays. Run this again.',
+/* As "wrangler d1 migrations apply" has it, which may go on with it. */
+const APPLIED =
+    'CREATE TABLE IF NOT EXISTS d1_migrations(id INTEGER PRIMARY KEY ' +
+    'AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT ' +
+    'CURRENT_TIMESTAMP NOT NULL)';
+
+async function applyMigrations(database, step) {
+    const [, { rows }] = await query(
+        database,
+        [APPLIED, 'SELECT name FROM d1_migrations'],
+        step,
+    );
+    const applied = rows.map(({ name }) => name);
+    const names = (await readdir(MIGRATIONS)).filter(
+        (name) => name.endsWith('.sql') && !applied.includes(name),
+    );
+    for (const name of names.sort()) {
+        const text = await readFile(path.join(MIGRATIONS, name), 'utf8');
+        const done = `INSERT INTO d1_migrations (name) VALUES ('${name}')`;
+        await query(database, [`${text}\n${done}`], step);
+    }
+}
+
+export function migrate(database) {
+    const step = `Migrating the D1 database ${database.name}`;
+    return applyMigrations(database, step).catch(
+        advise('Nothing of the migration that failed stays. Run this again.'),
     );
 }
 
 /* ---- the Worker ---- */
 
 /* The names of its secrets; null: there is no such Worker. */
-export async function listSecrets(name) {
-    const result = await wrangler(['secret', 'list', '--name', name]);
-    if (result.code === 0) return json(result).map((secret) => secret.name);
-    const text = complaint(result);
-    if (/10007|does not exist|not found/i.test(text)) return null;
-    throw new Stopped(`Listing the Worker's secrets failed:\n${text}`);
+export async function listSecrets(account, name) {
+    const step = "Listing the Worker's secrets";
+    const at = `/workers/scripts/${name}/secrets`;
+    const list = await account.ask(step, 'GET', at).catch((error) => {
+        if (error.code === NO_WORKER) return null;
+        throw error;
+    });
+    return list && list.map((secret) => secret.name);
 }
 
 async function withSecretsFile(secrets, work) {
@@ -229,20 +201,23 @@ async function withSecretsFile(secrets, work) {
 }
 
 /* Gives the Worker's addresses. */
-export async function upload(secrets) {
+export async function upload(account, secrets) {
     return withSecretsFile(secrets, async (file, dir) => {
         const told = path.join(dir, 'output.ndjson');
         const args = ['deploy', '-c', CONFIG];
         if (Object.keys(secrets).length) args.push('--secrets-file', file);
-        await must(
-            'Uploading the Worker',
-            args,
-            'A new account needs a workers.dev name first: open "Workers & ' +
-                'Pages" once at https://dash.cloudflare.com. An account has ' +
-                'only so many cron triggers: "keys": {"revive": false} in ' +
-                'the configuration needs none.',
-            { WRANGLER_OUTPUT_FILE_PATH: told },
-        );
+        const result = await wrangler(args, {
+            CLOUDFLARE_ACCOUNT_ID: account.id,
+            WRANGLER_OUTPUT_FILE_PATH: told,
+        });
+        if (result.code !== 0)
+            throw new Stopped(
+                `Uploading the Worker failed:\n${complaint(result)}\n` +
+                    'A new account needs a workers.dev name first: open ' +
+                    '"Workers & Pages" once at https://dash.cloudflare.com. ' +
+                    'An account has only so many cron triggers: "keys": ' +
+                    '{"revive": false} in the configuration needs none.',
+            );
         const lines = (await readFile(told, 'utf8')).trim().split('\n');
         const entries = lines.map((line) => JSON.parse(line));
         return entries.find(({ type }) => type === 'deploy')?.targets ?? [];

@@ -7,9 +7,9 @@
  * since does not come back.
  */
 import { NEXT, NOW_AT, blob, columns, portions, query, quoted } from './d1.mjs';
+import { Stopped } from './npm.mjs';
 import { trimmed } from './rules.mjs';
 import { COLUMNS, bytesOf, sealedRow } from './sealing.mjs';
-import { Stopped } from './wrangler.mjs';
 
 export const OLD = 'first_keys';
 const STATE = 'takeover';
@@ -42,13 +42,13 @@ export async function readTables(database) {
     };
     if (keys.length && !tables.ours && !tables.first)
         throw new Stopped(
-            `The table "keys" of the D1 database ${database} is another ` +
+            `The table "keys" of the D1 database ${database.name} is another ` +
                 "program's. Choose another database with --database, or " +
                 'another name with --name.',
         );
     if (tables.first && tables.aside)
         throw new Stopped(
-            `The D1 database ${database} has two tables of the first One ` +
+            `The D1 database ${database.name} has two tables of the first One ` +
                 `Balance, "keys" and "${OLD}". Rename or drop one of them.`,
         );
     return tables;
@@ -268,7 +268,7 @@ async function verify(database, state) {
         throw new Stopped(
             `Of ${rows[0].keys} keys of the first One Balance ${counted} are ` +
                 'accounted for. Nothing of the old table is lost: it is ' +
-                `"${OLD}" in the database ${database}.`,
+                `"${OLD}" in the database ${database.name}.`,
         );
 }
 
@@ -305,7 +305,7 @@ export async function dropOld(database, force) {
     const tables = await readTables(database);
     if (!tables.aside)
         throw new Stopped(
-            `The D1 database ${database} has no table "${OLD}": there is ` +
+            `The D1 database ${database.name} has no table "${OLD}": there is ` +
                 'nothing to drop.',
         );
     const state = tables.ours && (await readState(database));

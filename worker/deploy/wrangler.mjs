@@ -1,11 +1,10 @@
-/* wrangler.mjs - Cloudflare's command line, run to its end. */
+/* wrangler.mjs - Cloudflare's command line, run to its end: who is logged in,
+ * and the upload. All else is api.mjs, since each run of it takes seconds. */
 import path from 'node:path';
 import { Stopped, npmInstall, run } from './npm.mjs';
 import { WORKER } from './root.mjs';
 
 const WRANGLER = path.join(WORKER, 'node_modules/wrangler/bin/wrangler.js');
-
-export { Stopped };
 
 export const LOGIN =
     'Log in with "npx wrangler login" in worker/ (it opens a browser), or set ' +
@@ -38,6 +37,26 @@ export async function logIn() {
         stdio: 'inherit',
     });
     return code === 0;
+}
+
+/* The headers that say who is asking; null: nobody is logged in. wrangler
+ * keeps the token of a login, and renews it. */
+export async function credentials() {
+    const { CLOUDFLARE_API_TOKEN: given, CLOUDFLARE_API_KEY } = process.env;
+    if (given && !CLOUDFLARE_API_KEY)
+        return { authorization: `Bearer ${given}` };
+    const result = await wrangler(['auth', 'token', '--json']);
+    if (/not logged in/i.test(complaint(result))) return null;
+    const told = result.code === 0 && json(result);
+    if (!told)
+        throw new Stopped(
+            `Asking wrangler who is logged in failed:\n${complaint(result)}\n` +
+                LOGIN,
+        );
+    const { key, email, token } = told;
+    return key
+        ? { 'x-auth-key': key, 'x-auth-email': email }
+        : { authorization: `Bearer ${token}` };
 }
 
 /* What wrangler says went wrong, without what stands around it. */
