@@ -310,6 +310,13 @@ const CELLS = {
     },
 };
 
+/* Its fetch goes on filling a body that was given up, and throws where nobody
+ * can catch it. */
+const OLD =
+    Number.parseInt(process.versions.node, 10) < 20 &&
+    'fetch of node 18 fails by itself there';
+const SKIPPED = { abort: NOT_TOLD, 'an answer that breaks off': OLD };
+
 for (const [name, client] of Object.entries(CLIENTS))
     for (const provider of Object.keys(PROVIDERS)) {
         if (NATIVE.some(([c, p]) => c === name && p === provider)) continue;
@@ -317,6 +324,6 @@ for (const [name, client] of Object.entries(CLIENTS))
             scenario(
                 `ai: ${name} to ${provider}: ${what}`,
                 (room) => cell(room, client, provider),
-                { skip: what === 'abort' && NOT_TOLD },
+                { skip: SKIPPED[what] },
             );
     }
