@@ -68,6 +68,8 @@ static bool is_spent(edge *self, edge_call *call, int64_t now_ms, edge_do *next)
         return false;
     ob_buffer message = {0};
     ob_service_over_limit(&message, &call->authkey->limits, reached);
+    edge_call_log(self, call, 429, OB_FAULT_OVER_LIMIT, (ob_slice){NULL, 0},
+                  now_ms);
     *next = edge_refuse(self, call, 429, call->relay.route.dialect,
                         ob_buffer_slice(&message), wait_s);
     ob_buffer_deinit(&message);

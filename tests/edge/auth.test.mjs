@@ -60,6 +60,10 @@ scenario('edge auth: stored keys may call', async (room) => {
     assert.ok(Number(refused.headers.get('retry-after')) > 0);
     assert.match(refused.json().error.message, /2 requests a minute/);
     assert.deepEqual(await gateway.rows('allowances'), [], 'no budget, no row');
+    await eventually('the log says so', async () => {
+        const { body } = await gateway.admin('GET', '/requests');
+        return body.requests[0]?.error === 'over_limit';
+    });
 });
 
 scenario('edge auth: isolates add up what is spent', async (room) => {

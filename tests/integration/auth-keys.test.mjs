@@ -1,11 +1,12 @@
 /* Auth keys of the console: made, used, limited, changed, revoked. */
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
-import { AUTH, eventually, scenario, secret } from './harness.mjs';
+import { AUTH, REPLACED, eventually, scenario, secret } from './harness.mjs';
 
 const [A, B] = ['a', 'b'].map(secret);
 const FOLLOWS_MS = 2000;
 const now = () => Date.now() / 1000;
+const BINARY_ONLY = { skip: REPLACED && 'a Worker has no process of its own' };
 
 async function make(gateway, body) {
     const answer = await gateway.admin('POST', '/auth-keys', body);
@@ -246,92 +247,104 @@ scenario('auth keys: a budget is spent by what answers cost', async (room) => {
     assert.equal(used.usd_day, 0.056);
 });
 
-scenario('auth keys: the command line beside a gateway', async (room) => {
-    const { gateway } = await room.world({ keys: { openai: [A] } });
-    const run = (args) =>
-        room.cli(['auth-keys', ...args], {
-            env: {
-                ONE_BALANCE_DATABASE: gateway.database,
-                ONE_BALANCE_CONFIG: gateway.configPath,
-            },
-        });
-    const made = await run([
-        'add',
-        'shell',
-        '--allow',
-        'openai,gpt-4o,gpt-5',
-        '--allow',
-        'anthropic',
-        '--expires',
-        '720h',
-        '--requests-minute',
-        '10',
-        '--usd-month',
-        '12.50',
-    ]);
-    assert.equal(made.code, 0, made.stderr);
-    const key = made.stdout.trim();
-    assert.match(key, /^ob-[a-z2-9]{52}$/);
-    await eventually(
-        'the gateway takes it',
-        async () => (await gateway.chat({}, { key })).status === 200,
-        FOLLOWS_MS,
-    );
-    const shown = await listed(gateway, 'shell');
-    assert.deepEqual(shown.permissions, [
-        { provider: 'openai', models: ['gpt-4o', 'gpt-5'] },
-        { provider: 'anthropic', models: null },
-    ]);
-    assert.equal(shown.limits.usd_month, 12.5);
-    assert.ok(Math.abs(shown.expires_at - now() - 30 * 86400) < 60);
-    const list = await run(['list']);
-    assert.match(list.stdout, /shell .*openai,gpt-4o,gpt-5 anthropic/);
-    assert.ok(!list.stdout.includes(key));
-    assert.equal((await run(['revoke', `${shown.id}`])).code, 0);
-    await eventually(
-        'the gateway refuses it',
-        async () => (await gateway.chat({}, { key })).status === 401,
-        FOLLOWS_MS,
-    );
-    assert.match((await run(['list', '--revoked'])).stdout, /\(revoked\)/);
-    for (const [args, code, words] of [
-        [['add', 'key-3'], 2, /AUTH_KEY/],
-        [['add', 'x', '--allow', 'opnai'], 2, /did you mean openai/],
-        [['add', 'x', '--expires', 'soon'], 2, /in the future/],
-        [['add', 'x', '--usd-day', 'much'], 2, /dollars/],
-        [['revoke', '999'], 1, /no auth key has the id 999/],
-        [['revoke', 'x'], 2, /is not an id/],
-        [['ad'], 2, /did you mean add/],
-    ]) {
-        const { code: ended, stderr } = await run(args);
-        assert.equal(ended, code, `${args}`);
-        assert.match(stderr, words);
-    }
-});
+scenario(
+    'auth keys: the command line beside a gateway',
+    async (room) => {
+        const { gateway } = await room.world({ keys: { openai: [A] } });
+        const run = (args) =>
+            room.cli(['auth-keys', ...args], {
+                env: {
+                    ONE_BALANCE_DATABASE: gateway.database,
+                    ONE_BALANCE_CONFIG: gateway.configPath,
+                },
+            });
+        const made = await run([
+            'add',
+            'shell',
+            '--allow',
+            'openai,gpt-4o,gpt-5',
+            '--allow',
+            'anthropic',
+            '--expires',
+            '720h',
+            '--requests-minute',
+            '10',
+            '--usd-month',
+            '12.50',
+        ]);
+        assert.equal(made.code, 0, made.stderr);
+        const key = made.stdout.trim();
+        assert.match(key, /^ob-[a-z2-9]{52}$/);
+        await eventually(
+            'the gateway takes it',
+            async () => (await gateway.chat({}, { key })).status === 200,
+            FOLLOWS_MS,
+        );
+        const shown = await listed(gateway, 'shell');
+        assert.deepEqual(shown.permissions, [
+            { provider: 'openai', models: ['gpt-4o', 'gpt-5'] },
+            { provider: 'anthropic', models: null },
+        ]);
+        assert.equal(shown.limits.usd_month, 12.5);
+        assert.ok(Math.abs(shown.expires_at - now() - 30 * 86400) < 60);
+        const list = await run(['list']);
+        assert.match(list.stdout, /shell .*openai,gpt-4o,gpt-5 anthropic/);
+        assert.ok(!list.stdout.includes(key));
+        assert.equal((await run(['revoke', `${shown.id}`])).code, 0);
+        await eventually(
+            'the gateway refuses it',
+            async () => (await gateway.chat({}, { key })).status === 401,
+            FOLLOWS_MS,
+        );
+        assert.match((await run(['list', '--revoked'])).stdout, /\(revoked\)/);
+        for (const [args, code, words] of [
+            [['add', 'key-3'], 2, /AUTH_KEY/],
+            [['add', 'x', '--allow', 'opnai'], 2, /did you mean openai/],
+            [['add', 'x', '--expires', 'soon'], 2, /in the future/],
+            [['add', 'x', '--usd-day', 'much'], 2, /dollars/],
+            [['revoke', '999'], 1, /no auth key has the id 999/],
+            [['revoke', 'x'], 2, /is not an id/],
+            [['ad'], 2, /did you mean add/],
+        ]) {
+            const { code: ended, stderr } = await run(args);
+            assert.equal(ended, code, `${args}`);
+            assert.match(stderr, words);
+        }
+    },
+    BINARY_ONLY,
+);
 
-scenario('auth keys: a restart keeps them and what they used', async (room) => {
-    const { gateway } = await room.world({ keys: { openai: [A] } });
-    const { auth_key: key } = await make(gateway, { name: 'lasting' });
-    assert.equal((await gateway.chat({}, { key })).status, 200);
-    const before = await listed(gateway, 'lasting');
-    await gateway.restart();
-    assert.equal(
-        (await listed(gateway, 'lasting')).last_used_at,
-        before.last_used_at,
-    );
-    assert.equal((await gateway.chat({}, { key })).status, 200);
-});
+scenario(
+    'auth keys: a restart keeps them and what they used',
+    async (room) => {
+        const { gateway } = await room.world({ keys: { openai: [A] } });
+        const { auth_key: key } = await make(gateway, { name: 'lasting' });
+        assert.equal((await gateway.chat({}, { key })).status, 200);
+        const before = await listed(gateway, 'lasting');
+        await gateway.restart();
+        assert.equal(
+            (await listed(gateway, 'lasting')).last_used_at,
+            before.last_used_at,
+        );
+        assert.equal((await gateway.chat({}, { key })).status, 200);
+    },
+    BINARY_ONLY,
+);
 
-scenario('auth keys: reloading AUTH_KEY leaves them valid', async (room) => {
-    const { gateway } = await room.world({ keys: { openai: [A] } });
-    const { auth_key: key } = await make(gateway, { name: 'ci' });
-    gateway.signal('SIGHUP');
-    await eventually('the reload', async () =>
-        gateway.stderr.includes('configuration reloaded'),
-    );
-    assert.equal((await gateway.chat({}, { key })).status, 200);
-    assert.equal((await gateway.chat()).status, 200);
-});
+scenario(
+    'auth keys: reloading AUTH_KEY leaves them valid',
+    async (room) => {
+        const { gateway } = await room.world({ keys: { openai: [A] } });
+        const { auth_key: key } = await make(gateway, { name: 'ci' });
+        gateway.signal('SIGHUP');
+        await eventually('the reload', async () =>
+            gateway.stderr.includes('configuration reloaded'),
+        );
+        assert.equal((await gateway.chat({}, { key })).status, 200);
+        assert.equal((await gateway.chat()).status, 200);
+    },
+    BINARY_ONLY,
+);
 
 scenario('auth keys: none is found on the disk or in a log', async (room) => {
     const { gateway } = await room.world({ keys: { openai: [A] } });
