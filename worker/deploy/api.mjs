@@ -34,7 +34,7 @@ export function advise(advice) {
 }
 
 /* Node's own fetch knows of no proxy; as wrangler does it. */
-function throughProxy() {
+function findFetch() {
     const { env } = process;
     const named = ['https_proxy', 'http_proxy'].some(
         (name) => env[name] || env[name.toUpperCase()],
@@ -47,11 +47,14 @@ function throughProxy() {
     return (url, how) => undici.fetch(url, { ...how, dispatcher });
 }
 
+let fetchThere;
+
 /* { success, result }, or { status, errors }; a status of 0: no answer came. */
 async function send(url, how) {
     try {
         const signal = AbortSignal.timeout(REQUEST_MS_MAX);
-        const response = await throughProxy()(url, { ...how, signal });
+        fetchThere ??= findFetch();
+        const response = await fetchThere(url, { ...how, signal });
         const { status } = response;
         const { success, result, errors } = await response
             .json()
