@@ -132,12 +132,9 @@ static edge_admin *admin_new(edge *self, int64_t now_ms)
 ob_status edge_follow(edge *self, edge_call *call, unsigned what,
                       ob_store_error *error)
 {
-    edge_journal *journal = edge_call_journal(call);
-    int64_t now_ms = edge_call_begun_ms(call);
     ob_slice why = {NULL, 0};
-    if (edge_journal_has_done(journal, what))
-        return OB_OK;
-    ob_status status = edge_load_now(self, journal, what, now_ms, &why);
+    ob_status status = edge_load_now(self, edge_call_journal(call), what,
+                                     edge_call_begun_ms(call), &why);
     if (status == OB_AGAIN)
         return status;
     (void)ob_gateway_acquire(&self->admin->gateway);

@@ -7,10 +7,6 @@
  */
 #include "admin.h"
 
-#include <stdio.h>
-
-#include "../src/admin/reply.h"
-
 /* As EDGE_CRON has it. */
 #define ROUND_MS (15 * 60 * 1000LL)
 /* With what it takes to write that all of them work again, within the queries
@@ -76,13 +72,10 @@ static void probe(round *r)
 
 static void tell(const edge *self, int64_t key_id, ob_buffer *out)
 {
-    char line[256];
-    const ob_key *key = ob_pool_find(self->pool, key_id);
-    ob_slice slug = ob_pool_group_slug(self->pool, key->group);
-    (void)snprintf(line, sizeof(line),
-                   "%skey %lld of %.*s (%s) works again and was activated",
-                   ob_buffer_slice(out).len ? "\n" : "", (long long)key_id,
-                   OB_QUOTED(slug), key->masked);
+    char line[OB_REVIVED_LINE_MAX];
+    ob_pool_revived_line(self->pool, key_id, line);
+    if (ob_buffer_slice(out).len)
+        ob_buffer_append_char(out, '\n');
     ob_buffer_append_str(out, line);
 }
 

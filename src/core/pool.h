@@ -380,6 +380,10 @@ size_t ob_pool_revive_between(ob_pool *pool, int64_t from_ms, int64_t to_ms,
  */
 bool ob_pool_revived(ob_pool *pool, int64_t key_id, const ob_verdict *verdict,
                      const ob_cause *cause);
+/* What the operator is told of a key that was set free, which is there. */
+#define OB_REVIVED_LINE_MAX 192
+void ob_pool_revived_line(const ob_pool *pool, int64_t key_id,
+                          char line[OB_REVIVED_LINE_MAX]);
 
 /* ACTIVE, COOLING or BLOCKED at `now_ms`. */
 ob_key_status ob_key_status_at(const ob_key *key, int64_t now_ms);

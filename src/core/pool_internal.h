@@ -178,6 +178,9 @@ OB_MUST_USE ob_status ob_pool_reserve_usage(ob_pool *pool, int64_t id);
 void ob_pool_note(ob_pool *pool, const ob_key *key, ob_action action,
                   ob_reason reason, ob_slice model, int64_t until_ms,
                   const ob_cause *cause);
+/* Ends a block, and notes it. */
+void ob_pool_set_free(ob_pool *pool, ob_key *key, ob_reason reason,
+                      const ob_cause *cause);
 
 /* The key's cool-down for exactly that model ("" is the whole key). */
 ob_cooldown *ob_key_cooldown(const ob_key *key, ob_slice model);

@@ -12,6 +12,8 @@
  */
 #include "pool_internal.h"
 
+#include <stdio.h>
+
 #define DAY_MS       (24 * 3600 * 1000LL)
 #define TURNS_PER_MS (UINT64_MAX / DAY_MS)
 /* Between two probes over all, so that one who is behind catches up slowly. */
@@ -191,12 +193,7 @@ static bool shows_life(const ob_verdict *verdict, int status)
 static void set_free(ob_pool *pool, ob_key *key, const ob_verdict *verdict,
                      const ob_cause *cause)
 {
-    ob_pool_note(pool, key, OB_ACTION_DELIVER, OB_REASON_OK, OB_S(""), 0,
-                 cause);
-    key->status = OB_KEY_ACTIVE;
-    key->blocked_reason = OB_REASON_OK;
-    ob_pool_place(pool, key);
-    ob_pool_mark(pool, key);
+    ob_pool_set_free(pool, key, OB_REASON_OK, cause);
     if (verdict->action != OB_ACTION_DELIVER)
         ob_pool_rest(pool, key, OB_S(""), verdict, 0, OB_ZONE_UTC, cause);
 }
@@ -225,4 +222,14 @@ bool ob_pool_revived(ob_pool *pool, int64_t key_id, const ob_verdict *verdict,
     if (key->status == OB_KEY_ACTIVE && verdict->action == OB_ACTION_DELIVER)
         probe_soon(pool, key, cause->now_ms);
     return false;
+}
+
+void ob_pool_revived_line(const ob_pool *pool, int64_t key_id,
+                          char line[OB_REVIVED_LINE_MAX])
+{
+    const ob_key *key = ob_pool_find(pool, key_id);
+    ob_slice slug = ob_pool_group_slug(pool, key->group);
+    (void)snprintf(line, OB_REVIVED_LINE_MAX,
+                   "key %lld of %.*s (%s) works again and was activated",
+                   (long long)key_id, (int)slug.len, slug.ptr, key->masked);
 }

@@ -605,8 +605,8 @@ static void set_blocked(ob_pool *pool, ob_key *key, const ob_verdict *verdict,
     ob_pool_mark(pool, key);
 }
 
-static void set_free(ob_pool *pool, ob_key *key, ob_reason reason,
-                     const ob_cause *cause)
+void ob_pool_set_free(ob_pool *pool, ob_key *key, ob_reason reason,
+                      const ob_cause *cause)
 {
     ob_pool_note(pool, key, OB_ACTION_DELIVER, reason, OB_S(""), 0, cause);
     key->status = OB_KEY_ACTIVE;
@@ -653,7 +653,7 @@ static bool correlated(ob_pool *pool, ob_group *group, const ob_key *key,
         /* A person may have blocked it since. */
         if (blamed && blamed->status == OB_KEY_BLOCKED &&
             blamed->blocked_reason == other->reason)
-            set_free(pool, blamed, verdict->reason, cause);
+            ob_pool_set_free(pool, blamed, verdict->reason, cause);
     }
     return found;
 }
@@ -695,5 +695,5 @@ void ob_pool_activate(ob_pool *pool, ob_key *key, const ob_cause *cause)
 {
     while (key->cooldowns)
         cooldown_remove(key, key->cooldowns);
-    set_free(pool, key, OB_REASON_OK, cause);
+    ob_pool_set_free(pool, key, OB_REASON_OK, cause);
 }

@@ -4,8 +4,6 @@
  */
 #include "revive.h"
 
-#include <stdio.h>
-
 /* As often as the pool names a key at most. */
 #define ASK_MS 500
 /* At one time: a provider that is silent holds its probes for minutes. */
@@ -16,12 +14,6 @@ typedef struct revival {
     int64_t key_id;
 } revival;
 
-/* What the log says of a key, taken under the lock. */
-typedef struct name {
-    char provider[65];
-    char masked[OB_MASK_MAX];
-} name;
-
 /* The loop's own is as old as its last deadline, which may be long ago. */
 static int64_t unix_ms(void)
 {
@@ -30,42 +22,22 @@ static int64_t unix_ms(void)
     return clock.tv_sec * 1000 + clock.tv_usec / 1000;
 }
 
-static name name_of(const ob_pool *pool, int64_t key_id)
-{
-    name out = {{0}, {0}};
-    const ob_key *key = ob_pool_find(pool, key_id);
-    ob_slice slug = ob_pool_group_slug(pool, key->group);
-    (void)snprintf(out.provider, sizeof(out.provider), "%.*s", (int)slug.len,
-                   slug.ptr);
-    memcpy(out.masked, key->masked, sizeof(out.masked));
-    return out;
-}
-
-static void tell(ob_gateway *gateway, int64_t key_id, const name *key)
-{
-    char line[64 + sizeof(*key)];
-    atomic_fetch_add(&gateway->revived_total, 1);
-    if (!gateway->tell)
-        return;
-    (void)snprintf(line, sizeof(line),
-                   "key %lld of %s (%s) works again and was activated",
-                   (long long)key_id, key->provider, key->masked);
-    gateway->tell(gateway, line);
-}
-
 void ob_revive_judge(ob_gateway *gateway, int64_t key_id, int status,
                      const ob_verdict *verdict)
 {
-    name key = {{0}, {0}};
+    char line[OB_REVIVED_LINE_MAX];
     ob_cause cause = {
         .status = status, .words = verdict->words, .now_ms = unix_ms()};
     uv_mutex_lock(&gateway->pool_lock);
     bool free_now = ob_pool_revived(gateway->pool, key_id, verdict, &cause);
     if (free_now)
-        key = name_of(gateway->pool, key_id);
+        ob_pool_revived_line(gateway->pool, key_id, line);
     uv_mutex_unlock(&gateway->pool_lock);
-    if (free_now)
-        tell(gateway, key_id, &key);
+    if (!free_now)
+        return;
+    atomic_fetch_add(&gateway->revived_total, 1);
+    if (gateway->tell)
+        gateway->tell(gateway, line);
 }
 
 static void on_probed(void *context, int status, const ob_verdict *verdict)
