@@ -72,11 +72,9 @@ static void probe(round *r)
 
 static void tell(const edge *self, int64_t key_id, ob_buffer *out)
 {
-    char line[OB_REVIVED_LINE_MAX];
-    ob_pool_revived_line(self->pool, key_id, line);
     if (ob_buffer_slice(out).len)
         ob_buffer_append_char(out, '\n');
-    ob_buffer_append_str(out, line);
+    ob_pool_revived_line(self->pool, key_id, out);
 }
 
 static void judge(const round *r, ob_buffer *out)

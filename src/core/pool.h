@@ -21,6 +21,7 @@
 
 #include "base/base.h"
 #include "affinity.h"
+#include "base/buffer.h"
 #include "base/secret.h"
 #include "provider.h"
 #include "quota.h"
@@ -380,10 +381,9 @@ size_t ob_pool_revive_between(ob_pool *pool, int64_t from_ms, int64_t to_ms,
  */
 bool ob_pool_revived(ob_pool *pool, int64_t key_id, const ob_verdict *verdict,
                      const ob_cause *cause);
-/* What the operator is told of a key that was set free, which is there. */
-#define OB_REVIVED_LINE_MAX 192
-void ob_pool_revived_line(const ob_pool *pool, int64_t key_id,
-                          char line[OB_REVIVED_LINE_MAX]);
+/* Appends what the operator is told of a key that was set free, which is there:
+ * a line without its end. */
+void ob_pool_revived_line(const ob_pool *pool, int64_t key_id, ob_buffer *line);
 
 /* ACTIVE, COOLING or BLOCKED at `now_ms`. */
 ob_key_status ob_key_status_at(const ob_key *key, int64_t now_ms);

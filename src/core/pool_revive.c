@@ -12,8 +12,6 @@
  */
 #include "pool_internal.h"
 
-#include <stdio.h>
-
 #define DAY_MS       (24 * 3600 * 1000LL)
 #define TURNS_PER_MS (UINT64_MAX / DAY_MS)
 /* Between two probes over all, so that one who is behind catches up slowly. */
@@ -224,12 +222,14 @@ bool ob_pool_revived(ob_pool *pool, int64_t key_id, const ob_verdict *verdict,
     return false;
 }
 
-void ob_pool_revived_line(const ob_pool *pool, int64_t key_id,
-                          char line[OB_REVIVED_LINE_MAX])
+void ob_pool_revived_line(const ob_pool *pool, int64_t key_id, ob_buffer *line)
 {
     const ob_key *key = ob_pool_find(pool, key_id);
-    ob_slice slug = ob_pool_group_slug(pool, key->group);
-    (void)snprintf(line, OB_REVIVED_LINE_MAX,
-                   "key %lld of %.*s (%s) works again and was activated",
-                   (long long)key_id, (int)slug.len, slug.ptr, key->masked);
+    ob_buffer_append_str(line, "key ");
+    ob_buffer_append_i64(line, key_id);
+    ob_buffer_append_str(line, " of ");
+    ob_buffer_append(line, ob_pool_group_slug(pool, key->group));
+    ob_buffer_append_str(line, " (");
+    ob_buffer_append_str(line, key->masked);
+    ob_buffer_append_str(line, ") works again and was activated");
 }

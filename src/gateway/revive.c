@@ -25,19 +25,21 @@ static int64_t unix_ms(void)
 void ob_revive_judge(ob_gateway *gateway, int64_t key_id, int status,
                      const ob_verdict *verdict)
 {
-    char line[OB_REVIVED_LINE_MAX];
+    ob_buffer line = {0};
     ob_cause cause = {
         .status = status, .words = verdict->words, .now_ms = unix_ms()};
     uv_mutex_lock(&gateway->pool_lock);
     bool free_now = ob_pool_revived(gateway->pool, key_id, verdict, &cause);
     if (free_now)
-        ob_pool_revived_line(gateway->pool, key_id, line);
+        ob_pool_revived_line(gateway->pool, key_id, &line);
     uv_mutex_unlock(&gateway->pool_lock);
     if (!free_now)
         return;
     atomic_fetch_add(&gateway->revived_total, 1);
-    if (gateway->tell)
-        gateway->tell(gateway, line);
+    ob_buffer_append_char(&line, '\0');
+    if (gateway->tell && !line.failed)
+        gateway->tell(gateway, line.data);
+    ob_buffer_deinit(&line);
 }
 
 static void on_probed(void *context, int status, const ob_verdict *verdict)
