@@ -13,6 +13,8 @@ import {
     fixed,
     good,
     limited,
+    lockstep,
+    resetsMidBody,
     revoked,
     sleep,
 } from '../integration/mock.mjs';
@@ -132,11 +134,7 @@ scenario('edge: an answer that is packed arrives whole', async (room) => {
     assert.equal((await gateway.chat()).text, answer);
 });
 
-scenario('edge: a stream that breaks off says so', async (room) => {
-    const { gateway, mock } = await room.world({
-        keys: { openai: [KEY], anthropic: [OTHER] },
-    });
-    mock.otherwise(cut(5));
+async function breaksOffEverywhere(gateway) {
     const events = [
         ['/api/openai/chat/completions', 'gpt-4o', /data: {"error":{/],
         ['/v1/chat/completions', 'anthropic/claude-x', /data: {"error":{/],
@@ -152,6 +150,16 @@ scenario('edge: a stream that breaks off says so', async (room) => {
         assert.match(text, event, path);
         assert.match(text, /broke off/, path);
         assert.ok(!text.includes('[DONE]'), path);
+    }
+}
+
+scenario('edge: a stream that breaks off says so', async (room) => {
+    const { gateway, mock } = await room.world({
+        keys: { openai: [KEY], anthropic: [OTHER] },
+    });
+    for (const behaviour of [cut(5), resetsMidBody(5)]) {
+        mock.otherwise(behaviour);
+        await breaksOffEverywhere(gateway);
     }
 });
 
@@ -245,6 +253,34 @@ scenario('edge: what passes untouched keeps bytes and length', async (room) => {
     const chunked = await speak(gateway);
     assert.equal(chunked.headers.get('content-length'), null);
     assert.ok(chunked.text === sound);
+});
+
+scenario('edge: each event comes before the next is there', async (room) => {
+    const { gateway, mock } = await room.world({ keys: { openai: [KEY] } });
+    const { behaviour, step } = lockstep();
+    mock.script(KEY, behaviour);
+    const path = '/api/openai/v1/chat/completions';
+    const answer = await fetch(gateway.url + path, {
+        method: 'POST',
+        headers: {
+            authorization: `Bearer ${gateway.authKey}`,
+            'content-type': 'application/json',
+        },
+        body: JSON.stringify({
+            model: 'gpt-4o',
+            stream: true,
+            stream_options: { include_usage: true },
+            messages: messages(),
+        }),
+    });
+    /* The mock sends the next event only when this one has arrived. */
+    let text = '';
+    for await (const piece of answer.body) {
+        text += Buffer.from(piece);
+        step();
+    }
+    assert.match(text, /data: \[DONE\]\n\n$/);
+    assert.ok((await lastLogged(gateway)).tokens.output > 0);
 });
 
 scenario('edge: a key that the provider echoes is masked', async (room) => {

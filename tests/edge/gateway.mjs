@@ -100,7 +100,7 @@ export class Gateway extends Native {
     async start() {
         const { authKey, env, dir } = this.options;
         this.stdout = this.stderr = '';
-        this.edge = new Miniflare({ ...(process.env.X && { inspectorPort: 0 }),
+        this.edge = new Miniflare({
             modules: await modules(this.config, this.others),
             modulesRoot: ROOT,
             compatibilityDate: '2026-03-01',
