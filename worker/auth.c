@@ -213,30 +213,31 @@ ob_status edge_auth_load(edge *self, yyjson_val *results[EDGE_AUTH_RESULTS],
 
 /* ---- what was spent ---- */
 
-static void write_spent(ob_json *json, const ob_allowance_row *row)
+static const char spent_sql[] =
+    "INSERT INTO allowances (hash, day, month, micro_usd_day, "
+    "micro_usd_month, last_used_at) SELECT unhex(value->>0), value->>1, "
+    "value->>2, value->>3, value->>4, value->>5 FROM json_each(?1) WHERE true "
+    "ON CONFLICT (hash) DO UPDATE SET "
+    "micro_usd_day = excluded.micro_usd_day + "
+    "iif(day < excluded.day, 0, micro_usd_day), "
+    "micro_usd_month = excluded.micro_usd_month + "
+    "iif(month < excluded.month, 0, micro_usd_month), "
+    "day = max(day, excluded.day), month = max(month, excluded.month), "
+    "last_used_at = max(last_used_at, excluded.last_used_at)";
+
+static void write_spent(ob_json *rows, const ob_allowance_row *row)
 {
     ob_buffer hash = {0};
     edge_append_hex(&hash,
                     ob_slice_make((const char *)row->hash, sizeof(row->hash)));
-    edge_statement(
-        json,
-        "INSERT INTO allowances (hash, day, month, micro_usd_day, "
-        "micro_usd_month, last_used_at) "
-        "VALUES (unhex(?1), ?2, ?3, ?4, ?5, ?6) "
-        "ON CONFLICT (hash) DO UPDATE SET "
-        "micro_usd_day = excluded.micro_usd_day + "
-        "iif(day < excluded.day, 0, micro_usd_day), "
-        "micro_usd_month = excluded.micro_usd_month + "
-        "iif(month < excluded.month, 0, micro_usd_month), "
-        "day = max(day, excluded.day), month = max(month, excluded.month), "
-        "last_used_at = max(last_used_at, excluded.last_used_at)");
-    ob_json_string(json, ob_buffer_slice(&hash));
-    ob_json_i64(json, row->kept.day);
-    ob_json_i64(json, row->kept.month);
-    ob_json_i64(json, row->kept.micro_usd_day);
-    ob_json_i64(json, row->kept.micro_usd_month);
-    ob_json_i64(json, row->kept.last_used_s);
-    edge_statement_end(json);
+    ob_json_open(rows, '[');
+    ob_json_string(rows, ob_buffer_slice(&hash));
+    ob_json_i64(rows, row->kept.day);
+    ob_json_i64(rows, row->kept.month);
+    ob_json_i64(rows, row->kept.micro_usd_day);
+    ob_json_i64(rows, row->kept.micro_usd_month);
+    ob_json_i64(rows, row->kept.last_used_s);
+    ob_json_close(rows, ']');
     ob_buffer_deinit(&hash);
 }
 
@@ -246,8 +247,15 @@ void edge_auth_writes(edge *self, ob_json *json, int64_t now_ms)
     if (now_ms - self->spent_ms < SPENT_MS)
         return;
     size_t count = ob_allowances_tell(&self->allowances, rows, SPENT_MAX);
+    if (!count)
+        return;
+    ob_buffer text = {0};
+    ob_json list = {.out = &text};
+    ob_json_open(&list, '[');
     for (size_t i = 0; i < count; i++)
-        write_spent(json, &rows[i]);
-    if (count)
-        self->spent_ms = now_ms;
+        write_spent(&list, &rows[i]);
+    ob_json_close(&list, ']');
+    edge_statement_rows(json, spent_sql, &text);
+    ob_buffer_deinit(&text);
+    self->spent_ms = now_ms;
 }

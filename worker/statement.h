@@ -19,4 +19,13 @@ static inline void edge_statement_end(ob_json *json)
     ob_json_close(json, '}');
 }
 
+/* One of a single value: rows, "[[…], …]", for json_each(). */
+static inline void edge_statement_rows(ob_json *json, const char *sql,
+                                       const ob_buffer *rows)
+{
+    edge_statement(json, sql);
+    ob_json_string(json, ob_buffer_slice(rows));
+    edge_statement_end(json);
+}
+
 #endif

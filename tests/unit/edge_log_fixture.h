@@ -8,6 +8,7 @@
 
 #include "../../worker/log_inside.h"
 #include "../../worker/log_reader.h"
+#include "d1_fixture.h"
 #include "log_test.h"
 
 extern const unsigned char ob_migration_0005[];
@@ -55,63 +56,11 @@ static inline void close_world(world *w)
 
 /* ---- D1 ---- */
 
-static inline void bind(sqlite3_stmt *statement, yyjson_val *params)
-{
-    yyjson_arr_iter iter = yyjson_arr_iter_with(params);
-    yyjson_val *value;
-    for (int at = 1; (value = yyjson_arr_iter_next(&iter)); at++) {
-        if (yyjson_is_str(value))
-            sqlite3_bind_text(statement, at, yyjson_get_str(value),
-                              (int)yyjson_get_len(value), SQLITE_TRANSIENT);
-        else
-            sqlite3_bind_int64(statement, at, yyjson_get_sint(value));
-    }
-    assert_int_equal(sqlite3_bind_parameter_count(statement),
-                     yyjson_arr_size(params));
-}
-
-static inline void put_row(sqlite3_stmt *statement, ob_json *json)
-{
-    ob_json_open(json, '{');
-    for (int i = 0; i < sqlite3_column_count(statement); i++) {
-        ob_json_name(json, sqlite3_column_name(statement, i));
-        if (sqlite3_column_type(statement, i) == SQLITE_TEXT)
-            ob_json_string(json, edge_log_column(statement, i));
-        else if (sqlite3_column_type(statement, i) == SQLITE_NULL)
-            ob_json_null(json);
-        else
-            ob_json_i64(json, sqlite3_column_int64(statement, i));
-    }
-    ob_json_close(json, '}');
-}
-
 static inline void perform(world *w, yyjson_val *statements, ob_buffer *out)
 {
-    ob_json json = {.out = out};
-    yyjson_arr_iter iter = yyjson_arr_iter_with(statements);
-    yyjson_val *value;
-    ob_buffer_clear(out);
-    ob_json_open(&json, '[');
-    sqlite3_exec(w->db, "BEGIN", NULL, NULL, NULL);
-    while ((value = yyjson_arr_iter_next(&iter))) {
-        sqlite3_stmt *statement;
-        int before = sqlite3_total_changes(w->db);
-        const char *sql = yyjson_get_str(yyjson_obj_get(value, "sql"));
-        if (sqlite3_prepare_v2(w->db, sql, -1, &statement, NULL))
-            fail_msg("%s: %s", sqlite3_errmsg(w->db), sql);
-        bind(statement, yyjson_obj_get(value, "params"));
-        int rc;
-        ob_json_open(&json, '[');
-        while ((rc = sqlite3_step(statement)) == SQLITE_ROW)
-            put_row(statement, &json);
-        if (rc != SQLITE_DONE)
-            fail_msg("%s: %s", sqlite3_errmsg(w->db), sql);
-        ob_json_close(&json, ']');
-        sqlite3_finalize(statement);
-        w->changes += sqlite3_total_changes(w->db) - before;
-    }
-    sqlite3_exec(w->db, "COMMIT", NULL, NULL, NULL);
-    ob_json_close(&json, ']');
+    int before = sqlite3_total_changes(w->db);
+    d1_perform(w->db, statements, out);
+    w->changes += sqlite3_total_changes(w->db) - before;
 }
 
 /* Does what is told until nothing is, or only later; returns how long to wait
@@ -150,19 +99,12 @@ static inline int64_t settle(world *w)
 
 static inline int64_t number(world *w, const char *sql)
 {
-    sqlite3_stmt *statement;
-    if (sqlite3_prepare_v2(w->db, sql, -1, &statement, NULL))
-        fail_msg("%s", sqlite3_errmsg(w->db));
-    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
-    int64_t number = sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
-    return number;
+    return d1_number(w->db, sql);
 }
 
 static inline void execute(world *w, const char *sql)
 {
-    if (sqlite3_exec(w->db, sql, NULL, NULL, NULL))
-        fail_msg("%s", sqlite3_errmsg(w->db));
+    d1_execute(w->db, sql);
 }
 
 /* ---- requests ---- */
