@@ -12,8 +12,8 @@ const REFUSED_KEPT_MAX = 50;
 export interface Part {
     name: string;
     keys: string[];
-    /* A table, a JSON or SQL export, which the gateway itself reads; it names
-     * providers, and its keys are not counted here. */
+    /* What the gateway itself reads: exports, which name providers, and other
+     * programs' settings. Its keys are not counted here. */
     raw?: { format: string; text: string };
 }
 
@@ -28,8 +28,11 @@ export interface How {
 export interface Progress {
     done: number;
     of: number;
-    result: Required<Added>;
+    result: Result;
 }
+
+/* What came of all requests. `read`: what the exports were. */
+export type Result = Required<Omit<Added, 'read_as'>> & { read: string[] };
 
 /* As the gateway splits them: one a line or comma-separated. */
 export function split(text: string): string[] {
@@ -39,24 +42,32 @@ export function split(text: string): string[] {
         .filter(Boolean);
 }
 
+/* null: nothing but keys. */
 function formatOf(name: string, text: string): string | null {
     const head = text.slice(0, 400).trimStart();
+    const line = head.split('\n')[0]!.trim();
     if (/\.sql$/i.test(name)) return 'sql';
+    if (/\.env$/i.test(name) || /^API_KEYS\s*=/m.test(text)) return 'env';
     if (/^[[{]/.test(head)) return 'json';
-    const columns = head.split('\n')[0]!.split(',');
-    const named = columns.map((column) =>
-        column.trim().replaceAll('"', '').toLowerCase(),
-    );
-    return columns.length > 1 && named.includes('key') ? 'csv' : null;
+    const columns = line
+        .split(',')
+        .map((column) => column.trim().replaceAll('"', '').toLowerCase());
+    if (columns.length > 1 && columns.includes('key')) return 'csv';
+    /* "provider key [remark]" */
+    return /^[\w.-]+[ \t]+\S/.test(line) && !line.includes(',')
+        ? 'text'
+        : null;
 }
 
-export async function readFile(file: File): Promise<Part> {
-    const text = await file.text();
-    const format = formatOf(file.name, text);
+export function partOf(name: string, text: string): Part {
+    const format = formatOf(name, text);
     return format
-        ? { name: file.name, keys: [], raw: { format, text } }
-        : { name: file.name, keys: split(text) };
+        ? { name, keys: [], raw: { format, text } }
+        : { name, keys: split(text) };
 }
+
+export const readFile = async (file: File): Promise<Part> =>
+    partOf(file.name, await file.text());
 
 /* What can be told of keys without the gateway's help. */
 export function lookAlone(keys: string[]): Preview {
@@ -96,11 +107,12 @@ export async function look(
     return seen;
 }
 
-function take(result: Required<Added>, answer: Added): void {
+function take(result: Result, answer: Added): void {
     result.added += answer.added;
     result.known += answer.known;
     result.refused_total += answer.refused_total ?? answer.refused.length;
     result.refused.push(...answer.refused.slice(0, REFUSED_KEPT_MAX));
+    if (answer.read_as) result.read.push(answer.read_as);
 }
 
 /*
@@ -116,7 +128,13 @@ export async function addAll(
     stopped: () => boolean,
 ): Promise<void> {
     const all = [...new Set(keys)];
-    const result = { added: 0, known: 0, refused: [], refused_total: 0 };
+    const result: Result = {
+        added: 0,
+        known: 0,
+        refused: [],
+        refused_total: 0,
+        read: [],
+    };
     const step = (done: number) =>
         onStep({ done, of: all.length, result: { ...result } });
     for (const [at, slice] of slices(all)) {
@@ -127,10 +145,8 @@ export async function addAll(
     for (const { format, text } of exports) {
         if (stopped()) break;
         step(all.length);
-        take(
-            result,
-            await postRaw<Added>(`/keys/import${query({ format })}`, text),
-        );
+        const path = `/keys/import${query({ format, provider: how.provider })}`;
+        take(result, await postRaw<Added>(path, text));
     }
     step(all.length);
 }

@@ -90,6 +90,8 @@ export interface Added {
     known: number;
     refused: Refused[];
     refused_total?: number;
+    /* What a file was taken for. */
+    read_as?: string;
 }
 
 export interface Preview {

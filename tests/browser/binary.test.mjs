@@ -112,6 +112,55 @@ function visiting(name, body, { keys = {}, timeout = 90000, ...look } = {}) {
 }
 
 visiting(
+    'binary: what was exported, or kept elsewhere, is taken as it is',
+    async ({ visit, gateway }) => {
+        const { page } = visit;
+        const box = page.getByRole('textbox', { name: 'Keys' });
+        const paste = async (text) => {
+            await visit.go('/console/keys/google-ai-studio?add=1');
+            await visit.context.grantPermissions([
+                'clipboard-read',
+                'clipboard-write',
+            ]);
+            await page.evaluate(
+                (pasted) => navigator.clipboard.writeText(pasted),
+                text,
+            );
+            await box.focus();
+            await page.keyboard.press('Control+V');
+        };
+        const add = () =>
+            page
+                .getByRole('dialog')
+                .getByRole('button', { name: 'Add keys' })
+                .click();
+        await paste(`openai ${secret('one')} spare\ngroq ${secret('two')}\n`);
+        await page.getByText('TEXT: read by the gateway').waitFor();
+        await add();
+        await page.getByText('2 keys added.').waitFor();
+        await page.getByText('Read as lines of').waitFor();
+        await visit.shot('add-read');
+        await paste(`DEBUG=true\nAPI_KEYS=["${secret('aiz')}"]\n`);
+        await page.getByText('ENV: read by the gateway').waitFor();
+        await add();
+        await page.getByText('1 key added.').waitFor();
+        await paste(`["${secret('arr')}"]`);
+        await add();
+        await page.getByText('1 key added.').waitFor();
+        const { body } = await gateway.admin('GET', '/keys');
+        const found = body.keys.map(
+            ({ provider, remark }) => `${provider} ${remark}`,
+        );
+        assert.deepEqual(found.sort(), [
+            'google-ai-studio ',
+            'google-ai-studio ',
+            'groq ',
+            'openai spare',
+        ]);
+    },
+);
+
+visiting(
     'binary: keys are added, found, remarked and removed',
     async ({ visit, gateway }) => {
         const { page } = visit;

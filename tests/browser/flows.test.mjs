@@ -138,7 +138,7 @@ console_(
                     'provider,key,remark\ngroq,gsk_file00000001,a\n',
                 ),
             ]);
-        await page.getByText('CSV export').waitFor();
+        await page.getByText('CSV: read by the gateway').waitFor();
         await visit.shot('add-files');
         await page.getByRole('button', { name: 'Add 2 keys' }).click();
         await page.getByText('3 keys added.').waitFor();

@@ -250,9 +250,10 @@ export const en = {
 
     'add.choose': 'Choose…',
     'add.keys': 'Keys',
-    'add.hint': 'One a line or comma-separated. Files may be dropped here.',
+    'add.hint':
+        'One a line or comma-separated. Exports are taken too, and files dropped here.',
     'add.pasted': 'Pasted',
-    'add.raw': '{format} export: read by the gateway, providers as in the file',
+    'add.raw': '{format}: read by the gateway, providers as in the file',
     'add.file': 'Or from files',
     'add.priority': '0–7, higher serves first',
     'add.weight': '1–100, share among equals',
@@ -267,6 +268,7 @@ export const en = {
     'add.do': 'Add {n} {n|key|keys}',
     'add.progress': '{done} of {of}',
     'add.done': '{n} {n|key|keys} added.',
+    'add.readas': 'Read as {what}.',
 
     'key.id': 'no. {id}',
     'key.test': 'Test',

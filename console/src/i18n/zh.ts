@@ -245,9 +245,9 @@ export const zh: Words = {
 
     'add.choose': '请选择…',
     'add.keys': '密钥',
-    'add.hint': '每行一个，或用英文逗号分隔。也可以把文件拖到这里。',
+    'add.hint': '每行一个，或用英文逗号分隔。也可以粘贴导出内容，或把文件拖到这里。',
     'add.pasted': '粘贴内容',
-    'add.raw': '{format} 导出文件：由网关读取，供应商以文件为准',
+    'add.raw': '{format}：由网关读取，供应商以文件为准',
     'add.file': '或从文件读取',
     'add.priority': '0–7，高者先用',
     'add.weight': '1–100，同级分配比例',
@@ -261,6 +261,7 @@ export const zh: Words = {
     'add.do': '添加 {n} 个密钥',
     'add.progress': '{done} / {of}',
     'add.done': '已添加 {n} 个密钥。',
+    'add.readas': '按 {what} 读取。',
 
     'key.id': '编号 {id}',
     'key.test': '测试',

@@ -9,6 +9,7 @@ import {
     addAll,
     look,
     lookAlone,
+    partOf,
     readFile,
     split,
 } from '../adding';
@@ -133,10 +134,15 @@ function Going({ progress }: { progress: Progress }) {
 }
 
 function Done({ progress }: { progress: Progress }) {
-    const { added, known, refused, refused_total } = progress.result;
+    const { added, known, refused, refused_total, read } = progress.result;
     return (
-        <div role="status">
+        <div role="status" class="stack">
             <Notice kind="good">{t('add.done', { n: count(added) })}</Notice>
+            {read.map((what, at) => (
+                <p key={at} class="muted">
+                    {t('add.readas', { what })}
+                </p>
+            ))}
             <Counts
                 of={[
                     [t('add.added'), added, 'good'],
@@ -205,12 +211,10 @@ function Entry({
     };
     const paste = (event: ClipboardEvent) => {
         const pasted = event.clipboardData?.getData('text/plain') ?? '';
-        if (pasted.length < FIELD_CHARS_MAX) return;
+        const part = partOf(t('add.pasted'), pasted);
+        if (pasted.length < FIELD_CHARS_MAX && !part.raw) return;
         event.preventDefault();
-        onParts((old) => [
-            ...old,
-            { name: t('add.pasted'), keys: split(pasted) },
-        ]);
+        onParts((old) => [...old, part]);
     };
     const drop = (event: DragEvent) => {
         setOver(false);
@@ -249,7 +253,7 @@ function Entry({
                 <input
                     type="file"
                     multiple
-                    accept=".txt,.csv,.json,.sql,text/*"
+                    accept=".txt,.csv,.json,.jsonl,.sql,.env,text/*"
                     onChange={(event) => void read(event.currentTarget.files)}
                 />
             </Field>
