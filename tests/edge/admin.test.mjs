@@ -146,6 +146,27 @@ scenario('edge: what another isolate has added is listed', async (room) => {
     assert.equal((await gateway.listKeys()).length, 2);
 });
 
+/* They are read in parts of 128 ids. */
+scenario('edge: a new isolate knows each of many keys', async (room) => {
+    const { gateway } = await room.world({});
+    const keys = Array.from(
+        { length: 700 },
+        (_, at) => `sk-many-${String(at).padStart(8, '0')}`,
+    );
+    const { body } = await gateway.admin('POST', '/keys', {
+        provider: 'openai',
+        keys,
+    });
+    assert.equal(body.added, 700);
+    const taken = 'id > 10 AND id <= 40 OR id > 150 AND id <= 600';
+    await gateway.db.prepare(`DELETE FROM keys WHERE ${taken}`).run();
+    const known = async () =>
+        (await gateway.admin('GET', '/keys?provider=openai')).body.total;
+    assert.equal(await known(), 700);
+    await gateway.restart();
+    assert.equal(await known(), 700 - 30 - 450);
+});
+
 scenario('edge: a rewind sets free what was blocked', async (room) => {
     const { gateway, mock } = await room.world({ keys: { openai: [A] } });
     mock.script(A, revoked(), revoked(), revoked());

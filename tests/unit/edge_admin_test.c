@@ -16,8 +16,8 @@
     "010101010101010101010101010101010101010101010101"
 #define PRINT "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define ROW                                                                    \
-    "{\"key\":\"[1,\\\"openai\\\",\\\"" BOX "\\\",\\\"" PRINT                  \
-    "\\\",\\\"active\\\",\\\"\\\",1,0,0,1,0,\\\"\\\"]\"}"
+    "{\"keys\":\"[[1,\\\"openai\\\",\\\"" BOX "\\\",\\\"" PRINT                \
+    "\\\",\\\"active\\\",\\\"\\\",1,0,0,1,0,\\\"\\\"]]\"}"
 
 static bool loaded; /* the key has been told */
 static size_t statements;

@@ -76,8 +76,8 @@ static int teardown_edge(void **state)
 
 /* A row of `keys`: its text is JSON in JSON. */
 #define KEY_ROW(id)                                                            \
-    "{\"key\":\"[" #id ",\\\"openai\\\",\\\"0" #id "\\\",\\\"f" #id            \
-    "\\\",\\\"active\\\",\\\"\\\",1,0,0,1,0,\\\"\\\"]\"}"
+    "{\"keys\":\"[[" #id ",\\\"openai\\\",\\\"0" #id "\\\",\\\"f" #id          \
+    "\\\",\\\"active\\\",\\\"\\\",1,0,0,1,0,\\\"\\\"]]\"}"
 
 /* Results of a load: rows of keys, of rests, of auth keys (new where there are
  * any), and of what these have spent. */

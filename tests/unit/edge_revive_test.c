@@ -66,8 +66,8 @@ static void write_keys(ob_buffer *out)
         /* Its id stands in what is sealed, too. */
         snprintf(box + BOX_DIGITS - 8, 9, "%08lld", (long long)world.ids[i]);
         snprintf(row, sizeof(row),
-                 "%s{\"key\":\"[%lld,\\\"openai\\\",\\\"%s\\\",\\\"" PRINT
-                 "\\\",\\\"blocked\\\",\\\"%s\\\",1,0,0,1,0,\\\"\\\"]\"}",
+                 "%s{\"keys\":\"[[%lld,\\\"openai\\\",\\\"%s\\\",\\\"" PRINT
+                 "\\\",\\\"blocked\\\",\\\"%s\\\",1,0,0,1,0,\\\"\\\"]]\"}",
                  i ? "," : "", (long long)world.ids[i], box, world.reason);
         ob_buffer_append_str(out, row);
     }
