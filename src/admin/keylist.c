@@ -117,13 +117,13 @@ static bool matches(ob_shared_pool shared, const ob_key *key,
 {
     if (!query->any_status && ob_key_status_at(key, now_ms) != query->status)
         return false;
-    if (!query->q.len)
+    /* Secrets tell upper case from lower, remarks need not. */
+    if (!query->q.len ||
+        ob_slice_find_nocase(key->remark, query->q) != OB_NOWHERE)
         return true;
     ob_keylist_open(shared, key);
-    /* Secrets tell upper case from lower, remarks need not. */
-    return ob_slice_find_nocase(key->remark, query->q) != OB_NOWHERE ||
-           ob_slice_find(ob_secret_reveal(&key->secret), query->q) !=
-               OB_NOWHERE;
+    return ob_slice_find(ob_secret_reveal(&key->secret), query->q) !=
+           OB_NOWHERE;
 }
 
 static int64_t order_of(const ob_key *key, ob_key_sort sort)
