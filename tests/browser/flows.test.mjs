@@ -39,6 +39,32 @@ console_(
 );
 
 console_(
+    'models are found by their words',
+    async (visit) => {
+        const { page } = visit;
+        await visit.go('/console/models');
+        const rows = page.locator('table.models tbody tr');
+        await rows.first().waitFor();
+        const all = await rows.count();
+        const search = page.getByLabel('Model or provider');
+        await search.fill('GEMINI flash');
+        await page.getByText('smart', { exact: true }).waitFor({
+            state: 'detached',
+        });
+        const few = await rows.allTextContents();
+        assert.ok(few.length > 0 && few.length < all, few.join('\n'));
+        for (const text of few) assert.match(text, /gemini.*flash/);
+        await page.getByText('fast', { exact: true }).waitFor();
+        await search.fill('nothing like it');
+        assert.equal(await page.getByText('None that matches.').count(), 2);
+        await visit.shot('models-nothing');
+        await search.fill('');
+        assert.equal(await rows.count(), all);
+    },
+    { fake: { keys: 100 } },
+);
+
+console_(
     'old addresses lead to their new places',
     async (visit) => {
         await visit.go('/keys/openai');

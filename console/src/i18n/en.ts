@@ -408,6 +408,8 @@ export const en = {
     'models.waiting': 'Waiting',
     'models.nexttry': 'tried again in {span}',
     'models.try': 'Try',
+    'models.search': 'Model or provider',
+    'models.nomatch': 'None that matches.',
 
     'settings.lead':
         'As they are in force. They come from the configuration file, the environment and the command line; secrets are not shown.',

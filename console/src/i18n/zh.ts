@@ -398,6 +398,8 @@ export const zh: Words = {
     'models.waiting': '排队',
     'models.nexttry': '{span}后再试',
     'models.try': '试用',
+    'models.search': '模型或供应商',
+    'models.nomatch': '没有匹配项。',
 
     'settings.lead':
         '当前生效的设置，来自配置文件、环境变量和命令行；机密内容不显示。',

@@ -1,8 +1,10 @@
 /* Names of one's own and what they stand for; models in use and how they do. */
+import { useState } from 'preact/hooks';
 import { count, remaining } from '../format';
 import { say, t } from '../i18n';
 import { useResource } from '../resource';
-import { to } from '../router';
+import { go, to } from '../router';
+import { Icon } from '../ui/icon';
 import {
     Badge,
     Button,
@@ -12,7 +14,6 @@ import {
     Section,
     Waiting,
 } from '../ui/parts';
-import { go } from '../router';
 
 interface Entry {
     provider: string;
@@ -60,10 +61,172 @@ function tryOut(model: string) {
     go(to(['playground'], { model }));
 }
 
+function NamedList({ named }: { named: Named[] }) {
+    return (
+        <ul class="named">
+            {named.map(({ name, entries }) => (
+                <li key={name}>
+                    <strong class="mono">{name}</strong>
+                    <ol>
+                        {entries.map((entry, at) => (
+                            <li key={at} class="mono">
+                                {entry.provider}/{entry.model}
+                            </li>
+                        ))}
+                    </ol>
+                    <Button small icon="play" onClick={() => tryOut(name)}>
+                        {t('models.try')}
+                    </Button>
+                </li>
+            ))}
+        </ul>
+    );
+}
+
+const NUMBERS = [
+    ['models.today', 'requests_today'],
+    ['models.ready', 'ready'],
+    ['models.resting', 'resting'],
+    ['models.waiting', 'waiting'],
+] as const;
+
+function UsedRow({ used }: { used: Used }) {
+    return (
+        <tr>
+            <th scope="row" class="mono cut">
+                {used.model}
+            </th>
+            <td>
+                <a href={to(['keys', used.provider])}>{used.provider}</a>
+            </td>
+            {NUMBERS.map(([name, member]) => (
+                <td key={name} class="number" data-name={t(name)}>
+                    {count(used[member])}
+                </td>
+            ))}
+            <td data-name={t('models.circuit')}>
+                <Circuit of={used} />
+            </td>
+            <td class="row-acts">
+                <Button
+                    small
+                    icon="play"
+                    onClick={() => tryOut(`${used.provider}/${used.model}`)}
+                >
+                    {t('models.try')}
+                </Button>
+            </td>
+        </tr>
+    );
+}
+
+function UsedTable({ list }: { list: Used[] }) {
+    return (
+        <div
+            class="scroll"
+            tabIndex={0}
+            role="region"
+            aria-label={t('models.seen')}
+        >
+            <table class="models">
+                <thead>
+                    <tr>
+                        <th scope="col">{t('model')}</th>
+                        <th scope="col">{t('provider')}</th>
+                        {NUMBERS.map(([name]) => (
+                            <th key={name} scope="col" class="number">
+                                {t(name)}
+                            </th>
+                        ))}
+                        <th scope="col">{t('models.circuit')}</th>
+                        <th scope="col">
+                            <span class="hidden">{t('acts')}</span>
+                        </th>
+                    </tr>
+                </thead>
+                <tbody>
+                    {list.map((used) => (
+                        <UsedRow
+                            key={`${used.provider}/${used.model}`}
+                            used={used}
+                        />
+                    ))}
+                </tbody>
+            </table>
+        </div>
+    );
+}
+
+/* Every word of it, in any case. */
+function matcher(typed: string) {
+    const words = typed.toLowerCase().split(/\s+/).filter(Boolean);
+    return (text: string) => {
+        const lower = text.toLowerCase();
+        return words.every((word) => lower.includes(word));
+    };
+}
+
+const nameOf = ({ provider, model }: Entry) => `${provider}/${model}`;
+
+function Lists({ models }: { models: Models }) {
+    const [typed, setTyped] = useState('');
+    const matches = matcher(typed);
+    const named = models.models.filter(({ name, entries }) =>
+        matches([name, ...entries.map(nameOf)].join(' ')),
+    );
+    const used = models.in_use.filter((entry) => matches(nameOf(entry)));
+    return (
+        <>
+            <div class="filters">
+                <div class="search">
+                    <Icon name="search" />
+                    <input
+                        type="search"
+                        placeholder={t('models.search')}
+                        aria-label={t('models.search')}
+                        value={typed}
+                        onInput={(event) => setTyped(event.currentTarget.value)}
+                    />
+                </div>
+            </div>
+            <Section
+                title={t('models.named')}
+                note={t('models.namednote')}
+                flush
+            >
+                {!models.models.length && (
+                    <Empty>
+                        <p>{t('models.nonamed')}</p>
+                        <pre class="mono">
+                            {
+                                '"models": { "smart": ["google-ai-studio/gemini-2.5-pro"] }'
+                            }
+                        </pre>
+                    </Empty>
+                )}
+                {models.models.length > 0 && !named.length && (
+                    <Empty>{t('models.nomatch')}</Empty>
+                )}
+                <NamedList named={named} />
+            </Section>
+            <Section title={t('models.seen')} note={t('models.seennote')} flush>
+                {!used.length && (
+                    <Empty>
+                        {t(
+                            models.in_use.length
+                                ? 'models.nomatch'
+                                : 'models.noseen',
+                        )}
+                    </Empty>
+                )}
+                {used.length > 0 && <UsedTable list={used} />}
+            </Section>
+        </>
+    );
+}
+
 export function ModelsPage() {
     const models = useResource<Models>('/models', { everyMs: 15000 });
-    const named = models.data?.models ?? [];
-    const seen = models.data?.in_use ?? [];
     return (
         <Page title={t('nav.models')}>
             {models.error && (
@@ -78,167 +241,7 @@ export function ModelsPage() {
                     <Waiting lines={8} />
                 </section>
             )}
-            {models.data && (
-                <>
-                    <Section
-                        title={t('models.named')}
-                        note={t('models.namednote')}
-                        flush
-                    >
-                        {!named.length && (
-                            <Empty>
-                                <p>{t('models.nonamed')}</p>
-                                <pre class="mono">
-                                    {
-                                        '"models": { "smart": ["google-ai-studio/gemini-2.5-pro"] }'
-                                    }
-                                </pre>
-                            </Empty>
-                        )}
-                        <ul class="named">
-                            {named.map(({ name, entries }) => (
-                                <li key={name}>
-                                    <strong class="mono">{name}</strong>
-                                    <ol>
-                                        {entries.map((entry, at) => (
-                                            <li key={at} class="mono">
-                                                {entry.provider}/{entry.model}
-                                            </li>
-                                        ))}
-                                    </ol>
-                                    <Button
-                                        small
-                                        icon="play"
-                                        onClick={() => tryOut(name)}
-                                    >
-                                        {t('models.try')}
-                                    </Button>
-                                </li>
-                            ))}
-                        </ul>
-                    </Section>
-                    <Section
-                        title={t('models.seen')}
-                        note={t('models.seennote')}
-                        flush
-                    >
-                        {!seen.length && <Empty>{t('models.noseen')}</Empty>}
-                        {seen.length > 0 && (
-                            <div
-                                class="scroll"
-                                tabIndex={0}
-                                role="region"
-                                aria-label={t('models.seen')}
-                            >
-                                <table class="models">
-                                    <thead>
-                                        <tr>
-                                            <th scope="col">{t('model')}</th>
-                                            <th scope="col">{t('provider')}</th>
-                                            <th scope="col" class="number">
-                                                {t('models.today')}
-                                            </th>
-                                            <th scope="col" class="number">
-                                                {t('models.ready')}
-                                            </th>
-                                            <th scope="col" class="number">
-                                                {t('models.resting')}
-                                            </th>
-                                            <th scope="col" class="number">
-                                                {t('models.waiting')}
-                                            </th>
-                                            <th scope="col">
-                                                {t('models.circuit')}
-                                            </th>
-                                            <th scope="col">
-                                                <span class="hidden">
-                                                    {t('acts')}
-                                                </span>
-                                            </th>
-                                        </tr>
-                                    </thead>
-                                    <tbody>
-                                        {seen.map((used) => (
-                                            <tr
-                                                key={`${used.provider}/${used.model}`}
-                                            >
-                                                <th
-                                                    scope="row"
-                                                    class="mono cut"
-                                                >
-                                                    {used.model}
-                                                </th>
-                                                <td>
-                                                    <a
-                                                        href={to([
-                                                            'keys',
-                                                            used.provider,
-                                                        ])}
-                                                    >
-                                                        {used.provider}
-                                                    </a>
-                                                </td>
-                                                <td
-                                                    class="number"
-                                                    data-name={t(
-                                                        'models.today',
-                                                    )}
-                                                >
-                                                    {count(used.requests_today)}
-                                                </td>
-                                                <td
-                                                    class="number"
-                                                    data-name={t(
-                                                        'models.ready',
-                                                    )}
-                                                >
-                                                    {count(used.ready)}
-                                                </td>
-                                                <td
-                                                    class="number"
-                                                    data-name={t(
-                                                        'models.resting',
-                                                    )}
-                                                >
-                                                    {count(used.resting)}
-                                                </td>
-                                                <td
-                                                    class="number"
-                                                    data-name={t(
-                                                        'models.waiting',
-                                                    )}
-                                                >
-                                                    {count(used.waiting)}
-                                                </td>
-                                                <td
-                                                    data-name={t(
-                                                        'models.circuit',
-                                                    )}
-                                                >
-                                                    <Circuit of={used} />
-                                                </td>
-                                                <td class="row-acts">
-                                                    <Button
-                                                        small
-                                                        icon="play"
-                                                        onClick={() =>
-                                                            tryOut(
-                                                                `${used.provider}/${used.model}`,
-                                                            )
-                                                        }
-                                                    >
-                                                        {t('models.try')}
-                                                    </Button>
-                                                </td>
-                                            </tr>
-                                        ))}
-                                    </tbody>
-                                </table>
-                            </div>
-                        )}
-                    </Section>
-                </>
-            )}
+            {models.data && <Lists models={models.data} />}
         </Page>
     );
 }
