@@ -16,7 +16,6 @@
 #define EARLY_MS 10
 /* Nothing is heard of a turn that failed. */
 #define GIVE_UP_MS 45000
-#define RETRY_MS   15000
 
 typedef enum step {
     IDLE,
@@ -29,6 +28,8 @@ typedef enum step {
 /* What is being written, until D1 has it. */
 typedef struct pending {
     bool full;
+    bool told; /* once already, and nothing was heard of it */
+    char first_id[OB_REQUEST_ID_LEN + 1];
     ob_buffer entries;
     ob_buffer sums;
     int64_t from_ms;
@@ -50,7 +51,6 @@ struct ob_log {
     int64_t turn;
     int64_t turn_ms;  /* when it began */
     int64_t wrote_ms; /* last; 0: not yet */
-    int64_t retry_ms;
     int64_t day; /* of `rest` */
     int64_t rest;
     int64_t asleep_ms; /* until then somebody sleeps */
@@ -155,6 +155,8 @@ static void freeze(ob_log *log)
     edge_entries_write(&log->entries, &p->entries);
     edge_cells_write(&log->cells, EDGE_SUMS_ALL, 60, 0, &p->sums);
     p->full = !p->entries.failed && !p->sums.failed;
+    p->told = false;
+    memcpy(p->first_id, log->entries.first_id, sizeof(p->first_id));
     p->from_ms = log->from_ms;
     p->until_ms = log->until_ms;
     p->count = log->entries.count;
@@ -178,10 +180,7 @@ static int64_t interval_ms(const ob_log *log, int64_t now_ms)
 
 static int64_t due_ms(const ob_log *log, int64_t now_ms)
 {
-    int64_t due = log->wrote_ms + interval_ms(log, now_ms);
-    if (!log->wrote_ms)
-        due = 0;
-    return due > log->retry_ms ? due : log->retry_ms;
+    return log->wrote_ms ? log->wrote_ms + interval_ms(log, now_ms) : 0;
 }
 
 /* ---- what is to be done ---- */
@@ -197,7 +196,9 @@ static ob_json tell_turn(ob_log *log, step next, int64_t now_ms, ob_buffer *out)
     return json;
 }
 
-/* A later day's row takes it too: clocks of isolates differ. */
+/* A later day's row takes it too: clocks of isolates differ. ?10 is the first
+ * request of what was told before, for D1 may have it and its answer be lost;
+ * else empty. */
 static const char append_sql[] =
     "INSERT INTO edge_log (id, written, from_ms, until_ms, count, lost, bytes, "
     "entries, sums) SELECT id, written + 1, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM ("
@@ -205,7 +206,9 @@ static const char append_sql[] =
     "AS id, iif(last.id >= ?1, last.written, 0) AS written FROM (SELECT 1) "
     "LEFT JOIN (SELECT id, written, bytes FROM edge_log ORDER BY id DESC "
     "LIMIT 1) AS last) WHERE written + (SELECT iif(day >= ?1 / 1000000, "
-    "written, 0) FROM edge_log_state) < ?2 "
+    "written, 0) FROM edge_log_state) < ?2 AND (?10 = '' OR NOT EXISTS "
+    "(SELECT 1 FROM edge_log WHERE id = (SELECT max(id) FROM edge_log) AND "
+    "instr(entries, ?10))) "
     "ON CONFLICT (id) DO UPDATE SET written = excluded.written, "
     "from_ms = min(from_ms, excluded.from_ms), "
     "until_ms = max(until_ms, excluded.until_ms), "
@@ -219,11 +222,14 @@ static const char state_sql[] =
     "SELECT iif(day >= ?1 / 1000000, written, 0) AS written, "
     "(SELECT min(id) FROM edge_log) AS oldest, "
     "(SELECT count(*) FROM (SELECT 1 FROM edge_log WHERE id > upto LIMIT 3)) "
-    "AS open FROM edge_log_state";
+    "AS open, ?2 <> '' AND EXISTS (SELECT 1 FROM edge_log WHERE id = (SELECT "
+    "max(id) FROM edge_log) AND instr(entries, ?2)) AS there "
+    "FROM edge_log_state";
 
 static void tell_write(ob_log *log, int64_t now_ms, ob_buffer *out)
 {
-    const pending *p = &log->pending;
+    pending *p = &log->pending;
+    ob_slice told = ob_slice_str(p->told ? p->first_id : "");
     ob_slice entries = ob_buffer_slice(&p->entries);
     ob_slice sums = ob_buffer_slice(&p->sums);
     const int64_t numbers[] = {now_ms / EDGE_DAY_MS * EDGE_DAY_IDS,
@@ -240,12 +246,15 @@ static void tell_write(ob_log *log, int64_t now_ms, ob_buffer *out)
         ob_json_i64(&json, numbers[i]);
     ob_json_string(&json, entries);
     ob_json_string(&json, sums);
+    ob_json_string(&json, told);
     edge_statement_end(&json);
     edge_statement(&json, state_sql);
     ob_json_i64(&json, numbers[0]);
+    ob_json_string(&json, told);
     edge_statement_end(&json);
     ob_json_close(&json, ']');
     ob_json_close(&json, '}');
+    p->told = true;
 }
 
 static void tell_fold(ob_log *log, int64_t now_ms, ob_buffer *out)
@@ -315,13 +324,16 @@ static void wrote(ob_log *log, yyjson_val *results, int64_t now_ms)
     yyjson_val *state = yyjson_arr_get_first(yyjson_arr_get(results, 1));
     int64_t open = ob_json_get_i64(state, "open", 0);
     bool fresh = ob_json_get_i64(row, "fresh", 0) != 0;
-    log->day = now_ms / EDGE_DAY_MS;
-    log->rest = row ? log->config->log.edge.rows_a_day -
-                          ob_json_get_i64(row, "written", 0) -
-                          ob_json_get_i64(state, "written", 0)
-                    : 0;
+    bool was_there = ob_json_get_i64(state, "there", 0) != 0 && !row;
+    if (!was_there) {
+        log->day = now_ms / EDGE_DAY_MS;
+        log->rest = row ? log->config->log.edge.rows_a_day -
+                              ob_json_get_i64(row, "written", 0) -
+                              ob_json_get_i64(state, "written", 0)
+                        : 0;
+    }
     log->wrote_ms = now_ms;
-    if (!row)
+    if (!row && !was_there)
         return;
     log->pending.full = false;
     /* Who began a row folds the one before; others where nobody does. And what

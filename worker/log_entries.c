@@ -103,8 +103,11 @@ void edge_entries_add(edge_entries *entries, const ob_entry *entry)
     ob_log_row row;
     ob_json json = {.out = &entries->text, .comma = entries->count > 0};
     ob_log_row_of(entry, 0, (ob_slice){NULL, 0}, &row);
-    if (!entries->count++)
+    if (!entries->count++) {
         entries->at_ms = entry->at_ms;
+        snprintf(entries->first_id, sizeof(entries->first_id), "%.*s",
+                 (int)row.request_id.len, row.request_id.ptr);
+    }
     ob_json_open(&json, '[');
     put_row(entries, &row, &json);
     put_metadata(entry->metadata, &json);

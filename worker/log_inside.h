@@ -103,6 +103,7 @@ typedef struct edge_entries {
     ob_buffer text; /* of the requests, with commas */
     int64_t at_ms;  /* from which their times count */
     int64_t count;
+    char first_id[OB_REQUEST_ID_LEN + 1]; /* the first one's request id */
 } edge_entries;
 
 void edge_entries_init(edge_entries *entries);

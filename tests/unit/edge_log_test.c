@@ -154,6 +154,45 @@ static void perform_text(world *w, const ob_buffer *text, ob_buffer *results)
     yyjson_doc_free(doc);
 }
 
+/* D1 has it, and its answer is lost: with and without others' in between. */
+static void what_was_written_unheard_is_written_once(void **state)
+{
+    for (int others = 0; others < 2; others++) {
+        world w;
+        open_world(&w, "");
+        add_many(&w, 0, 3, 1000);
+        flush(&w);
+        for (unsigned n = 3; n < 8; n++)
+            add_now(&w, n);
+        w.now_ms += 60000;
+        ob_buffer told = {0};
+        ob_buffer results = {0};
+        assert_true(edge_log_next(w.log, w.now_ms, &told));
+        ob_slice text = ob_buffer_slice(&told);
+        yyjson_doc *doc = yyjson_read(text.ptr, text.len, 0);
+        perform(&w, yyjson_obj_get(yyjson_doc_get_root(doc), "statements"),
+                &results);
+        yyjson_doc_free(doc);
+        ob_buffer_deinit(&told);
+        ob_buffer_deinit(&results);
+        ob_log *first = w.log;
+        if (others) {
+            w.log = edge_log_new(w.config);
+            add_many(&w, 8, 3, 1000);
+            flush(&w);
+            edge_log_free(w.log);
+            w.log = first;
+        }
+        add_now(&w, 11);
+        flush(&w);
+        flush(&w);
+        size_t all = others ? 12 : 9;
+        assert_int_equal(count_all(&w, (ob_log_query){.limit = 50}), all);
+        assert_int_equal(total_of(&w, days_of(&w, 1, 3600), "requests"), all);
+        close_world(&w);
+    }
+}
+
 static void of_two_that_fold_a_row_one_does(void **state)
 {
     world w;
@@ -270,6 +309,7 @@ int main(void)
         cmocka_unit_test(
             the_budget_holds_over_isolates_and_the_next_day_goes_on),
         cmocka_unit_test(sampled_keeps_what_failed_and_all_sums),
+        cmocka_unit_test(what_was_written_unheard_is_written_once),
         cmocka_unit_test(of_two_that_fold_a_row_one_does),
         cmocka_unit_test(what_is_lost_on_the_way_is_written_again),
         cmocka_unit_test(old_and_too_many_requests_go_within_the_budget),
