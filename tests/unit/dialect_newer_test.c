@@ -63,6 +63,40 @@ static void chats_ask_for_thinking_in_others_words(void **state)
     }
 }
 
+/* The same one wherever models take no number; with "max_tokens" over it. */
+static void a_budget_is_the_same_effort_everywhere(void **state)
+{
+    static const struct {
+        int budget;
+        const char *effort;
+    } budgets[] = {{1024, "low"},    {4000, "low"},     {4096, "low"},
+                   {4097, "medium"}, {10000, "medium"}, {16384, "medium"},
+                   {16385, "high"},  {31999, "high"}};
+    static const struct {
+        const ob_codec *to;
+        const char *provider, *model, *written;
+    } others[] = {
+        {&ob_codec_openai, "openai", "gpt-5", "\"reasoning_effort\":\"%s\""},
+        {&ob_codec_responses, "openai", "gpt-5", "\"effort\":\"%s\""},
+        {&ob_codec_gemini, "google-ai-studio", "gemini-3-flash",
+         "\"thinkingLevel\":\"%s\""},
+    };
+    for (size_t i = 0; i < OB_LEN(budgets) * OB_LEN(others); i++) {
+        const char *effort = budgets[i / OB_LEN(others)].effort;
+        size_t other = i % OB_LEN(others);
+        char text[256], written[64];
+        snprintf(text, sizeof(text),
+                 "{\"model\":\"%s\",\"max_tokens\":40000," SAID
+                 ",\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":%d}}",
+                 others[other].model, budgets[i / OB_LEN(others)].budget);
+        snprintf(written, sizeof(written), others[other].written, effort);
+        assert_int_equal(ask(&ob_codec_anthropic, OB_DIALECT_ANTHROPIC,
+                             others[other].to, others[other].provider, text),
+                         OB_OK);
+        has(written);
+    }
+}
+
 static void verbosity_is_named_where_there_is_none(void **state)
 {
     static const struct {
@@ -123,6 +157,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(anthropics_output_is_asked_for_in_both_words),
         TEST(chats_ask_for_thinking_in_others_words),
+        TEST(a_budget_is_the_same_effort_everywhere),
         TEST(verbosity_is_named_where_there_is_none),
         TEST(geminis_calling_is_read_to_the_end),
         TEST(line_separators_are_escaped),

@@ -95,13 +95,6 @@ static int64_t budget_of(ob_effort effort)
     return (size_t)effort < OB_LEN(budgets) ? budgets[effort] : 0;
 }
 
-static ob_effort effort_of(int64_t budget)
-{
-    return budget < 4096    ? OB_EFFORT_LOW
-           : budget < 16384 ? OB_EFFORT_MEDIUM
-                            : OB_EFFORT_HIGH;
-}
-
 static const char *effort_name(ob_effort effort, unsigned takes)
 {
     switch (effort) {
@@ -165,7 +158,7 @@ static void think_by_effort(ob_form *form, ob_anthropic_thinking *thinking)
 {
     ob_effort effort = form->effort;
     if (effort == OB_EFFORT_UNSAID && form->thinking_max > 0)
-        effort = effort_of(form->thinking_max);
+        effort = ob_effort_of_budget(form->thinking_max);
     thinking->on = true;
     thinking->effort = effort_name(effort, thinking->takes);
 }

@@ -248,6 +248,15 @@ bool ob_effort_read(ob_slice text, ob_effort *effort)
     return false;
 }
 
+ob_effort ob_effort_of_budget(int64_t tokens)
+{
+    if (tokens <= 0)
+        return tokens < 0 ? OB_EFFORT_UNSAID : OB_EFFORT_NONE;
+    return tokens <= 4096    ? OB_EFFORT_LOW
+           : tokens <= 16384 ? OB_EFFORT_MEDIUM
+                             : OB_EFFORT_HIGH;
+}
+
 static bool is_begin(char c)
 {
     return ((unsigned char)c & 0xc0) != 0x80;

@@ -42,21 +42,13 @@ static bool has(ob_slice model, const char *word)
     return ob_slice_find_nocase(model, ob_slice_str(word)) != OB_NOWHERE;
 }
 
-static ob_effort effort_of_budget(int64_t budget)
-{
-    return budget == 0       ? OB_EFFORT_NONE
-           : budget <= 4096  ? OB_EFFORT_LOW
-           : budget <= 16384 ? OB_EFFORT_MEDIUM
-                             : OB_EFFORT_HIGH;
-}
-
 /* Google's "Gemini thinking" says which models take which level. */
 static void write_level(ob_form *form, ob_json *json)
 {
     ob_effort effort = form->effort;
     bool pro = !has(form->model, "flash");
-    if (effort == OB_EFFORT_UNSAID && form->thinking_max >= 0)
-        effort = effort_of_budget(form->thinking_max);
+    if (effort == OB_EFFORT_UNSAID)
+        effort = ob_effort_of_budget(form->thinking_max);
     if (effort == OB_EFFORT_UNSAID)
         return;
     /* These models cannot but think. */

@@ -154,16 +154,6 @@ static const char *effort_name(const ob_form *form, ob_effort effort)
                : "high";
 }
 
-/* A budget as the nearest effort; the dialect has no number for it. */
-static ob_effort effort_of_budget(int64_t tokens)
-{
-    if (tokens <= 0)
-        return OB_EFFORT_UNSAID;
-    if (tokens < 2048)
-        return OB_EFFORT_LOW;
-    return tokens < 16384 ? OB_EFFORT_MEDIUM : OB_EFFORT_HIGH;
-}
-
 /* OpenAI's models that refuse to be asked for an effort. */
 static bool thinks_never(const ob_form *form)
 {
@@ -236,7 +226,7 @@ static void write_thinking(ob_form *form, ob_json *json)
         return;
     }
     if (effort == OB_EFFORT_UNSAID)
-        effort = effort_of_budget(form->thinking_max);
+        effort = ob_effort_of_budget(form->thinking_max);
     if (effort == OB_EFFORT_UNSAID)
         return;
     if (thinks_never(form))

@@ -60,11 +60,8 @@ static ob_effort effort_of(const ob_form *form)
     bool own =
         form->from == OB_DIALECT_OPENAI || form->from == OB_DIALECT_RESPONSES;
     ob_effort effort = form->effort;
-    if (effort == OB_EFFORT_UNSAID && form->thinking_max >= 0)
-        effort = form->thinking_max == 0       ? OB_EFFORT_NONE
-                 : form->thinking_max <= 4096  ? OB_EFFORT_LOW
-                 : form->thinking_max <= 16384 ? OB_EFFORT_MEDIUM
-                                               : OB_EFFORT_HIGH;
+    if (effort == OB_EFFORT_UNSAID)
+        effort = ob_effort_of_budget(form->thinking_max);
     return own ? effort : ob_model_fit_effort(form->model, effort);
 }
 
