@@ -22,7 +22,8 @@ static void drops(const char *expected)
 static void anthropics_output_is_asked_for_in_both_words(void **state)
 {
     assert_int_equal(
-        ask(&ob_codec_anthropic, OB_DIALECT_ANTHROPIC, &ob_codec_openai, "groq",
+        ask(&ob_codec_anthropic, OB_DIALECT_ANTHROPIC, &ob_codec_openai,
+            "cerebras",
             "{\"model\":\"m\",\"max_tokens\":9," SAID
             ",\"output_format\":{\"type\":\"json_schema\",\"schema\":{\"type\":"
             "\"object\"}},\"output_config\":{\"effort\":\"low\","
@@ -119,7 +120,7 @@ static void verbosity_is_named_where_there_is_none(void **state)
 static void geminis_calling_is_read_to_the_end(void **state)
 {
     assert_int_equal(
-        ask(&ob_codec_gemini, OB_DIALECT_GEMINI, &ob_codec_openai, "groq",
+        ask(&ob_codec_gemini, OB_DIALECT_GEMINI, &ob_codec_openai, "cerebras",
             "{\"contents\":[{\"parts\":[{\"text\":\"Hi\"}]}],\"tools\":[{"
             "\"functionDeclarations\":[{\"name\":\"f\"}]}],\"toolConfig\":{"
             "\"functionCallingConfig\":{\"mode\":\"AUTO\","

@@ -259,14 +259,14 @@ static void efforts_are_written_as_providers_take_them(void **state)
 #define EFFORT(text)                                                           \
     "{\"model\":\"m\"," HELLO ",\"reasoning_effort\":\"" text "\"}"
     becomes(EFFORT("max"), "openai", EFFORT("xhigh"));
-    becomes(EFFORT("xhigh"), "groq", EFFORT("high"));
+    becomes(EFFORT("xhigh"), "cerebras", EFFORT("high"));
     becomes(EFFORT("none"), "deepseek",
             "{\"model\":\"m\"," HELLO ",\"thinking\":{\"type\":"
             "\"disabled\"}}");
     becomes(EFFORT("low"), "openrouter",
             "{\"model\":\"m\"," HELLO ",\"reasoning\":{\"effort\":\"low\"}}");
     becomes("{\"model\":\"m\"," HELLO ",\"reasoning\":{\"max_tokens\":2000}}",
-            "groq", EFFORT("low"));
+            "cerebras", EFFORT("low"));
     stays("{\"model\":\"m\"," HELLO
           ",\"reasoning\":{\"max_tokens\":2000,\"exclude\":true}}",
           "openrouter");
@@ -558,10 +558,10 @@ static void thinking_is_turned_off_where_it_can_be(void **state)
         {OB_DIALECT_ANTHROPIC, "openai", "gpt-5.1",
          ",\"reasoning_effort\":\"none\"", ""},
         {OB_DIALECT_ANTHROPIC, "openai", "o3", "", "thinking"},
-        {OB_DIALECT_GEMINI, "groq", "m", "",
+        {OB_DIALECT_GEMINI, "cerebras", "m", "",
          "generationConfig.thinkingConfig.thinkingBudget"},
-        {OB_DIALECT_RESPONSES, "groq", "m", ",\"reasoning_effort\":\"none\"",
-         ""},
+        {OB_DIALECT_RESPONSES, "cerebras", "m",
+         ",\"reasoning_effort\":\"none\"", ""},
         {OB_DIALECT_ANTHROPIC, "deepseek", "m",
          ",\"thinking\":{\"type\":\"disabled\"}", ""},
     };
@@ -577,6 +577,86 @@ static void thinking_is_turned_off_where_it_can_be(void **state)
         dropped(r, cases[i].dropped);
         free_request(r);
     }
+}
+
+/* What they refuse is left out, and named where that changes anything. */
+static void xai_and_groq_are_asked_for_what_they_take(void **state)
+{
+    static const struct {
+        const char *provider, *model;
+        ob_effort effort;
+        const char *written; /* empty: it is not asked for */
+        bool named;
+    } cases[] = {
+        {"grok", "grok-4", OB_EFFORT_HIGH, "", true},
+        {"grok", "grok-4-0709", OB_EFFORT_LOW, "", true},
+        {"grok", "grok-4-1-fast-reasoning", OB_EFFORT_LOW, "", true},
+        {"grok", "grok-4.20-0309-reasoning", OB_EFFORT_LOW, "", true},
+        {"grok", "grok-4.20-0309-reasoning", OB_EFFORT_NONE, "", true},
+        {"grok", "grok-4.20-0309-non-reasoning", OB_EFFORT_NONE, "", false},
+        {"grok", "grok-4.20-multi-agent-0309", OB_EFFORT_MAX, "xhigh", false},
+        {"grok", "grok-code-fast-1", OB_EFFORT_MEDIUM, "", true},
+        {"grok", "grok-3", OB_EFFORT_NONE, "", false},
+        {"grok", "grok-3-mini", OB_EFFORT_MINIMAL, "low", false},
+        {"grok", "grok-3-mini-fast", OB_EFFORT_MEDIUM, "low", false},
+        {"grok", "grok-3-mini", OB_EFFORT_MAX, "high", false},
+        {"grok", "grok-4.3", OB_EFFORT_NONE, "none", false},
+        {"grok", "grok-4.3", OB_EFFORT_MEDIUM, "medium", false},
+        {"grok", "grok-4.5", OB_EFFORT_NONE, "", true},
+        {"grok", "grok-4.5", OB_EFFORT_MAX, "high", false},
+        {"grok", "grok-4.6", OB_EFFORT_MAX, "xhigh", false},
+        {"grok", "grok-5", OB_EFFORT_MINIMAL, "low", false},
+        {"groq", "openai/gpt-oss-120b", OB_EFFORT_MAX, "high", false},
+        {"groq", "openai/gpt-oss-20b", OB_EFFORT_NONE, "", true},
+        {"groq", "qwen/qwen3-32b", OB_EFFORT_NONE, "none", false},
+        {"groq", "qwen/qwen3-32b", OB_EFFORT_HIGH, "", true},
+        {"groq", "llama-3.3-70b-versatile", OB_EFFORT_HIGH, "", true},
+        {"groq", "llama-3.3-70b-versatile", OB_EFFORT_NONE, "", false},
+    };
+    static const ob_dialect froms[] = {OB_DIALECT_RESPONSES,
+                                       OB_DIALECT_ANTHROPIC};
+    for (size_t i = 0; i < OB_LEN(cases) * OB_LEN(froms); i++) {
+        size_t at = i / OB_LEN(froms);
+        char expected[256];
+        char effort[64] = "";
+        request *r = new_request(froms[i % OB_LEN(froms)]);
+        add(r, OB_ROLE_USER, OB_PART_TEXT, "Hello");
+        r->form.model = ob_slice_str(cases[at].model);
+        r->form.effort = cases[at].effort;
+        if (cases[at].written[0])
+            snprintf(effort, sizeof(effort), ",\"reasoning_effort\":\"%s\"",
+                     cases[at].written);
+        snprintf(expected, sizeof(expected), "{\"model\":\"%s\",%s%s}",
+                 cases[at].model, HELLO, effort);
+        written(r, cases[at].provider, expected);
+        if ((r->form.dropped_count > 0) != cases[at].named)
+            fail_msg("%s, %d: %zu are named", cases[at].model,
+                     (int)cases[at].effort, r->form.dropped_count);
+        free_request(r);
+    }
+}
+
+static void xai_is_spared_penalties_and_some_ends(void **state)
+{
+#define ASKED(model, rest) "{\"model\":\"" model "\"," HELLO rest "}"
+#define STOP               ",\"stop\":[\"x\"]"
+#define PENALTIES          ",\"frequency_penalty\":0,\"presence_penalty\":1"
+    static const char *const cases[][3] = {
+        {ASKED("grok-4.6", PENALTIES STOP), ASKED("grok-4.6", ""),
+         "presence_penalty stop"},
+        {ASKED("grok-3-mini", STOP), ASKED("grok-3-mini", ""), "stop"},
+        {ASKED("grok-3", STOP), ASKED("grok-3", STOP), ""},
+        {ASKED("grok-4-fast-non-reasoning", PENALTIES STOP),
+         ASKED("grok-4-fast-non-reasoning", STOP), "presence_penalty"},
+    };
+    for (size_t i = 0; i < OB_LEN(cases); i++) {
+        request *r = read_request(cases[i][0]);
+        written(r, "grok", cases[i][1]);
+        dropped(r, cases[i][2]);
+        free_request(r);
+    }
+    becomes(ASKED("grok-4", PENALTIES STOP), "cerebras",
+            ASKED("grok-4", PENALTIES STOP));
 }
 
 static void memory_may_run_out(void **state)
@@ -1063,6 +1143,8 @@ int main(void)
         cmocka_unit_test(foreign_ids_are_made_to_fit),
         cmocka_unit_test(models_that_reason_get_what_they_take),
         cmocka_unit_test(thinking_is_turned_off_where_it_can_be),
+        cmocka_unit_test(xai_and_groq_are_asked_for_what_they_take),
+        cmocka_unit_test(xai_is_spared_penalties_and_some_ends),
         cmocka_unit_test(memory_may_run_out),
         cmocka_unit_test(answers_keep_everything),
         cmocka_unit_test(answers_of_other_providers_are_read),

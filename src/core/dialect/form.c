@@ -248,6 +248,17 @@ bool ob_effort_read(ob_slice text, ob_effort *effort)
     return false;
 }
 
+ob_slice ob_effort_word(ob_effort effort)
+{
+    static const char *const words[] = {
+        [OB_EFFORT_UNSAID] = "",         [OB_EFFORT_NONE] = "none",
+        [OB_EFFORT_MINIMAL] = "minimal", [OB_EFFORT_LOW] = "low",
+        [OB_EFFORT_MEDIUM] = "medium",   [OB_EFFORT_HIGH] = "high",
+        [OB_EFFORT_MAX] = "xhigh",
+    };
+    return ob_slice_str(words[effort]);
+}
+
 ob_effort ob_effort_of_budget(int64_t tokens)
 {
     if (tokens <= 0)

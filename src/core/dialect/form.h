@@ -216,6 +216,8 @@ void ob_form_stop(ob_form *form, ob_slice text);
 void ob_form_name_results(ob_form *form);
 /* "none" to "high", "xhigh" and "max". False: none of them. */
 bool ob_effort_read(ob_slice text, ob_effort *effort);
+/* "xhigh" for the most; empty: unsaid. */
+ob_slice ob_effort_word(ob_effort effort);
 /* What a budget of tokens comes to where models take no number; below 0:
  * unsaid. */
 ob_effort ob_effort_of_budget(int64_t tokens);

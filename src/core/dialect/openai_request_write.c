@@ -1,4 +1,5 @@
 /* openai_request_write.c - a request of chat completions, written. */
+#include "compatible_models.h"
 #include "members.h"
 #include "openai.h"
 #include "openai_models.h"
@@ -126,32 +127,18 @@ static ob_effort fit_effort(const ob_form *form, ob_effort effort)
                : ob_model_fit_effort(form->model, effort);
 }
 
-static const char *effort_name(const ob_form *form, ob_effort effort)
+static ob_slice effort_name(const ob_form *form, ob_effort effort)
 {
     effort = fit_effort(form, effort);
-    switch (effort) {
-    case OB_EFFORT_UNSAID:
-        return NULL;
-    case OB_EFFORT_NONE:
-        return "none";
-    case OB_EFFORT_MINIMAL:
-        return "minimal";
-    case OB_EFFORT_LOW:
-        return "low";
-    case OB_EFFORT_MEDIUM:
-        return "medium";
-    case OB_EFFORT_HIGH:
-        return "high";
-    case OB_EFFORT_MAX:
-        break;
-    }
+    if (effort != OB_EFFORT_MAX)
+        return ob_effort_word(effort);
     if (ob_openai_is_for(form, "deepseek"))
-        return "max";
+        return OB_S("max");
     return ob_openai_is_for(form, "openai") ||
                    ob_openai_is_for(form, "openrouter") ||
                    ob_openai_reasons(form)
-               ? "xhigh"
-               : "high";
+               ? OB_S("xhigh")
+               : OB_S("high");
 }
 
 /* OpenAI's models that refuse to be asked for an effort. */
@@ -167,9 +154,10 @@ static bool thinks_never(const ob_form *form)
 }
 
 /* OpenRouter has members for all of it. */
-static void write_reasoning(ob_form *form, ob_json *json, const char *effort)
+static void write_reasoning(ob_form *form, ob_json *json, ob_slice effort)
 {
-    if (!effort && form->thinking_max < 0 && form->show_thinking == OB_UNSAID)
+    if (!effort.len && form->thinking_max < 0 &&
+        form->show_thinking == OB_UNSAID)
         return;
     ob_json_name(json, "reasoning");
     ob_json_open(json, '{');
@@ -177,8 +165,8 @@ static void write_reasoning(ob_form *form, ob_json *json, const char *effort)
         ob_json_member_i64(json, "max_tokens", form->thinking_max);
     else if (form->thinking_max == 0)
         ob_json_member(json, "effort", OB_S("none"));
-    else if (effort)
-        ob_json_member(json, "effort", ob_slice_str(effort));
+    else
+        ob_json_member_told(json, "effort", effort);
     if (form->show_thinking != OB_UNSAID) {
         ob_json_name(json, "exclude");
         ob_json_bool(json, form->show_thinking == OB_NO);
@@ -208,6 +196,24 @@ static bool write_no_thinking(ob_form *form, ob_json *json)
     return true;
 }
 
+static void drop_effort(ob_form *form)
+{
+    ob_form_drop_member(form, form->effort == OB_EFFORT_UNSAID
+                                  ? OB_MEMBER_BUDGET
+                                  : OB_MEMBER_EFFORT);
+}
+
+/* Of xAI and Groq, whoever asks: what they do not take is refused. */
+static void write_known_effort(ob_form *form, ob_json *json, ob_effort effort)
+{
+    ob_effort fitted = ob_compatible_effort(form, effort);
+    bool is_so = effort == OB_EFFORT_NONE && !ob_compatible_thinks(form);
+    if (fitted != OB_EFFORT_UNSAID)
+        ob_json_member(json, "reasoning_effort", ob_effort_word(fitted));
+    else if (!is_so)
+        drop_effort(form);
+}
+
 static void write_thinking(ob_form *form, ob_json *json)
 {
     ob_effort effort = form->effort;
@@ -219,23 +225,20 @@ static void write_thinking(ob_form *form, ob_json *json)
     if (form->show_thinking ==
         (ob_openai_is_for(form, "openai") ? OB_YES : OB_NO))
         ob_form_drop_member(form, OB_MEMBER_SHOW_THINKING);
-    if (effort == OB_EFFORT_NONE ||
-        (effort == OB_EFFORT_UNSAID && form->thinking_max == 0)) {
-        if (!write_no_thinking(form, json))
-            ob_form_drop_member(form, OB_MEMBER_BUDGET);
-        return;
-    }
     if (effort == OB_EFFORT_UNSAID)
         effort = ob_effort_of_budget(form->thinking_max);
     if (effort == OB_EFFORT_UNSAID)
         return;
-    if (thinks_never(form))
-        ob_form_drop_member(form, form->effort == OB_EFFORT_UNSAID
-                                      ? OB_MEMBER_BUDGET
-                                      : OB_MEMBER_EFFORT);
-    else
-        ob_json_member(json, "reasoning_effort",
-                       ob_slice_str(effort_name(form, effort)));
+    if (ob_compatible_is_known(form)) {
+        write_known_effort(form, json, effort);
+    } else if (effort == OB_EFFORT_NONE) {
+        if (!write_no_thinking(form, json))
+            ob_form_drop_member(form, OB_MEMBER_BUDGET);
+    } else if (thinks_never(form)) {
+        drop_effort(form);
+    } else {
+        ob_json_member(json, "reasoning_effort", effort_name(form, effort));
+    }
 }
 
 /* ---- the rest ---- */

@@ -2,6 +2,7 @@
  * answered: numbers, ends and kinds of answers. */
 #include <math.h>
 
+#include "compatible_models.h"
 #include "members.h"
 #include "openai.h"
 #include "openai_models.h"
@@ -46,12 +47,24 @@ static void write_stops(ob_form *form, ob_json *json)
     ob_json_close(json, ']');
 }
 
+static void drop_penalties(ob_form *form)
+{
+    if (!isnan(form->frequency_penalty) && form->frequency_penalty != 0)
+        ob_form_drop_member(form, OB_MEMBER_FREQUENCY);
+    if (!isnan(form->presence_penalty) && form->presence_penalty != 0)
+        ob_form_drop_member(form, OB_MEMBER_PRESENCE);
+}
+
 static void write_chances(ob_form *form, ob_json *json)
 {
     write_number(json, "temperature", form->temperature);
     write_number(json, "top_p", form->top_p);
-    write_number(json, "frequency_penalty", form->frequency_penalty);
-    write_number(json, "presence_penalty", form->presence_penalty);
+    if (ob_compatible_takes_penalties(form)) {
+        write_number(json, "frequency_penalty", form->frequency_penalty);
+        write_number(json, "presence_penalty", form->presence_penalty);
+    } else {
+        drop_penalties(form);
+    }
     if (form->logprobs) {
         ob_json_name(json, "logprobs");
         ob_json_bool(json, true);
@@ -66,10 +79,7 @@ static void drop_chances(ob_form *form)
         ob_form_drop_member(form, OB_MEMBER_TEMPERATURE);
     if (!isnan(form->top_p) && form->top_p != 1)
         ob_form_drop_member(form, OB_MEMBER_TOP_P);
-    if (!isnan(form->frequency_penalty) && form->frequency_penalty != 0)
-        ob_form_drop_member(form, OB_MEMBER_FREQUENCY);
-    if (!isnan(form->presence_penalty) && form->presence_penalty != 0)
-        ob_form_drop_member(form, OB_MEMBER_PRESENCE);
+    drop_penalties(form);
     if (form->logprobs || form->top_logprobs >= 0)
         ob_form_drop_member(form, OB_MEMBER_ANY_LOGPROBS);
 }
@@ -111,7 +121,7 @@ void ob_openai_write_sampling(ob_form *form, ob_json *json)
         else
             ob_form_drop_member(form, OB_MEMBER_TOP_K);
     }
-    if (!strict)
+    if (!strict && ob_compatible_takes_stops(form))
         write_stops(form, json);
     else if (form->stops)
         ob_form_drop_member(form, OB_MEMBER_STOP);

@@ -65,16 +65,9 @@ static ob_effort effort_of(const ob_form *form)
     return own ? effort : ob_model_fit_effort(form->model, effort);
 }
 
-static const char *const effort_words[] = {
-    [OB_EFFORT_UNSAID] = "",         [OB_EFFORT_NONE] = "none",
-    [OB_EFFORT_MINIMAL] = "minimal", [OB_EFFORT_LOW] = "low",
-    [OB_EFFORT_MEDIUM] = "medium",   [OB_EFFORT_HIGH] = "high",
-    [OB_EFFORT_MAX] = "xhigh",
-};
-
 static void write_reasoning(ob_form *form, ob_json *json)
 {
-    ob_slice effort = ob_slice_str(effort_words[effort_of(form)]);
+    ob_slice effort = ob_effort_word(effort_of(form));
     bool shown = form->show_thinking == OB_YES;
     if (!ob_model_reasons(form->model)) {
         /* Not to think is what they do. */

@@ -1,0 +1,99 @@
+/*
+ * compatible_models.c - what xAI's and Groq's models take.
+ *
+ * Sources: xAI's page "Reasoning" and what its API answers, as it stands in
+ * reports ("Model … does not support parameter reasoningEffort", "Argument not
+ * supported on this model: stop", "… presencePenalty"); Groq's page
+ * "Reasoning".
+ */
+#include "compatible_models.h"
+
+static bool is_for(const ob_form *form, const char *slug)
+{
+    return ob_slice_eq(form->provider, ob_slice_str(slug));
+}
+
+static bool starts(const ob_form *form, const char *start)
+{
+    return ob_slice_starts(form->model, ob_slice_str(start));
+}
+
+/* The first that fits counts. */
+typedef struct model_efforts {
+    const char *provider;
+    const char *start;
+    ob_effort least; /* but for NONE; UNSAID: it is not to be asked */
+    ob_effort most;
+    bool none;   /* may be told not to think */
+    bool middle; /* has something between little and much */
+} model_efforts;
+
+#define REFUSES OB_EFFORT_UNSAID, OB_EFFORT_UNSAID, false, false
+
+static const model_efforts efforts[] = {
+    {"grok", "grok-2", REFUSES},
+    {"grok", "grok-3-mini", OB_EFFORT_LOW, OB_EFFORT_HIGH, false, false},
+    {"grok", "grok-3", REFUSES},
+    {"grok", "grok-code", REFUSES},
+    {"grok", "grok-4.20-multi-agent", OB_EFFORT_LOW, OB_EFFORT_MAX, false,
+     true},
+    {"grok", "grok-4.20", REFUSES},
+    {"grok", "grok-4.3", OB_EFFORT_LOW, OB_EFFORT_HIGH, true, true},
+    {"grok", "grok-4.5", OB_EFFORT_LOW, OB_EFFORT_HIGH, false, true},
+    /* Newer ones, and those that have no number. */
+    {"grok", "grok-4.", OB_EFFORT_LOW, OB_EFFORT_MAX, false, true},
+    {"grok", "grok-4", REFUSES},
+    {"grok", "", OB_EFFORT_LOW, OB_EFFORT_HIGH, false, true},
+    {"groq", "openai/gpt-oss", OB_EFFORT_LOW, OB_EFFORT_HIGH, false, true},
+    /* They think, or do not: there is no more and less. */
+    {"groq", "qwen/", OB_EFFORT_UNSAID, OB_EFFORT_UNSAID, true, false},
+    {"groq", "", REFUSES},
+};
+
+static const model_efforts *find(const ob_form *form)
+{
+    for (size_t i = 0; i < OB_LEN(efforts); i++)
+        if (is_for(form, efforts[i].provider) && starts(form, efforts[i].start))
+            return &efforts[i];
+    return NULL;
+}
+
+bool ob_compatible_is_known(const ob_form *form)
+{
+    return find(form) != NULL;
+}
+
+ob_effort ob_compatible_effort(const ob_form *form, ob_effort effort)
+{
+    const model_efforts *has = find(form);
+    if (!has || effort == OB_EFFORT_UNSAID)
+        return effort;
+    if (effort == OB_EFFORT_NONE)
+        return has->none ? OB_EFFORT_NONE : OB_EFFORT_UNSAID;
+    if (effort == OB_EFFORT_MEDIUM && !has->middle)
+        return has->least;
+    return effort < has->least  ? has->least
+           : effort > has->most ? has->most
+                                : effort;
+}
+
+bool ob_compatible_thinks(const ob_form *form)
+{
+    const model_efforts *has = find(form);
+    bool never = starts(form, "grok-2") ||
+                 (starts(form, "grok-3") && !starts(form, "grok-3-mini"));
+    if (is_for(form, "grok"))
+        return !never &&
+               ob_slice_find(form->model, OB_S("non-reasoning")) == OB_NOWHERE;
+    return !has || has->none || has->most != OB_EFFORT_UNSAID;
+}
+
+bool ob_compatible_takes_penalties(const ob_form *form)
+{
+    return !is_for(form, "grok");
+}
+
+bool ob_compatible_takes_stops(const ob_form *form)
+{
+    return !is_for(form, "grok") || !ob_compatible_thinks(form);
+}
