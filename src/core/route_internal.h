@@ -6,6 +6,7 @@
  *   route_model.c      where a request names its model
  *   credential.c       which headers travel, what the caller shows
  *   upstream_request.c the request as it goes upstream
+ *   gemini_nested.c    models that its body names in the requests it holds
  */
 #ifndef OB_ROUTE_INTERNAL_H
 #define OB_ROUTE_INTERNAL_H
@@ -70,6 +71,12 @@ bool ob_route_shows(const ob_slice *shown, size_t count, ob_slice text);
  * holds what the caller showed as one, encoded once or twice perhaps. */
 OB_MUST_USE ob_status ob_route_strip_query(const ob_call *call, ob_arena *arena,
                                            ob_slice *query);
+
+/* The body with the model in each place where that method's requests name it
+ * once more; empty: it stands so already, or is none that can be read. */
+OB_MUST_USE ob_status ob_gemini_nested(ob_slice method, ob_slice body,
+                                       ob_slice model, ob_arena *arena,
+                                       ob_slice *out);
 
 /* May a request header of the caller go upstream? `aig`: the upstream is
  * Cloudflare AI Gateway, which reads cf-aig-*. */

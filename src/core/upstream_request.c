@@ -491,6 +491,14 @@ static ob_status write_body(writer *w)
         out[0] = route->translated;
         return OB_OK;
     }
+    if (route->kind == OB_ROUTE_UNIFIED &&
+        route->operation == OB_OPERATION_GEMINI) {
+        ob_status status = ob_gemini_nested(
+            route->gemini_method, body, w->target->model, w->arena, &out[0]);
+        if (status != OB_OK || out[0].len)
+            return status;
+        out[0] = body;
+    }
     if (route->kind != OB_ROUTE_UNIFIED || !route->value_len)
         return OB_OK;
     ob_slice raw =

@@ -129,6 +129,35 @@ scenario("gemini's vectors of a provider in openai's form", async (room) => {
     assert.equal(entry.tokens.input, 4);
 });
 
+/* Google's client names the model in each request of a batch, too; Google
+ * wants the path's there. */
+scenario("gemini's vectors by a name of one's own", async (room) => {
+    const { mock, gateway } = await room.world({
+        keys: { 'google-ai-studio': [secret('g')] },
+        config: {
+            models: { vectors: ['google-ai-studio/gemini-embedding-001'] },
+        },
+    });
+    mock.otherwise(good());
+    const { models } = geminiClient(gateway);
+    for (const model of ['vectors', 'google-ai-studio/gemini-embedding-001']) {
+        const answer = await models.embedContent({
+            model,
+            contents: ['one', 'two'],
+        });
+        assert.equal(answer.embeddings.length, 2);
+        const sent = mock.requests.at(-1);
+        assert.equal(
+            sent.path,
+            '/v1beta/models/gemini-embedding-001:batchEmbedContents',
+        );
+        assert.deepEqual(
+            sent.json().requests.map((request) => request.model),
+            Array(2).fill('models/gemini-embedding-001'),
+        );
+    }
+});
+
 scenario('a single content gets a single vector', async (room) => {
     const { mock, gateway } = await room.world({
         keys: { openai: [secret('o')] },

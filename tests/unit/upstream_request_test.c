@@ -273,6 +273,39 @@ static void gemini_model_in_path_and_body_is_replaced_in_both(void **state)
     assert_body("{\"model\":\"models/gemini-2.5-pro\",\"content\":{}}");
 }
 
+/* As Google's own client writes them. */
+static void gemini_model_is_replaced_in_requests_inside(void **state)
+{
+    static const char *const cases[][3] = {
+        {"POST /v1beta/models/smart:batchEmbedContents",
+         "{\"requests\":[{\"model\":\"models/smart\",\"content\":{},"
+         "\"outputDimensionality\":1e2},{\"content\":{}},"
+         "{\"model\":\"smart\"}]}",
+         "{\"requests\":[{\"model\":\"models/gemini-2.5-pro\",\"content\":{},"
+         "\"outputDimensionality\":1e2},{\"content\":{}},"
+         "{\"model\":\"models/gemini-2.5-pro\"}]}"},
+        {"POST /v1beta/models/smart:countTokens",
+         "{\"generateContentRequest\":{\"model\":\"models/smart\"}}",
+         "{\"generateContentRequest\":{\"model\":\"models/gemini-2.5-pro\"}}"},
+        /* Nothing to be done: byte for byte. */
+        {"POST /v1beta/models/smart:batchEmbedContents",
+         "{ \"requests\": [ {\"model\": \"models/gemini-2.5-pro\"} ] }",
+         "{ \"requests\": [ {\"model\": \"models/gemini-2.5-pro\"} ] }"},
+        {"POST /v1beta/models/smart:generateContent",
+         "{\"requests\":[{\"model\":\"models/smart\"}]}",
+         "{\"requests\":[{\"model\":\"models/smart\"}]}"},
+        {"POST /api/google-ai-studio/v1beta/models/x:batchEmbedContents",
+         "{\"requests\":[{\"model\":\"models/y\"}]}",
+         "{\"requests\":[{\"model\":\"models/y\"}]}"},
+    };
+    for (size_t i = 0; i < OB_LEN(cases); i++) {
+        make_call(cases[i][0], ob_slice_str(cases[i][1]));
+        if (send(0) != OB_OK)
+            fail_msg("%s: %s", cases[i][0], refusal.message);
+        assert_body(cases[i][2]);
+    }
+}
+
 static void gemini_model_cannot_climb_out_of_its_place(void **state)
 {
     make_call("POST /v1/messages", OB_S("{\"model\":\"x\"}"));
@@ -395,6 +428,7 @@ int main(void)
         cmocka_unit_test(translated_requests_go_where_their_dialect_lives),
         cmocka_unit_test(headers_of_one_dialect_do_not_reach_another),
         cmocka_unit_test(gemini_model_in_path_and_body_is_replaced_in_both),
+        cmocka_unit_test(gemini_model_is_replaced_in_requests_inside),
         cmocka_unit_test(gemini_model_cannot_climb_out_of_its_place),
         cmocka_unit_test(every_target_gets_its_own_request),
         cmocka_unit_test(too_many_headers_are_refused),
