@@ -14,6 +14,7 @@ import {
     Page,
     Pager,
     Problem,
+    SearchBox,
     StatusBadge,
     StatusNote,
     Waiting,
@@ -462,16 +463,11 @@ export function KeysPage({
                 </p>
             )}
             <div class="filters">
-                <div class="search">
-                    <Icon name="search" />
-                    <input
-                        type="search"
-                        placeholder={t('keys.search')}
-                        aria-label={t('keys.search')}
-                        value={typed}
-                        onInput={(event) => setTyped(event.currentTarget.value)}
-                    />
-                </div>
+                <SearchBox
+                    label={t('keys.search')}
+                    typed={typed}
+                    onType={setTyped}
+                />
                 <StatusTabs
                     provider={provider}
                     status={status}

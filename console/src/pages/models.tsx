@@ -4,13 +4,13 @@ import { count, remaining } from '../format';
 import { say, t } from '../i18n';
 import { useResource } from '../resource';
 import { go, to } from '../router';
-import { Icon } from '../ui/icon';
 import {
     Badge,
     Button,
     Empty,
     Page,
     Problem,
+    SearchBox,
     Section,
     Waiting,
 } from '../ui/parts';
@@ -178,16 +178,11 @@ function Lists({ models }: { models: Models }) {
     return (
         <>
             <div class="filters">
-                <div class="search">
-                    <Icon name="search" />
-                    <input
-                        type="search"
-                        placeholder={t('models.search')}
-                        aria-label={t('models.search')}
-                        value={typed}
-                        onInput={(event) => setTyped(event.currentTarget.value)}
-                    />
-                </div>
+                <SearchBox
+                    label={t('models.search')}
+                    typed={typed}
+                    onType={setTyped}
+                />
             </div>
             <Section
                 title={t('models.named')}

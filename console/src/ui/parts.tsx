@@ -131,6 +131,29 @@ export function Field({
     );
 }
 
+export function SearchBox({
+    label,
+    typed,
+    onType,
+}: {
+    label: string;
+    typed: string;
+    onType: (text: string) => void;
+}) {
+    return (
+        <div class="search">
+            <Icon name="search" />
+            <input
+                type="search"
+                placeholder={label}
+                aria-label={label}
+                value={typed}
+                onInput={(event) => onType(event.currentTarget.value)}
+            />
+        </div>
+    );
+}
+
 /* One of a few, as a row of buttons. */
 export function Choice<T extends string>({
     label,
