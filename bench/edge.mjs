@@ -33,12 +33,17 @@ const { values: options } = parseArgs({
         help: { type: 'boolean', default: false },
     },
 });
+const PARTS = ['starts', 'rows', 'requests'];
 if (options.help) {
     console.log(
         'edge.mjs [--seconds N] [--rounds N] [--starts N] [--keys N] ' +
-            '[--only PART] [--log off|sampled|full]',
+            `[--only ${PARTS.join('|')}] [--log off|sampled|full]`,
     );
     process.exit(0);
+}
+if (options.only && !PARTS.includes(options.only)) {
+    console.error(`--only is one of ${PARTS.join(', ')}`);
+    process.exit(2);
 }
 
 /* ---- what is asked ---- */
