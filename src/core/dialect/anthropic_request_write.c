@@ -68,12 +68,12 @@ static void write_schema(ob_json *json, yyjson_val *schema)
         ob_json_value(json, schema);
         return;
     }
+    if (!yyjson_obj_size(schema)) {
+        ob_json_raw(json, OB_S("{\"type\":\"object\",\"properties\":{}}"));
+        return;
+    }
     ob_json_open(json, '{');
     ob_json_member(json, "type", OB_S("object"));
-    if (!yyjson_obj_size(schema)) {
-        ob_json_name(json, "properties");
-        ob_json_raw(json, OB_S("{}"));
-    }
     yyjson_obj_foreach(schema, i, max, name, value)
     {
         ob_json_string(json, ob_json_text(name));
