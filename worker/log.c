@@ -51,7 +51,7 @@ struct ob_log {
     int64_t turn;
     int64_t turn_ms;  /* when it began */
     int64_t wrote_ms; /* last; 0: not yet */
-    int64_t day; /* of `rest` */
+    int64_t day;      /* of `rest` */
     int64_t rest;
     int64_t asleep_ms; /* until then somebody sleeps */
     bool folds;        /* there is something to fold */
