@@ -175,7 +175,8 @@ static void write_kind(ob_json *json, const change_list *all,
 /* Without memory they wait. */
 static void write_changes(edge *self, ob_json *json)
 {
-    change_list *all = malloc(sizeof(*all));
+    change_list *all =
+        ob_pool_has_changes(self->pool) ? malloc(sizeof(*all)) : NULL;
     if (!all)
         return;
     all->self = self;

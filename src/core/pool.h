@@ -450,6 +450,7 @@ bool ob_pool_load_sticky(ob_pool *pool, const ob_sticky_entry *stored);
 /* Takes the oldest change. False: none waits. The queue holds 4096; older
  * ones are dropped, and ob_pool_changes_dropped() counts them. */
 bool ob_pool_take_change(ob_pool *pool, ob_change *change);
+bool ob_pool_has_changes(const ob_pool *pool);
 uint64_t ob_pool_changes_dropped(const ob_pool *pool);
 
 #endif

@@ -143,6 +143,11 @@ bool ob_pool_take_change(ob_pool *pool, ob_change *change)
     return true;
 }
 
+bool ob_pool_has_changes(const ob_pool *pool)
+{
+    return pool->change_count > 0;
+}
+
 uint64_t ob_pool_changes_dropped(const ob_pool *pool)
 {
     return pool->changes_dropped;

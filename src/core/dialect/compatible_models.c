@@ -40,7 +40,7 @@ static const model_efforts efforts[] = {
     {"grok", "grok-4.20", REFUSES},
     {"grok", "grok-4.3", OB_EFFORT_LOW, OB_EFFORT_HIGH, true, true},
     {"grok", "grok-4.5", OB_EFFORT_LOW, OB_EFFORT_HIGH, false, true},
-    /* Newer ones, and those that have no number. */
+    /* 4.6, and newer ones. */
     {"grok", "grok-4.", OB_EFFORT_LOW, OB_EFFORT_MAX, false, true},
     {"grok", "grok-4", REFUSES},
     {"grok", "", OB_EFFORT_LOW, OB_EFFORT_HIGH, false, true},
