@@ -274,7 +274,7 @@ static ob_status read_rows(search *s, int *count, int64_t *last, ob_buffer *out)
 /* *goes_on: there are rows below, from s->high down. */
 static ob_status look(search *s, bool *goes_on, ob_buffer *out)
 {
-    int64_t low, rows, last = 0;
+    int64_t low = 0, rows = 0, last = 0;
     int count = 0;
     *goes_on = false;
     /* Both are asked for before either is waited for. */
