@@ -14,38 +14,34 @@ static bool is(ob_slice text, const char *word)
 }
 
 /* Whether it was another one. */
-static bool name_it(yyjson_mut_val *request, ob_slice name)
+static bool name_it(yyjson_val *request, ob_slice name)
 {
-    yyjson_mut_val *model = yyjson_mut_obj_get(request, "model");
-    if (!yyjson_mut_is_str(model) ||
-        yyjson_mut_equals_strn(model, name.ptr, name.len))
-        return false;
-    yyjson_mut_set_strn(model, name.ptr, name.len);
-    return true;
+    yyjson_val *model = yyjson_obj_get(request, "model");
+    return yyjson_is_str(model) &&
+           !yyjson_equals_strn(model, name.ptr, name.len) &&
+           yyjson_set_strn(model, name.ptr, name.len);
 }
 
-static bool name_all(yyjson_mut_doc *doc, ob_slice name)
+static bool name_all(yyjson_val *root, ob_slice name)
 {
     static const char *const counted[] = {"generateContentRequest",
                                           "generate_content_request"};
-    yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
-    yyjson_mut_val *list = yyjson_mut_obj_get(root, "requests");
-    yyjson_mut_arr_iter iter = yyjson_mut_arr_iter_with(list);
-    yyjson_mut_val *request;
+    yyjson_val *request;
+    size_t i, count;
     bool changed = name_it(root, name);
-    while ((request = yyjson_mut_arr_iter_next(&iter)))
+    yyjson_arr_foreach(yyjson_obj_get(root, "requests"), i, count, request)
         changed = name_it(request, name) || changed;
-    for (size_t i = 0; i < OB_LEN(counted); i++) {
-        request = yyjson_mut_obj_get(root, counted[i]);
+    for (i = 0; i < OB_LEN(counted); i++) {
+        request = yyjson_obj_get(root, counted[i]);
         changed = name_it(request, name) || changed;
     }
     return changed;
 }
 
-static ob_status write(yyjson_mut_doc *doc, ob_arena *arena, ob_slice *out)
+static ob_status write(const yyjson_doc *doc, ob_arena *arena, ob_slice *out)
 {
     size_t len = 0;
-    char *text = yyjson_mut_write(doc, 0, &len);
+    char *text = yyjson_write(doc, 0, &len);
     if (!text)
         return OB_NO_MEMORY;
     *out = ob_arena_dup(arena, ob_slice_make(text, len));
@@ -65,11 +61,9 @@ ob_status ob_gemini_nested(ob_slice method, ob_slice body, ob_slice model,
         return OB_NO_MEMORY;
     yyjson_doc *doc =
         yyjson_read(body.ptr, body.len, YYJSON_READ_NUMBER_AS_RAW);
-    yyjson_mut_doc *copy = yyjson_doc_mut_copy(doc, NULL);
-    ob_status status = doc && !copy ? OB_NO_MEMORY : OB_OK;
-    if (copy && name_all(copy, name))
-        status = write(copy, arena, out);
-    yyjson_mut_doc_free(copy);
+    ob_status status = OB_OK;
+    if (name_all(yyjson_doc_get_root(doc), name))
+        status = write(doc, arena, out);
     yyjson_doc_free(doc);
     return status;
 }
