@@ -8,52 +8,48 @@
  */
 #include "compatible_models.h"
 
-static bool is_for(const ob_form *form, const char *slug)
-{
-    return ob_slice_eq(form->provider, ob_slice_str(slug));
-}
-
-static bool starts(const ob_form *form, const char *start)
-{
-    return ob_slice_starts(form->model, ob_slice_str(start));
-}
+#include "openai.h"
 
 /* The first that fits counts. */
 typedef struct model_efforts {
     const char *provider;
     const char *start;
+    bool thinks;
     ob_effort least; /* but for NONE; UNSAID: it is not to be asked */
     ob_effort most;
     bool none;   /* may be told not to think */
     bool middle; /* has something between little and much */
 } model_efforts;
 
+#define LOW     OB_EFFORT_LOW
+#define HIGH    OB_EFFORT_HIGH
+#define MAX     OB_EFFORT_MAX
 #define REFUSES OB_EFFORT_UNSAID, OB_EFFORT_UNSAID, false, false
 
 static const model_efforts efforts[] = {
-    {"grok", "grok-2", REFUSES},
-    {"grok", "grok-3-mini", OB_EFFORT_LOW, OB_EFFORT_HIGH, false, false},
-    {"grok", "grok-3", REFUSES},
-    {"grok", "grok-code", REFUSES},
-    {"grok", "grok-4.20-multi-agent", OB_EFFORT_LOW, OB_EFFORT_MAX, false,
-     true},
-    {"grok", "grok-4.20", REFUSES},
-    {"grok", "grok-4.3", OB_EFFORT_LOW, OB_EFFORT_HIGH, true, true},
-    {"grok", "grok-4.5", OB_EFFORT_LOW, OB_EFFORT_HIGH, false, true},
+    {"grok", "grok-2", false, REFUSES},
+    {"grok", "grok-3-mini", true, LOW, HIGH, false, false},
+    {"grok", "grok-3", false, REFUSES},
+    {"grok", "grok-code", true, REFUSES},
+    {"grok", "grok-4.20-multi-agent", true, LOW, MAX, false, true},
+    {"grok", "grok-4.20", true, REFUSES},
+    {"grok", "grok-4.3", true, LOW, HIGH, true, true},
+    {"grok", "grok-4.5", true, LOW, HIGH, false, true},
     /* 4.6, and newer ones. */
-    {"grok", "grok-4.", OB_EFFORT_LOW, OB_EFFORT_MAX, false, true},
-    {"grok", "grok-4", REFUSES},
-    {"grok", "", OB_EFFORT_LOW, OB_EFFORT_HIGH, false, true},
-    {"groq", "openai/gpt-oss", OB_EFFORT_LOW, OB_EFFORT_HIGH, false, true},
+    {"grok", "grok-4.", true, LOW, MAX, false, true},
+    {"grok", "grok-4", true, REFUSES},
+    {"grok", "", true, LOW, HIGH, false, true},
+    {"groq", "openai/gpt-oss", true, LOW, HIGH, false, true},
     /* They think, or do not: there is no more and less. */
-    {"groq", "qwen/", OB_EFFORT_UNSAID, OB_EFFORT_UNSAID, true, false},
-    {"groq", "", REFUSES},
+    {"groq", "qwen/", true, OB_EFFORT_UNSAID, OB_EFFORT_UNSAID, true, false},
+    {"groq", "", false, REFUSES},
 };
 
 static const model_efforts *find(const ob_form *form)
 {
     for (size_t i = 0; i < OB_LEN(efforts); i++)
-        if (is_for(form, efforts[i].provider) && starts(form, efforts[i].start))
+        if (ob_openai_is_for(form, efforts[i].provider) &&
+            ob_slice_starts(form->model, ob_slice_str(efforts[i].start)))
             return &efforts[i];
     return NULL;
 }
@@ -80,20 +76,17 @@ ob_effort ob_compatible_effort(const ob_form *form, ob_effort effort)
 bool ob_compatible_thinks(const ob_form *form)
 {
     const model_efforts *has = find(form);
-    bool never = starts(form, "grok-2") ||
-                 (starts(form, "grok-3") && !starts(form, "grok-3-mini"));
-    if (is_for(form, "grok"))
-        return !never &&
-               ob_slice_find(form->model, OB_S("non-reasoning")) == OB_NOWHERE;
-    return !has || has->none || has->most != OB_EFFORT_UNSAID;
+    return !has ||
+           (has->thinks &&
+            ob_slice_find(form->model, OB_S("non-reasoning")) == OB_NOWHERE);
 }
 
 bool ob_compatible_takes_penalties(const ob_form *form)
 {
-    return !is_for(form, "grok");
+    return !ob_openai_is_for(form, "grok");
 }
 
 bool ob_compatible_takes_stops(const ob_form *form)
 {
-    return !is_for(form, "grok") || !ob_compatible_thinks(form);
+    return !ob_openai_is_for(form, "grok") || !ob_compatible_thinks(form);
 }

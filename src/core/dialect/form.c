@@ -229,20 +229,20 @@ void ob_form_name_results(ob_form *form)
             name_part(form, &table, part, &number);
 }
 
+static const char *const effort_words[] = {
+    [OB_EFFORT_UNSAID] = "",         [OB_EFFORT_NONE] = "none",
+    [OB_EFFORT_MINIMAL] = "minimal", [OB_EFFORT_LOW] = "low",
+    [OB_EFFORT_MEDIUM] = "medium",   [OB_EFFORT_HIGH] = "high",
+    [OB_EFFORT_MAX] = "xhigh",
+};
+
 bool ob_effort_read(ob_slice text, ob_effort *effort)
 {
-    static const struct {
-        const char *name;
-        ob_effort effort;
-    } efforts[] = {
-        {"none", OB_EFFORT_NONE}, {"minimal", OB_EFFORT_MINIMAL},
-        {"low", OB_EFFORT_LOW},   {"medium", OB_EFFORT_MEDIUM},
-        {"high", OB_EFFORT_HIGH}, {"xhigh", OB_EFFORT_MAX},
-        {"max", OB_EFFORT_MAX},
-    };
-    for (size_t i = 0; i < OB_LEN(efforts); i++)
-        if (ob_slice_eq(text, ob_slice_str(efforts[i].name))) {
-            *effort = efforts[i].effort;
+    if (ob_slice_eq(text, OB_S("max")))
+        text = ob_effort_word(OB_EFFORT_MAX);
+    for (size_t i = OB_EFFORT_NONE; i < OB_LEN(effort_words); i++)
+        if (ob_slice_eq(text, ob_slice_str(effort_words[i]))) {
+            *effort = (ob_effort)i;
             return true;
         }
     return false;
@@ -250,13 +250,7 @@ bool ob_effort_read(ob_slice text, ob_effort *effort)
 
 ob_slice ob_effort_word(ob_effort effort)
 {
-    static const char *const words[] = {
-        [OB_EFFORT_UNSAID] = "",         [OB_EFFORT_NONE] = "none",
-        [OB_EFFORT_MINIMAL] = "minimal", [OB_EFFORT_LOW] = "low",
-        [OB_EFFORT_MEDIUM] = "medium",   [OB_EFFORT_HIGH] = "high",
-        [OB_EFFORT_MAX] = "xhigh",
-    };
-    return ob_slice_str(words[effort]);
+    return ob_slice_str(effort_words[effort]);
 }
 
 ob_effort ob_effort_of_budget(int64_t tokens)
