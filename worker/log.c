@@ -196,6 +196,11 @@ static ob_json tell_turn(ob_log *log, step next, int64_t now_ms, ob_buffer *out)
     return json;
 }
 
+/* Has the newest row that request? `told` is a parameter; empty: not. */
+#define IS_THERE(told)                                                         \
+    "(" told " <> '' AND EXISTS (SELECT 1 FROM edge_log WHERE id = "           \
+    "(SELECT max(id) FROM edge_log) AND instr(entries, " told ")))"
+
 /* A later day's row takes it too: clocks of isolates differ. ?10 is the first
  * request of what was told before, for D1 may have it and its answer be lost;
  * else empty. */
@@ -206,25 +211,23 @@ static const char append_sql[] =
     "AS id, iif(last.id >= ?1, last.written, 0) AS written FROM (SELECT 1) "
     "LEFT JOIN (SELECT id, written, bytes FROM edge_log ORDER BY id DESC "
     "LIMIT 1) AS last) WHERE written + (SELECT iif(day >= ?1 / 1000000, "
-    "written, 0) FROM edge_log_state) < ?2 AND (?10 = '' OR NOT EXISTS "
-    "(SELECT 1 FROM edge_log WHERE id = (SELECT max(id) FROM edge_log) AND "
-    "instr(entries, ?10))) "
-    "ON CONFLICT (id) DO UPDATE SET written = excluded.written, "
-    "from_ms = min(from_ms, excluded.from_ms), "
-    "until_ms = max(until_ms, excluded.until_ms), "
-    "count = count + excluded.count, lost = lost + excluded.lost, "
-    "bytes = bytes + excluded.bytes, entries = entries || excluded.entries, "
-    "sums = sums || excluded.sums "
-    "RETURNING written, bytes = ?7 AS fresh";
+    "written, 0) FROM edge_log_state) < ?2 AND NOT " IS_THERE(
+        "?10") " "
+               "ON CONFLICT (id) DO UPDATE SET written = excluded.written, "
+               "from_ms = min(from_ms, excluded.from_ms), "
+               "until_ms = max(until_ms, excluded.until_ms), "
+               "count = count + excluded.count, lost = lost + excluded.lost, "
+               "bytes = bytes + excluded.bytes, entries = entries || "
+               "excluded.entries, "
+               "sums = sums || excluded.sums "
+               "RETURNING written, bytes = ?7 AS fresh";
 
 /* `open` rows have not been folded, with the last one. */
 static const char state_sql[] =
     "SELECT iif(day >= ?1 / 1000000, written, 0) AS written, "
     "(SELECT min(id) FROM edge_log) AS oldest, "
     "(SELECT count(*) FROM (SELECT 1 FROM edge_log WHERE id > upto LIMIT 3)) "
-    "AS open, ?2 <> '' AND EXISTS (SELECT 1 FROM edge_log WHERE id = (SELECT "
-    "max(id) FROM edge_log) AND instr(entries, ?2)) AS there "
-    "FROM edge_log_state";
+    "AS open, " IS_THERE("?2") " AS there FROM edge_log_state";
 
 static void tell_write(ob_log *log, int64_t now_ms, ob_buffer *out)
 {
