@@ -16,6 +16,7 @@ import {
     Notice,
     Page,
     Problem,
+    Scroll,
     Waiting,
 } from '../ui/parts';
 import { Audit, Sessions } from './audit';
@@ -356,12 +357,7 @@ export function AuthKeysPage() {
             )}
             {list.data && (
                 <section class="panel flush" aria-label={t('nav.authkeys')}>
-                    <div
-                        class="scroll"
-                        tabIndex={0}
-                        role="region"
-                        aria-label={t('nav.authkeys')}
-                    >
+                    <Scroll label={t('nav.authkeys')}>
                         <table class="authkeys">
                             <thead>
                                 <tr>
@@ -451,7 +447,7 @@ export function AuthKeysPage() {
                                 ))}
                             </tbody>
                         </table>
-                    </div>
+                    </Scroll>
                     <div class="list-foot">
                         <span class="muted">
                             {t('authkeys.total', { n: count(keys.length) })}

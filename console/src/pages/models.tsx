@@ -10,6 +10,7 @@ import {
     Empty,
     Page,
     Problem,
+    Scroll,
     SearchBox,
     Section,
     Waiting,
@@ -122,12 +123,7 @@ function UsedRow({ used }: { used: Used }) {
 
 function UsedTable({ list }: { list: Used[] }) {
     return (
-        <div
-            class="scroll"
-            tabIndex={0}
-            role="region"
-            aria-label={t('models.seen')}
-        >
+        <Scroll label={t('models.seen')}>
             <table class="models">
                 <thead>
                     <tr>
@@ -153,7 +149,7 @@ function UsedTable({ list }: { list: Used[] }) {
                     ))}
                 </tbody>
             </table>
-        </div>
+        </Scroll>
     );
 }
 

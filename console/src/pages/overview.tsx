@@ -12,6 +12,7 @@ import {
     Notice,
     Page,
     Problem,
+    Scroll,
     Section,
     Waiting,
 } from '../ui/parts';
@@ -141,12 +142,7 @@ function Breakdown({ since, provider }: { since: number; provider: string }) {
             {!stats.data && !stats.error && <Waiting lines={5} />}
             {stats.data && !rows.length && <Empty>{t('breakdown.none')}</Empty>}
             {rows.length > 0 && (
-                <div
-                    class="scroll"
-                    tabIndex={0}
-                    role="region"
-                    aria-label={t('breakdown')}
-                >
+                <Scroll label={t('breakdown')}>
                     <table>
                         <thead>
                             <tr>
@@ -201,7 +197,7 @@ function Breakdown({ since, provider }: { since: number; provider: string }) {
                             ))}
                         </tbody>
                     </table>
-                </div>
+                </Scroll>
             )}
         </Section>
     );

@@ -131,6 +131,21 @@ export function Field({
     );
 }
 
+/* What may be wider than the page, and is scrolled by keys as well. */
+export function Scroll({
+    label,
+    children,
+}: {
+    label: string;
+    children: ComponentChildren;
+}) {
+    return (
+        <div class="scroll" tabIndex={0} role="region" aria-label={label}>
+            {children}
+        </div>
+    );
+}
+
 export function SearchBox({
     label,
     typed,
